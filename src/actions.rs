@@ -1,0 +1,1 @@
+//! The table of actions: keys, help, palette, the `:` line and docs are made from it.

@@ -1,0 +1,1 @@
+//! The program around the heart: event loop, effect runner, drivers of diagnosis and operations.

@@ -1,0 +1,1 @@
+//! The arguments and the commands that run without a screen.

@@ -1,0 +1,3 @@
+//! The only code that speaks to an API server.
+
+pub mod api;

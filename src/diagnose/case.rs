@@ -1,0 +1,78 @@
+//! The case file: the subject, the time, and the facts fetched so far.
+
+use crate::world::object::{ObjectRef, ResourceId};
+use crate::world::time::Time;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What is asked about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// An object: a pod, a node, an Application, a workload, a claim, a Service, an Ingress …
+    Object(ObjectRef),
+    /// A URL that does not answer as it should.
+    Url(String),
+}
+
+/// A fact that diagnosis wants to know.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Need {
+    /// One object. Secrets are answered as metadata only.
+    Object { resource: ResourceId, namespace: String, name: String },
+    /// All objects of a kind, in one namespace or (`None`) everywhere. Secrets are answered as metadata only.
+    List { resource: ResourceId, namespace: Option<String> },
+    /// The end of a container's log; `previous` is the run before the current one.
+    Log { namespace: String, pod: String, container: String, previous: bool },
+}
+
+/// What came back for a [`Need`].
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The object, as served, `metadata.managedFields` included.
+    Object(Arc<Value>),
+    /// The objects, as served (`apiVersion` and `kind` filled in).
+    List(Arc<Vec<Value>>),
+    /// Log text, last lines, escape sequences removed.
+    Log(Arc<str>),
+    /// 404: the object is not there; or the cluster does not know the kind at all.
+    Absent,
+    /// 401 or 403: may not be read; the server's sentence.
+    Denied(String),
+    /// Could not be fetched (network, time-out, 5xx); the error in words.
+    Failed(String),
+}
+
+/// The subject, the time, and every fact fetched so far.
+#[derive(Clone, Debug)]
+pub struct CaseFile {
+    /// What is asked about.
+    pub subject: Subject,
+    /// The time to judge ages against (a recording brings its own).
+    pub now: Time,
+    facts: HashMap<Need, Answer>,
+}
+
+impl CaseFile {
+    /// A case without any fact yet.
+    pub fn new(subject: Subject, now: Time) -> Self {
+        Self { subject, now, facts: HashMap::new() }
+    }
+
+    /// Adds (or replaces) a fact.
+    pub fn put(&mut self, need: Need, answer: Answer) {
+        self.facts.insert(need, answer);
+    }
+
+    /// The answer to a need, if it has been fetched.
+    pub fn answer(&self, need: &Need) -> Option<&Answer> {
+        self.facts.get(need)
+    }
+
+    /// Every fact, for reports of what could not be read.
+    pub fn facts(&self) -> impl Iterator<Item = (&Need, &Answer)> {
+        self.facts.iter()
+    }
+}

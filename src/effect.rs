@@ -1,0 +1,1 @@
+//! What `update` wants done outside, as data.

@@ -1,0 +1,1 @@
+//! Live object → Application → repository file and field; YAML edits; commits from a bare mirror.

@@ -1,0 +1,1 @@
+//! Keys → action names, from TOML files.

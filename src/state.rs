@@ -1,0 +1,1 @@
+//! The one state that `update` owns and `ui` draws.

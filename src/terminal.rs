@@ -1,0 +1,1 @@
+//! The guard that always gives the terminal back.

@@ -1,0 +1,1 @@
+//! Colours and styles by meaning, from TOML files.

@@ -1,0 +1,1 @@
+//! `update(&mut State, Msg) -> Vec<Effect>`: synchronous, total, never blocks.

@@ -1,0 +1,1 @@
+//! Cordon, uncordon, drain, field change: pure state machines.

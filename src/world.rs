@@ -1,0 +1,14 @@
+//! What we know of the clusters, as lean plain data: one [`Shard`](fleet::Shard) per cluster.
+//!
+//! Nothing here reads a socket or a clock: deltas come in through [`Fleet::apply`](fleet::Fleet::apply),
+//! and whoever asks for an age hands in the time.
+
+pub mod column;
+pub mod fleet;
+pub mod object;
+pub mod pod;
+pub mod quantity;
+pub mod row;
+pub mod selector;
+pub mod text;
+pub mod time;

@@ -1,0 +1,68 @@
+//! A column is one value: title, where its cell comes from, how it is aligned.
+
+use super::pod::PodRow;
+use super::row::{Body, Cell, Row};
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// One column of a table.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Upper case.
+    pub title: Cow<'static, str>,
+    /// Where the cell comes from.
+    pub source: Source,
+    /// Numbers stand right.
+    pub right: bool,
+    /// Shown in wide mode only.
+    pub wide: bool,
+}
+
+/// Where a cell comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source {
+    /// `metadata.name`
+    Name,
+    /// Age, from `metadata.creationTimestamp`.
+    Age,
+    /// A pod's lean row.
+    Pod(fn(&Row, &PodRow) -> Cell),
+    /// Computed from the whole object when it arrives; stored in the row's cells, n-th of these.
+    Object(fn(&Value) -> Cell),
+    /// Printed by the server (`Table`); stored in the row's cells, n-th of these.
+    Server,
+}
+
+impl Column {
+    /// A left-aligned column of a kind with a file of its own.
+    pub const fn new(title: &'static str, source: Source) -> Self {
+        Self { title: Cow::Borrowed(title), source, right: false, wide: false }
+    }
+
+    /// The same, aligned right.
+    pub const fn right(mut self) -> Self {
+        self.right = true;
+        self
+    }
+
+    /// The same, shown in wide mode only.
+    pub const fn wide(mut self) -> Self {
+        self.wide = true;
+        self
+    }
+}
+
+/// The cell of a row in the n-th of `columns`. Stored cells are counted over the columns that store one.
+pub fn cell(columns: &[Column], n: usize, row: &Row) -> Cell {
+    let Some(column) = columns.get(n) else { return Cell::Empty };
+    match (column.source, &row.body) {
+        (Source::Name, _) => Cell::Text(row.meta.name.clone()),
+        (Source::Age, _) => Cell::Since(row.meta.created),
+        (Source::Pod(get), Body::Pod(pod)) => get(row, pod),
+        (Source::Object(_) | Source::Server, Body::Cells(cells)) => {
+            let stored = columns[..n].iter().filter(|c| matches!(c.source, Source::Object(_) | Source::Server)).count();
+            cells.get(stored).cloned().unwrap_or_default()
+        }
+        _ => Cell::Empty,
+    }
+}

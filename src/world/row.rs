@@ -1,0 +1,141 @@
+//! Rows: what tables, relations and screening need of every object. The whole object stays beside it, compressed.
+
+use super::time::Time;
+use compact_str::CompactString;
+use std::sync::Arc;
+
+/// A string shared by many rows (namespace, node, image …), interned by whoever decodes.
+pub type Str = Arc<str>;
+
+/// What every object has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meta {
+    /// `metadata.uid`; the key of a row within its table.
+    pub uid: Uid,
+    /// `metadata.name`, control characters removed.
+    pub name: CompactString,
+    /// `metadata.namespace`, empty for cluster-scoped objects.
+    pub namespace: Str,
+    /// `metadata.creationTimestamp`
+    pub created: Time,
+    /// Whether `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// `metadata.labels`, sorted by key; shared by equal sets.
+    pub labels: Arc<[(Str, Str)]>,
+    /// The controlling owner.
+    pub owner: Option<Arc<Owner>>,
+}
+
+impl Meta {
+    /// The value of a label.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.binary_search_by(|(k, _)| (**k).cmp(key)).ok().map(|i| &*self.labels[i].1)
+    }
+}
+
+/// The owner with `controller: true`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// `ReplicaSet`, …
+    pub kind: Str,
+    /// Its name.
+    pub name: Str,
+}
+
+/// A UID: 16 bytes when it is a UUID (it nearly always is), else a hash of its text with the first byte's top bits set apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Uid(pub [u8; 16]);
+
+/// The value of one cell: what is shown, and what it sorts by.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub enum Cell {
+    /// Nothing known.
+    #[default]
+    Empty,
+    /// Words.
+    Text(CompactString),
+    /// Words shared by many rows.
+    Shared(Str),
+    /// A number, shown as it is.
+    Int(i64),
+    /// A number with words after it: sorts by the number, `14 (2m)` is `Count(14, Some(time of the last))`.
+    Count(i64, Option<Time>),
+    /// A part of a whole, `1/2`.
+    Ratio(u32, u32),
+    /// A point in time, shown as its age.
+    Since(Time),
+    /// An amount of memory in bytes.
+    Bytes(i64),
+    /// An amount of CPU in thousandths.
+    Cpu(i64),
+}
+
+/// How an object stands, for colour, for the faults filter, and for the fleet's counts. Words on screen say it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Tone {
+    /// As it should be.
+    #[default]
+    Ok,
+    /// Finished, nothing to expect of it.
+    Done,
+    /// On its way (starting, progressing, terminating).
+    Busy,
+    /// Not as it should be, but working.
+    Warn,
+    /// Broken.
+    Bad,
+}
+
+/// One object of a table.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What every object has.
+    pub meta: Meta,
+    /// The kind's own part.
+    pub body: Body,
+    /// How it stands.
+    pub tone: Tone,
+    /// The whole object, compressed.
+    pub raw: Raw,
+}
+
+/// The kind's own part of a row.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// A pod, decoded from the stream.
+    Pod(Box<super::pod::PodRow>),
+    /// Any other kind: its cells, in the order of the table's columns.
+    Cells(Box<[Cell]>),
+}
+
+/// A whole object as served, compressed; see `cluster::raw` for how it comes to be.
+#[derive(Clone, Debug, Default)]
+pub struct Raw {
+    /// The bytes, zstd-compressed; with `dict` where there is one. Empty: not kept.
+    pub bytes: Box<[u8]>,
+    /// The dictionary it was compressed with.
+    pub dict: Option<Arc<[u8]>>,
+}
+
+impl Raw {
+    /// The object's JSON. `None` where it was not kept or cannot be read any more.
+    pub fn json(&self) -> Option<Vec<u8>> {
+        if self.bytes.is_empty() {
+            return None;
+        }
+        let mut out = Vec::new();
+        let mut decoder = match &self.dict {
+            Some(dict) => zstd::stream::read::Decoder::with_dictionary(&self.bytes[..], dict).ok()?,
+            None => {
+                return zstd::stream::decode_all(&self.bytes[..]).ok();
+            }
+        };
+        std::io::Read::read_to_end(&mut decoder, &mut out).ok()?;
+        Some(out)
+    }
+
+    /// The object, parsed.
+    pub fn value(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.json()?).ok()
+    }
+}

@@ -1,0 +1,1 @@
+//! The embedded API server answers as a real one does.

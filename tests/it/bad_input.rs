@@ -1,0 +1,1 @@
+//! Bad input gets a sentence, loses nothing and hangs nothing.

@@ -1,0 +1,1 @@
+//! Commits against real git repositories.

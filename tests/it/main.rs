@@ -1,0 +1,16 @@
+//! Integration tests, in one binary so that they link once.
+
+mod api;
+mod bad_input;
+mod browse;
+mod demo;
+mod docs;
+mod git;
+mod kubectl;
+mod layers;
+mod operations;
+mod real;
+mod recordings;
+mod scheduler;
+mod support;
+mod watching;

@@ -1,0 +1,1 @@
+//! Operations end to end, killed at every step.

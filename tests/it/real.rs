@@ -1,0 +1,1 @@
+//! Against a cluster that is not ours.

@@ -1,0 +1,1 @@
+//! Incidents recorded on real clusters.

@@ -1,0 +1,1 @@
+//! Our filters against the verdicts of the real scheduler.

@@ -1,0 +1,1 @@
+//! Connections and watches against a server that misbehaves.
