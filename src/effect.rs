@@ -1,1 +1,90 @@
-//! What `update` wants done outside, as data.
+//! What `update` wants done outside, as data. Run by `app`, answered by a [`Msg`](crate::msg::Msg).
+//!
+//! Data can be compared, logged and replayed; so a test feeds messages and reads what would have happened.
+
+use crate::diagnose::case::Subject;
+use crate::world::fleet::ClusterId;
+use crate::world::object::{ObjectRef, ResourceId};
+
+/// Ties an answer to the view that asked for it; answers nobody waits for any more are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct RequestId(pub u64);
+
+/// Something to be done outside of the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Connect to a cluster and discover what it serves; answered by deltas.
+    Open(ClusterId),
+    /// Try a lost cluster again now, not when its backoff ends.
+    Retry(ClusterId),
+    /// List and watch a kind; answered by deltas. Replaces the watch that there may be.
+    /// `namespaces` empty: all (the cluster task narrows by itself where that is forbidden).
+    Watch { cluster: ClusterId, resource: ResourceId, namespaces: Vec<String> },
+    /// Nobody looks at it any more.
+    Unwatch { cluster: ClusterId, resource: ResourceId },
+    /// GET one object; answered by [`Msg::Object`](crate::msg::Msg::Object).
+    FetchObject { request: RequestId, cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
+    /// The events about one object; answered by [`Msg::Events`](crate::msg::Msg::Events).
+    FetchEvents { request: RequestId, cluster: ClusterId, object: ObjectRef },
+    /// Stream logs; answered by [`Msg::LogLines`](crate::msg::Msg::LogLines) and one
+    /// [`Msg::LogEnd`](crate::msg::Msg::LogEnd) per source. Lines are asked for with timestamps.
+    StartLogs { request: RequestId, cluster: ClusterId, logs: LogRequest },
+    /// The log view is gone.
+    StopLogs(RequestId),
+    /// Diagnose; answered by [`Msg::Why`](crate::msg::Msg::Why), progress first, then a verdict or an error.
+    Why { request: RequestId, cluster: ClusterId, subject: Subject },
+    /// The why view is gone; stop fetching facts.
+    StopWhy(RequestId),
+    /// Find out what an operation would do, without doing it; answered by [`Msg::Planned`](crate::msg::Msg::Planned).
+    Plan { request: RequestId, cluster: ClusterId, intent: Intent },
+    /// Confirmed: run a planned operation; answered by [`Msg::Operation`](crate::msg::Msg::Operation), step by step.
+    Run { operation: String },
+    /// Seen and not wanted: forget a planned operation.
+    Discard { operation: String },
+    /// Finish an operation that an earlier run left open.
+    Finish { operation: String },
+    /// Undo an operation that an earlier run left open.
+    Undo { operation: String },
+    /// Hand the terminal to a shell in a container, and take it back; answered by [`Msg::Resumed`](crate::msg::Msg::Resumed).
+    Shell { cluster: ClusterId, namespace: String, pod: String, container: String },
+    /// Put text on the clipboard (OSC 52).
+    Copy(String),
+    /// Keep the history of commands, newest last.
+    SaveHistory(Vec<String>),
+    /// `Ctrl-Z`: restore the terminal and stop the process; answered by [`Msg::Resumed`](crate::msg::Msg::Resumed).
+    Suspend,
+    /// Erase and draw everything again (`Ctrl-R`, after another program wrote to the terminal).
+    Repaint,
+    /// Leave.
+    Quit,
+}
+
+/// Which logs to stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRequest {
+    /// Namespace of the pods.
+    pub namespace: String,
+    /// The pods and the containers of each; container by container a source of its own.
+    pub sources: Vec<(String, String)>,
+    /// The run before the current one (never followed).
+    pub previous: bool,
+    /// Last lines of each source to begin with; `None`: from the beginning.
+    pub tail: Option<u32>,
+    /// Only what was written in the last so many seconds.
+    pub since_seconds: Option<i64>,
+}
+
+/// What somebody wants to do, before anybody has looked at what that means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Take nodes out of scheduling.
+    Cordon { nodes: Vec<String>, reason: String },
+    /// Put nodes back.
+    Uncordon { nodes: Vec<String>, reason: String },
+    /// Cordon a node and evict its pods.
+    Drain { node: String, reason: String },
+    /// Change the number of replicas.
+    Scale { object: ObjectRef, replicas: u32, reason: String },
+    /// Change what a container may use; `None` leaves a field as it is.
+    Resources { object: ObjectRef, container: String, cpu: Option<String>, memory: Option<String>, reason: String },
+}

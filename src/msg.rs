@@ -1,1 +1,201 @@
 //! Everything that can happen to the state.
+//!
+//! All text in here comes cleaned (`world::text`): whoever makes a message from outside cleans it.
+
+use crate::diagnose::verdict::Verdict;
+use crate::effect::RequestId;
+use crate::world::fleet::{ClusterId, Delta};
+use crate::world::time::Time;
+use crossterm::event::KeyEvent;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Msg {
+    /// A key was pressed (or repeats); releases are not sent.
+    Key(KeyEvent),
+    /// Text was pasted (bracketed paste).
+    Paste(String),
+    /// The terminal has this many columns and rows.
+    Resize(u16, u16),
+    /// The time; sent once a second.
+    Tick(Time),
+    /// What the cluster tasks said since the last message, in order.
+    World(Vec<(ClusterId, Delta)>),
+    /// Answer to [`Effect::FetchObject`](crate::effect::Effect::FetchObject): the object, or why not, in words.
+    Object { request: RequestId, answer: Result<Arc<Value>, String> },
+    /// Answer to [`Effect::FetchEvents`](crate::effect::Effect::FetchEvents): event objects, or why not.
+    Events { request: RequestId, answer: Result<Vec<Value>, String> },
+    /// Log lines, in the order they came.
+    LogLines { request: RequestId, lines: Vec<LogLine> },
+    /// A log source ended or could not be read; `None`: it simply ended.
+    LogEnd { request: RequestId, pod: String, container: String, reason: Option<String> },
+    /// Answer to [`Effect::Why`](crate::effect::Effect::Why).
+    Why { request: RequestId, answer: WhyAnswer },
+    /// Answer to [`Effect::Plan`](crate::effect::Effect::Plan): what would be done, or why it cannot be.
+    Planned { request: RequestId, answer: Result<Box<OperationView>, String> },
+    /// How an operation stands now; new or replacing the one with the same id.
+    Operation(Box<OperationView>),
+    /// Every operation of the journal, oldest first (sent after start).
+    Operations(Vec<OperationView>),
+    /// A sentence for the person.
+    Notice(Level, String),
+    /// Where the tutorial stands (`kokpit demo`).
+    Tutorial(Vec<StepState>),
+    /// The terminal is ours again (after a shell, `Ctrl-Z`, or a signal): everything must be drawn.
+    Resumed,
+    /// SIGTERM or SIGHUP: leave in good order.
+    Terminate,
+}
+
+/// How loud a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something was done, or is worth knowing.
+    Info,
+    /// Something did not go as asked, and nothing is lost.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+/// One line of a container's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// The pod.
+    pub pod: Arc<str>,
+    /// The container.
+    pub container: Arc<str>,
+    /// The server's timestamp as it wrote it (RFC 3339), empty where there was none.
+    pub at: String,
+    /// The line, cleaned.
+    pub text: String,
+}
+
+/// How far a diagnosis is.
+#[derive(Debug)]
+pub enum WhyAnswer {
+    /// Fetching facts: how many are in, and what is being read now.
+    Reading { facts: usize, now: String },
+    /// Done.
+    Verdict(Box<Verdict>),
+    /// It could not be found out; the error in words.
+    Failed(String),
+}
+
+/// An operation as a person sees it: the plan before, the steps while it runs and for ever after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationView {
+    /// Its Op-Id.
+    pub id: String,
+    /// `cordon n4`
+    pub title: String,
+    /// Name of the cluster (context) it was planned for.
+    pub cluster: String,
+    /// The cluster is protected: its name must be typed to go on.
+    pub protected: bool,
+    /// What will happen, line by line: live, git, order, undo …
+    pub plan: Vec<PlanLine>,
+    /// Why it cannot be run as planned; empty: it can.
+    pub blocked: Vec<String>,
+    /// The steps and how they stand; empty while it is only planned.
+    pub steps: Vec<StepView>,
+    /// How it stands as a whole.
+    pub status: OperationStatus,
+    /// When it was planned or begun.
+    pub started: Time,
+}
+
+/// How an operation stands as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationStatus {
+    /// Shown, not confirmed; nothing was done.
+    Planned,
+    /// On its way.
+    Running,
+    /// An earlier run of the program left it in the middle: finish or undo.
+    Open,
+    /// Everything done and verified.
+    Done,
+    /// A step failed; the steps say which.
+    Failed,
+    /// Taken back.
+    Undone,
+}
+
+impl OperationStatus {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Running => "running",
+            Self::Open => "open",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Undone => "undone",
+        }
+    }
+}
+
+/// One line of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PlanLine {
+    /// `live`, `git`, `order`, `undo`, `reason`; empty: belongs to the line above.
+    pub label: String,
+    /// The text.
+    pub text: String,
+    /// What kind of line.
+    pub sign: Sign,
+}
+
+/// What a line of a plan is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Sign {
+    /// A fact.
+    #[default]
+    Plain,
+    /// A line that a diff adds.
+    Added,
+    /// A line that a diff removes.
+    Removed,
+    /// Something to look at twice.
+    Warning,
+}
+
+/// One step of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepView {
+    /// `committed 4f1c2ab`
+    pub text: String,
+    /// How it stands.
+    pub mark: StepMark,
+    /// When it reached that; [`Time::NEVER`] before.
+    pub at: Time,
+}
+
+/// How a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepMark {
+    /// Not begun.
+    Waiting,
+    /// Being done.
+    Running,
+    /// Done.
+    Done,
+    /// Failed.
+    Failed,
+    /// Not needed.
+    Skipped,
+}
+
+/// One step of the tutorial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepState {
+    /// Short.
+    pub title: String,
+    /// What to try, in a sentence or two.
+    pub text: String,
+    /// The cluster shows that it was done.
+    pub done: bool,
+}
