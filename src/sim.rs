@@ -1,1 +1,6 @@
 //! Embedded API servers: real HTTP on loopback, for the demo, recordings and tests.
+//!
+//! A [`store::Store`] holds the objects of one cluster; the server speaks HTTP over it, and the simulated controllers
+//! read and write it directly.
+
+pub mod store;
