@@ -2,6 +2,9 @@
 //!
 //! A kind adds what is special about it (columns, tone, what can be done); everything generic works for all.
 
+pub mod describe;
+pub mod yaml;
+
 use crate::world::column::Column;
 use crate::world::object::ResourceId;
 use crate::world::row::Tone;

@@ -5,6 +5,7 @@
 
 use super::object::{list_at, str_at};
 use serde_json::Value;
+use std::fmt;
 
 /// One condition on a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,24 @@ impl Requirement {
     }
 }
 
+/// The text form, as `kubectl` prints it: `a=b`, `a in (x,y)`, `!a`.
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = &self.key;
+        match &self.op {
+            Op::In(set) if set.len() == 1 => write!(f, "{key}={}", set.concat()),
+            Op::In(set) => write!(f, "{key} in ({})", set.join(",")),
+            Op::NotIn(set) if set.len() == 1 => write!(f, "{key}!={}", set.concat()),
+            Op::NotIn(set) => write!(f, "{key} notin ({})", set.join(",")),
+            Op::Exists => write!(f, "{key}"),
+            Op::DoesNotExist => write!(f, "!{key}"),
+            Op::Gt(n) => write!(f, "{key}>{n}"),
+            Op::Lt(n) => write!(f, "{key}<{n}"),
+            Op::Never => write!(f, "{key} (matches nothing)"),
+        }
+    }
+}
+
 /// A conjunction of requirements; the empty selector matches everything.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Selector(pub Vec<Requirement>);
@@ -105,6 +124,14 @@ impl Selector {
     /// Whether an object's `metadata.labels` value (or `null`) satisfies every requirement.
     pub fn matches(&self, labels: Option<&Value>) -> bool {
         self.matches_with(|key| labels.and_then(|l| l.get(key)).and_then(Value::as_str))
+    }
+}
+
+/// The text form that [`Selector::parse`] reads; empty for the selector that matches everything.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = self.0.iter().map(Requirement::to_string).collect();
+        f.write_str(&parts.join(","))
     }
 }
 
@@ -173,6 +200,7 @@ mod tests {
         let object = Selector::from_value(&json!({"matchLabels": {"app": "web"}, "matchExpressions": [
             {"key": "tier", "operator": "In", "values": ["a", "b"]}, {"key": "old", "operator": "DoesNotExist"}, {"key": "n", "operator": "Gt", "values": ["3"]}]}));
         assert_eq!(text, object);
+        assert_eq!(Selector::parse(&text.to_string()), Ok(text.clone()), "the text form is read back");
         assert!(text.matches(Some(&json!({"app": "web", "tier": "b", "n": "4"}))));
         assert!(!text.matches(Some(&json!({"app": "web", "tier": "b", "n": "4", "old": ""}))));
         assert!(!text.matches(Some(&json!({"app": "web", "tier": "b", "n": "four"}))));
