@@ -182,18 +182,24 @@ impl Api {
     }
 }
 
-/// The innermost message of an error chain that says something, for people.
-fn link_error(error: impl std::error::Error) -> ApiError {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
+/// What went wrong on the way to the server.
+pub(crate) fn link_error(error: impl std::error::Error) -> ApiError {
+    ApiError::Link(chain(&error))
+}
+
+/// An error and its causes in one line, for people; layers that only wrap the next one are left out.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let own = error.to_string();
+        next = error.source();
+        let wraps = next.is_some_and(|inner| own.ends_with(&inner.to_string()));
+        if !wraps && !text.contains(&own) {
+            text = if text.is_empty() { own } else { format!("{text}: {own}") };
         }
-        source = inner.source();
     }
-    ApiError::Link(clean(&text).into_owned())
+    clean(&text).into_owned()
 }
 
 /// Percent-encodes one query value (RFC 3986 unreserved characters stay).

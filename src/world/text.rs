@@ -62,6 +62,36 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     }
 }
 
+/// The candidate closest to a word, near enough to be a typo of it (at most a third of its letters changed).
+pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).clamp(1, 3);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Letters to change, add, drop or swap with their neighbour (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +106,11 @@ mod tests {
         assert_eq!(clean("a\x1b[31mb\u{202e}c\nd"), "a[31mbc d");
         assert_eq!(clean_log_line("\x1b[31mred\x1b[0m \x1b]0;title\x07x\ty"), "red x  y");
         assert_eq!(clean_log_line("cut \x1b[3"), "cut ");
+    }
+
+    #[test]
+    fn typos_find_their_word() {
+        assert_eq!(closest("stagnig", ["prod", "staging"]), Some("staging"));
+        assert_eq!(closest("zzz", ["prod", "staging"]), None);
     }
 }
