@@ -1,1 +1,187 @@
 //! The user's `config.toml`: which repository belongs to which cluster, theme, keymap.
+//!
+//! Loading never fails: what can be read is used, and everything else becomes a [`Problem`] with file, line and what to
+//! do about it. kokpit itself only ever appends to the file ([`add_cluster`], [`add_repository`]).
+
+mod paths;
+mod read;
+mod write;
+
+pub use paths::Paths;
+pub use read::{Loaded, Problem, load, parse};
+pub use write::{add_cluster, add_repository};
+
+/// Name of the file in the configuration directory.
+pub const FILE: &str = "config.toml";
+/// Where node manifests live unless a `[[cluster]]` says otherwise; `{cluster}` is the context's name.
+pub const NODES: &str = "clusters/{cluster}/nodes";
+/// Where records of nodes live that a cloud or an autoscaler manages, and that nothing may apply.
+pub const LEDGER: &str = "clusters/{cluster}/ops/ledger";
+
+/// Everything `config.toml` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `[ui]`
+    pub ui: Ui,
+    /// `[[cluster]]`, in the order of the file.
+    pub clusters: Vec<Cluster>,
+    /// `[[repository]]`, in the order of the file.
+    pub repositories: Vec<Repository>,
+}
+
+/// `[ui]`: how the screen looks and reacts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ui {
+    /// Name of a theme, `dark`; `None` leaves the choice to kokpit.
+    pub theme: Option<String>,
+    /// Name of a keymap, `default`.
+    pub keymap: Option<String>,
+    /// Draw with ASCII characters only.
+    pub ascii: bool,
+}
+
+/// `[[cluster]]`: settings of every context whose name the pattern matches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// Name of a context, `*` and `?` as in a shell.
+    pub context: String,
+    /// Name of a `[[repository]]`.
+    pub repository: Option<String>,
+    /// Every write asks for the cluster's name to be typed.
+    pub protected: Option<bool>,
+    /// Directory of node manifests in the repository; `{cluster}` is replaced.
+    pub nodes: Option<String>,
+    /// Directory of records of nodes that something else manages; `{cluster}` is replaced.
+    pub ledger: Option<String>,
+    /// Colour of the frame of confirmations, a name of the theme or `#rrggbb`.
+    pub accent: Option<String>,
+}
+
+/// `[[repository]]`: a git repository that kokpit may push to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repository {
+    /// Name that `[[cluster]]` entries refer to.
+    pub name: String,
+    /// Push URL: anything `git push` takes.
+    pub url: String,
+    /// Branch to commit to.
+    pub branch: String,
+    /// Further URLs under which Argo CD reads the same repository (`spec.source.repoURL`).
+    pub argo_urls: Vec<String>,
+    /// `Name <mail>` for commits; `None` takes `user.name` and `user.email` of git.
+    pub author: Option<String>,
+}
+
+/// What holds for one context, after every matching `[[cluster]]` has been looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Name of the repository, if one is configured.
+    pub repository: Option<String>,
+    /// Every write asks for the cluster's name to be typed.
+    pub protected: bool,
+    /// Directory of node manifests in the repository.
+    pub nodes: String,
+    /// Directory of records of nodes that something else manages.
+    pub ledger: String,
+    /// Colour of the frame of confirmations.
+    pub accent: Option<String>,
+}
+
+impl Config {
+    /// The settings of a context: of every field, the first matching `[[cluster]]` that sets it wins.
+    pub fn settings(&self, context: &str) -> Settings {
+        let matching = || self.clusters.iter().filter(|c| matches(&c.context, context));
+        let place = |path: Option<String>, default: &str| {
+            path.unwrap_or_else(|| default.into()).replace("{cluster}", &path_name(context))
+        };
+        Settings {
+            repository: matching().find_map(|c| c.repository.clone()),
+            protected: matching().find_map(|c| c.protected).unwrap_or(false),
+            nodes: place(matching().find_map(|c| c.nodes.clone()), NODES),
+            ledger: place(matching().find_map(|c| c.ledger.clone()), LEDGER),
+            accent: matching().find_map(|c| c.accent.clone()),
+        }
+    }
+
+    /// The repository of this name.
+    pub fn repository(&self, name: &str) -> Option<&Repository> {
+        self.repositories.iter().find(|r| r.name == name)
+    }
+}
+
+/// Whether a name matches a pattern with `*` (any characters) and `?` (one character).
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n, mut retry) = (0, 0, None);
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                retry = Some((p + 1, n + 1));
+                p += 1;
+            }
+            Some(&c) if c == '?' || c == name[n] => (p, n) = (p + 1, n + 1),
+            _ => match retry {
+                Some((star, from)) => {
+                    (p, n) = (star, from);
+                    retry = Some((star, from + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p.min(pattern.len())..].iter().all(|c| *c == '*')
+}
+
+/// A context's name as one directory name: contexts may hold `/`, `:` and `@` (`arn:aws:eks:…:cluster/prod`).
+fn path_name(context: &str) -> String {
+    let name: String =
+        context.chars().map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
+    if name.chars().all(|c| c == '.') { "cluster".into() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_in_a_shell() {
+        for (pattern, name, expected) in [
+            ("prod-*", "prod-eu", true),
+            ("prod-*", "preprod-eu", false),
+            ("*", "", true),
+            ("*prod*", "a-prod-b", true),
+            ("p?od", "prod", true),
+            ("p?od", "prood", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b", "a-b-c", false),
+            ("edge", "edge", true),
+            ("edge", "edge2", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn the_first_entry_that_sets_a_field_wins() {
+        let config = parse(
+            "config.toml",
+            "[[cluster]]\ncontext = \"prod-eu\"\nrepository = \"fleet\"\n\
+             [[cluster]]\ncontext = \"prod-*\"\nprotected = true\nrepository = \"other\"\n\
+             [[repository]]\nname = \"fleet\"\nurl = \"/srv/fleet.git\"\n\
+             [[repository]]\nname = \"other\"\nurl = \"/srv/other.git\"\n",
+        )
+        .config;
+        let eu = config.settings("prod-eu");
+        assert_eq!((eu.repository.as_deref(), eu.protected), (Some("fleet"), true));
+        assert_eq!(config.settings("prod-us").repository.as_deref(), Some("other"));
+        assert_eq!(config.settings("lab").repository, None);
+        assert!(!config.settings("lab").protected);
+    }
+
+    #[test]
+    fn a_context_is_one_directory_name() {
+        let settings = Config::default().settings("arn:aws:eks:eu-west-1:1:cluster/prod");
+        assert_eq!(settings.nodes, "clusters/arn-aws-eks-eu-west-1-1-cluster-prod/nodes");
+        assert_eq!(Config::default().settings("..").nodes, "clusters/cluster/nodes");
+    }
+}
