@@ -3,8 +3,31 @@
 //! [`explain`] looks at a [`CaseFile`](case::CaseFile) and either asks for facts it lacks
 //! ([`Outcome::Needs`]) or gives a [`Verdict`](verdict::Verdict). The driver (live, recording or test)
 //! fetches what is asked for, adds it, and calls again until nothing is missing.
+//!
+//! | file | what stands there |
+//! |---|---|
+//! | [`causes`] | the table of causes, one file per cause or tight family, each with its page |
+//! | [`engine`](explain) | visits the subject and what its causes lead to |
+//! | [`graph`] | cause → consequence, and which match is the reason |
+//! | [`facts`] | what a cause may ask, and what happens when there is no answer |
+//! | [`finding`] | what a cause returns |
+//! | [`kin`], [`pods`], [`events`], [`git`], [`status`] | reading owners, pods, events, tracking ids, conditions |
+//! | [`url`] | the way of a URL, hop by hop |
 
 pub mod case;
+pub mod causes;
+mod engine;
+pub mod events;
+pub mod facts;
+pub mod finding;
+pub mod git;
+pub mod graph;
+pub mod kin;
+pub mod kinds;
+pub mod pods;
+pub mod report;
+pub mod status;
+pub mod url;
 pub mod verdict;
 
 use case::{CaseFile, Need};
@@ -21,6 +44,5 @@ pub enum Outcome {
 
 /// Diagnoses the subject of a case file, or says what it still needs to know.
 pub fn explain(case: &CaseFile) -> Outcome {
-    let _ = case;
-    Outcome::Verdict(Box::default())
+    engine::explain(case)
 }

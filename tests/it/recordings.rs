@@ -1,1 +1,215 @@
-//! Incidents recorded on real clusters.
+//! Incidents recorded on real clusters: each must be explained by the cause that its truth file names.
+
+use flate2::read::GzDecoder;
+use kokpit::diagnose::case::{Answer, CaseFile, Need, Subject};
+use kokpit::diagnose::verdict::{State, Verdict};
+use kokpit::diagnose::{Outcome, explain, report};
+use kokpit::world::object::{ObjectRef, name, namespace, str_at};
+use kokpit::world::time::Time;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What is true about a recording.
+#[derive(Deserialize)]
+struct Truth {
+    ask: Value,
+    primary: Option<String>,
+    primary_object: Option<Value>,
+    #[serde(default)]
+    contributing: Vec<String>,
+    #[serde(default)]
+    distractors: Vec<String>,
+    #[serde(default)]
+    must_show: Vec<String>,
+}
+
+/// A recording with its truth.
+struct Recording {
+    id: String,
+    data: Value,
+    truth: Truth,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/recordings")
+}
+
+fn load(id: &str) -> Recording {
+    let file = File::open(folder().join(format!("{id}.json.gz"))).expect("recording");
+    let data = serde_json::from_reader(GzDecoder::new(file)).expect("recording is JSON");
+    let truth = std::fs::read_to_string(folder().join(format!("{id}.yaml"))).expect("truth");
+    Recording { id: id.into(), data, truth: serde_saphyr::from_str(&truth).expect("truth is YAML") }
+}
+
+fn ids() -> Vec<String> {
+    let mut ids: Vec<String> = std::fs::read_dir(folder())
+        .expect("recordings")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".json.gz").map(Into::into))
+        .collect();
+    ids.sort();
+    ids
+}
+
+impl Recording {
+    fn resources(&self) -> impl Iterator<Item = &Value> {
+        self.data["resources"].as_array().into_iter().flatten()
+    }
+
+    fn subject(&self) -> Subject {
+        match self.truth.ask.get("url").and_then(Value::as_str) {
+            Some(url) => Subject::Url(url.into()),
+            None => Subject::Object(self.reference(&self.truth.ask)),
+        }
+    }
+
+    /// A `{kind, namespace, name}` of a truth file, with its group.
+    fn reference(&self, at: &Value) -> ObjectRef {
+        let kind = str_at(at, "/kind");
+        let resource = self.resources().find(|r| r["kind"] == kind);
+        let group = resource.map_or("", |r| str_at(r, "/group"));
+        ObjectRef::new(group, kind, str_at(at, "/namespace"), str_at(at, "/name"))
+    }
+
+    /// Answers a need the way an API server with these objects would.
+    fn answer(&self, need: &Need) -> Answer {
+        let items = |group: &str, plural: &str| -> Option<Vec<Value>> {
+            let r = self.resources().find(|r| r["group"] == group && r["resource"] == plural)?;
+            let api = match group {
+                "" => str_at(r, "/version").to_owned(),
+                group => format!("{group}/{}", str_at(r, "/version")),
+            };
+            let mut items = r["items"].as_array().cloned().unwrap_or_default();
+            for item in &mut items {
+                item["apiVersion"] = json!(api);
+                item["kind"] = r["kind"].clone();
+                if plural == "secrets" {
+                    item.as_object_mut().map(|o| o.remove("data"));
+                }
+            }
+            Some(items)
+        };
+        match need {
+            Need::Object { resource, namespace: ns, name: wanted } => {
+                let found = items(&resource.group, &resource.plural)
+                    .and_then(|items| items.into_iter().find(|o| name(o) == wanted && namespace(o) == ns));
+                found.map_or(Answer::Absent, |object| Answer::Object(Arc::new(object)))
+            }
+            Need::List { resource, namespace: ns } => match items(&resource.group, &resource.plural) {
+                Some(mut items) => {
+                    items.retain(|o| ns.as_ref().is_none_or(|ns| namespace(o) == ns));
+                    Answer::List(Arc::new(items))
+                }
+                None => Answer::Absent,
+            },
+            Need::Log { namespace, pod, container, previous } => {
+                let log = &self.data["logs"][format!("{namespace}/{pod}/{container}")];
+                match log[if *previous { "previous" } else { "current" }].as_str() {
+                    Some(text) => Answer::Log(text.into()),
+                    None => Answer::Absent,
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time::parse(str_at(&self.data, "/recordedAt")).expect("recordedAt")
+    }
+
+    /// Runs to the verdict; `change` may forbid or falsify answers.
+    fn diagnose(&self, change: impl Fn(&Need, Answer) -> Answer) -> (Verdict, usize) {
+        let mut case = CaseFile::new(self.subject(), self.now());
+        for round in 1..=40 {
+            match explain(&case) {
+                Outcome::Verdict(verdict) => return (*verdict, round),
+                Outcome::Needs(needs) => {
+                    assert!(!needs.is_empty(), "{}: asks for nothing", self.id);
+                    for need in needs {
+                        assert!(case.answer(&need).is_none(), "{}: asks again for {need:?}", self.id);
+                        let answer = change(&need, self.answer(&need));
+                        case.put(need, answer);
+                    }
+                }
+            }
+        }
+        panic!("{}: no verdict after 40 rounds", self.id);
+    }
+
+    /// What is wrong with a verdict, hardest first; `shown` are the missing facts of `must_show`.
+    fn faults(&self, verdict: &Verdict) -> Vec<String> {
+        let mut faults = Vec::new();
+        let primary = verdict.primary.as_ref().map(|p| p.cause.as_str());
+        if primary != self.truth.primary.as_deref() {
+            faults.push(format!("primary {} instead of {}", primary.unwrap_or("none"), self.expected()));
+        }
+        if let (Some(found), Some(wanted)) = (&verdict.primary, &self.truth.primary_object) {
+            let wanted = self.reference(wanted);
+            if found.object != wanted {
+                faults.push(format!("on {} instead of {wanted}", found.object));
+            }
+        }
+        let contributing: Vec<&str> = verdict.contributing.iter().map(|f| f.cause.as_str()).collect();
+        for wanted in self.truth.contributing.iter().filter(|c| !contributing.contains(&c.as_str())) {
+            faults.push(format!("{wanted} is not among the consequences {contributing:?}"));
+        }
+        if let Some(primary) = primary.filter(|p| self.truth.distractors.iter().any(|d| d == p)) {
+            faults.push(format!("{primary} is a distractor"));
+        }
+        if self.truth.primary.is_none() && verdict.state != State::Fine {
+            faults.push(format!("state {:?} where nothing is wrong ({})", verdict.state, verdict.headline));
+        }
+        faults
+    }
+
+    fn expected(&self) -> &str {
+        self.truth.primary.as_deref().unwrap_or("none")
+    }
+
+    /// The facts of `must_show` that the text for people does not contain.
+    fn not_shown(&self, verdict: &Verdict) -> Vec<&str> {
+        let text = report::plain(verdict).to_lowercase();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.truth
+            .must_show
+            .iter()
+            .map(String::as_str)
+            .filter(|wanted| !text.contains(&wanted.to_lowercase()))
+            .collect()
+    }
+}
+
+fn must_pass() -> Vec<String> {
+    let list = std::fs::read_to_string(folder().join("must-pass.txt")).expect("must-pass.txt");
+    list.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(Into::into).collect()
+}
+
+#[test]
+fn recorded_incidents_are_explained() {
+    let (demanded, mut broken, mut passed) = (must_pass(), Vec::new(), 0);
+    println!("{:<20} {:<28} {:<28} rounds  shown  verdict", "recording", "expected", "found");
+    for id in ids() {
+        let recording = load(&id);
+        let (verdict, rounds) = recording.diagnose(|_, answer| answer);
+        let faults = recording.faults(&verdict);
+        let missing = recording.not_shown(&verdict);
+        let all = recording.truth.must_show.len();
+        let found = verdict.primary.as_ref().map_or("none", |p| p.cause.as_str());
+        let mark = if faults.is_empty() { "ok".to_owned() } else { faults.join("; ") };
+        println!(
+            "{id:<20} {:<28} {found:<28} {rounds:>6}  {:>2}/{all:<2}  {mark}",
+            recording.expected(),
+            all - missing.len()
+        );
+        if std::env::var_os("KOKPIT_SHOW_RECORDINGS").is_some_and(|wanted| wanted == "all" || wanted == id.as_str()) {
+            println!("{}\nnot shown: {missing:#?}\n", report::plain(&verdict));
+        }
+        passed += usize::from(faults.is_empty());
+        if demanded.contains(&id) && !faults.is_empty() {
+            broken.push(format!("{id}: {mark}"));
+        }
+    }
+    println!("{passed} of {} explained", ids().len());
+    assert!(broken.is_empty(), "recordings that must pass:\n{}", broken.join("\n"));
+}

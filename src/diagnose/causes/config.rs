@@ -1,0 +1,311 @@
+//! Containers that cannot be created because a ConfigMap, a Secret or one of its keys is not there.
+//!
+//! ## config-missing-configmap
+//! **You see.** A pod stays in `CreateContainerConfigError`; it never starts, so it does not crash and has no log.
+//! **Why.** The container takes its environment from a ConfigMap (`env[].valueFrom.configMapKeyRef`, `envFrom[]`) that
+//! does not exist in the pod's namespace. The kubelet tries again about once a minute.
+//! **How kokpit knows.** The container waits with `configmap "x" not found`, and a look-up finds no such ConfigMap.
+//! The field that names it is printed, and ConfigMaps with a similar name (another hash suffix, a typo).
+//! **Looks alike.** A ConfigMap in a *volume* is `volume-configmap-missing` (the pod hangs in ContainerCreating).
+//! `optional: true` never blocks. If it exists by now, the pod only waits for its next try (`backoff-stale`).
+//! **Mend it.** Live: create the ConfigMap. Git: correct the name in `env`/`envFrom`, or add the manifest; with
+//! generators check the hash suffix; with sync waves it must come before the workload.
+//!
+//! ## config-missing-secret
+//! **You see.** A pod stays in `CreateContainerConfigError`.
+//! **Why.** The container takes its environment from a Secret that does not exist in the pod's namespace.
+//! **How kokpit knows.** The container waits with `secret "x" not found`, and a look-up (metadata only, values are
+//! never read) finds none. An ExternalSecret or Certificate that should produce it is looked at next.
+//! **Looks alike.** `volume-secret-missing` (a Secret in a volume), `config-missing-key` (the Secret is there, the key
+//! is not), `ext-secret-not-synced` (the reason behind it when an operator makes the Secret).
+//! **Mend it.** Live: create the Secret, or repair what produces it. Git: correct the name in `env`/`envFrom`.
+//!
+//! ## config-missing-key
+//! **You see.** A pod stays in `CreateContainerConfigError`.
+//! **Why.** The ConfigMap or Secret exists, but not the key that `env[].valueFrom` asks for.
+//! **How kokpit knows.** The kubelet says `couldn't find key k in Secret ns/x`; keys of Secrets are taken from its
+//! words, never from reading the data. The object's existence is checked.
+//! **Looks alike.** `config-missing-secret`, `config-missing-configmap`. Old `FailedMount` events of the start are over.
+//! **Mend it.** Add the key, or name the key that exists: `env[].valueFrom.secretKeyRef.key` in the workload.
+//!
+//! ## config-run-as-nonroot
+//! **You see.** A pod stays in `CreateContainerConfigError`.
+//! **Why.** `runAsNonRoot: true`, but the image runs as root or names its user by a word, which proves nothing.
+//! **How kokpit knows.** The kubelet's message says so.
+//! **Looks alike.** A refusal by Pod Security admission happens before the pod exists (`rs-failed-create-psa`).
+//! **Mend it.** Git: `securityContext.runAsUser` with a number other than 0, or a numeric USER in the image.
+
+use super::{Cause, Severity};
+use crate::diagnose::facts::{Case, Fact, Knowable};
+use crate::diagnose::finding::{Lead, Match, Suspect};
+use crate::diagnose::git::template_field;
+use crate::diagnose::kin;
+use crate::diagnose::kinds::*;
+use crate::diagnose::pods::{Container, containers};
+use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
+use serde_json::Value;
+
+const FILE: &str = include_str!("config.rs");
+
+/// The family's rows.
+pub const CAUSES: &[Cause] = &[
+    Cause {
+        id: "config-missing-configmap",
+        title: "a ConfigMap that the container's environment needs does not exist",
+        severity: Severity::Outage,
+        kinds: &["Pod"],
+        file: FILE,
+        judge: |case, suspect| missing(case, suspect, CONFIGMAPS),
+    },
+    Cause {
+        id: "config-missing-secret",
+        title: "a Secret that the container's environment needs does not exist",
+        severity: Severity::Outage,
+        kinds: &["Pod"],
+        file: FILE,
+        judge: |case, suspect| missing(case, suspect, SECRETS),
+    },
+    Cause {
+        id: "config-missing-key",
+        title: "the ConfigMap or Secret lacks the key that the container's environment needs",
+        severity: Severity::Outage,
+        kinds: &["Pod"],
+        file: FILE,
+        judge: missing_key,
+    },
+    Cause {
+        id: "config-run-as-nonroot",
+        title: "the container must not run as root, but its image does",
+        severity: Severity::Outage,
+        kinds: &["Pod"],
+        file: FILE,
+        judge: run_as_nonroot,
+    },
+];
+
+/// Containers that wait for their configuration.
+fn waiting<'a>(suspect: &Suspect<'a>) -> impl Iterator<Item = Container<'a>> {
+    containers(suspect.object).into_iter().filter(|c| c.waiting() == "CreateContainerConfigError")
+}
+
+fn missing(case: &Case<'_>, suspect: &Suspect<'_>, kind: Known) -> Fact<Vec<Match>> {
+    let lower = kind.kind.to_lowercase();
+    let mut found = Vec::new();
+    for container in waiting(suspect) {
+        let Some(wanted) = quoted_before_not_found(container.waiting_message(), &lower) else { continue };
+        let at = kind.at(namespace(suspect.object), wanted);
+        let exists = case.get(&at)?.is_some();
+        let field = reference_field(&container, kind, wanted);
+        let mut m = Match::on(
+            &suspect.at,
+            match exists {
+                false => format!("Container {} cannot be created: {at} does not exist.", container.name),
+                true => format!("Container {} waited for {at}, which exists by now.", container.name),
+            },
+        )
+        .evidence(
+            &suspect.at,
+            "status.containerStatuses[].state.waiting.message",
+            container.waiting_message(),
+            format!("CreateContainerConfigError: {}", container.waiting_message()),
+        )
+        .evidence(&suspect.at, &field, wanted, format!("{field} names {at}"))
+        .because_cause("backoff-stale")
+        .because_all(producers(case, &at)?);
+        if !exists {
+            m = near_names(case, kind, &at, m)?;
+        }
+        let top = kin::top_owner(case, suspect.object)?;
+        let create = format!("kubectl -n {} create {lower} {wanted} …", at.namespace);
+        let field = template_field(top, field.trim_end_matches(".name"));
+        found.push(m.fix(case.fix(top, &field, format!("create {at}, or name an existing {}", kind.kind), create)?));
+    }
+    Ok(found)
+}
+
+/// The object's name in `secret "x" not found`.
+fn quoted_before_not_found<'m>(message: &'m str, kind: &str) -> Option<&'m str> {
+    let rest = message.split_once(kind)?.1.strip_prefix(" \"")?;
+    rest.split_once("\" not found").map(|(name, _)| name)
+}
+
+/// The field of the container's spec that names a ConfigMap or Secret.
+fn reference_field(container: &Container<'_>, kind: Known, wanted: &str) -> String {
+    let (from, key_ref) =
+        if kind == SECRETS { ("secretRef", "secretKeyRef") } else { ("configMapRef", "configMapKeyRef") };
+    let env_from =
+        list_at(container.spec, "/envFrom").iter().position(|e| str_at(e, &format!("/{from}/name")) == wanted);
+    let env =
+        list_at(container.spec, "/env").iter().find(|e| str_at(e, &format!("/valueFrom/{key_ref}/name")) == wanted);
+    match (env, env_from) {
+        (Some(env), _) => format!("{}.env[{}].valueFrom.{key_ref}.name", container.path, str_at(env, "/name")),
+        (None, Some(n)) => format!("{}.envFrom[{n}].{from}.name", container.path),
+        (None, None) => container.path.clone(),
+    }
+}
+
+/// Evidence of objects whose name differs only a little.
+fn near_names(case: &Case<'_>, kind: Known, at: &ObjectRef, m: Match) -> Fact<Match> {
+    let Some(others) = case.list(kind, Some(&at.namespace)).known()? else { return Ok(m) };
+    let near: Vec<&str> = others.into_iter().map(name).filter(|other| is_near(other, &at.name)).collect();
+    if near.is_empty() {
+        return Ok(m);
+    }
+    let text = format!("{} with a similar name: {}", kind.kind, near.join(", "));
+    Ok(m.evidence(&ObjectRef::new("", "Namespace", "", &at.namespace), "", &near.join(", "), text))
+}
+
+/// Whether two names differ in a suffix after a dash, or in one or two letters.
+pub(super) fn is_near(a: &str, b: &str) -> bool {
+    let stem = |s: &str| s.rsplit_once('-').map_or(s.to_owned(), |(stem, _)| stem.to_owned());
+    a != b && (stem(a) == b || stem(b) == a || (stem(a) == stem(b) && a.contains('-')) || distance(a, b) <= 2)
+}
+
+/// Levenshtein distance.
+pub(super) fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let change = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// What should make a ConfigMap or Secret: an ExternalSecret, a Certificate, an Application.
+pub(super) fn producers(case: &Case<'_>, at: &ObjectRef) -> Fact<Vec<Lead>> {
+    let ns = Some(at.namespace.as_str());
+    let mut leads = Vec::new();
+    if at.kind == "Secret" {
+        for es in case.list(EXTERNALSECRETS, ns).known()?.unwrap_or_default() {
+            let target = match str_at(es, "/spec/target/name") {
+                "" => name(es),
+                target => target,
+            };
+            if target == at.name {
+                leads.push(Lead::to(ObjectRef::of(es)));
+            }
+        }
+        for certificate in case.list(CERTIFICATES, ns).known()?.unwrap_or_default() {
+            if str_at(certificate, "/spec/secretName") == at.name {
+                leads.push(Lead::to(ObjectRef::of(certificate)));
+            }
+        }
+    }
+    leads.extend(applications_listing(case, at)?);
+    Ok(leads)
+}
+
+/// Applications whose resources name this object.
+pub(super) fn applications_listing(case: &Case<'_>, at: &ObjectRef) -> Fact<Vec<Lead>> {
+    let apps = case.list(APPLICATIONS, None).known()?.unwrap_or_default();
+    let lists = |app: &&Value| {
+        list_at(app, "/status/resources").iter().any(|r| {
+            str_at(r, "/kind") == at.kind
+                && str_at(r, "/name") == at.name
+                && str_at(r, "/namespace") == at.namespace
+                && str_at(r, "/group") == at.group
+        })
+    };
+    Ok(apps.into_iter().filter(lists).map(|app| Lead::to(ObjectRef::of(app))).collect())
+}
+
+fn missing_key(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let mut found = Vec::new();
+    for container in waiting(suspect) {
+        let Some((key, kind, owner)) = missing_key_of(container.waiting_message()) else { continue };
+        let (ns, object) = owner.split_once('/').unwrap_or((namespace(suspect.object), owner));
+        let known = if kind == "Secret" { SECRETS } else { CONFIGMAPS };
+        let at = known.at(ns, object);
+        let state = match case.get(&at).known()? {
+            Some(Some(_)) => format!("{at} exists (the {} exists, only the key is missing)", kind.to_lowercase()),
+            Some(None) => format!("{at} does not exist at all"),
+            None => format!("whether {at} exists could not be read"),
+        };
+        let env = list_at(container.spec, "/env").iter().find(|e| {
+            ["secretKeyRef", "configMapKeyRef"].iter().any(|r| {
+                str_at(e, &format!("/valueFrom/{r}/name")) == object && str_at(e, &format!("/valueFrom/{r}/key")) == key
+            })
+        });
+        let variable = env.map_or("", |e| str_at(e, "/name"));
+        let key_ref = if kind == "Secret" { "secretKeyRef" } else { "configMapKeyRef" };
+        let field = format!("{}.env[{variable}].valueFrom.{key_ref}.key", container.path);
+        let top = kin::top_owner(case, suspect.object)?;
+        found.push(
+            Match::on(&suspect.at, format!("Container {} cannot be created: {at} has no key {key}.", container.name))
+                .evidence(
+                    &suspect.at,
+                    "status.containerStatuses[].state.waiting.message",
+                    container.waiting_message(),
+                    format!("CreateContainerConfigError: {}", container.waiting_message()),
+                )
+                .evidence(&suspect.at, &field, key, format!("env {variable} takes key {key} of {at}"))
+                .evidence(&at, "", "", state)
+                .because_all(producers(case, &at)?)
+                .fix(case.fix(
+                    top,
+                    &template_field(top, &field),
+                    format!("add key {key} to {at}, or let env {variable} name a key it has"),
+                    format!("kubectl -n {ns} get {} {object} -o go-template='{{{{range $k,$v := .data}}}}{{{{$k}}}} {{{{end}}}}'", kind.to_lowercase()),
+                )?),
+        );
+    }
+    Ok(found)
+}
+
+/// Key, kind and object of `couldn't find key k in Secret ns/x`.
+fn missing_key_of(message: &str) -> Option<(&str, &str, &str)> {
+    let (key, rest) = message.split_once("couldn't find key ")?.1.split_once(" in ")?;
+    let mut words = rest.split_whitespace();
+    Some((key, words.next()?, words.next()?))
+}
+
+fn run_as_nonroot(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    const TEXTS: &[&str] = &["runAsNonRoot and image", "runAsUser breaks non-root policy"];
+    let mut found = Vec::new();
+    for c in waiting(suspect).filter(|c| TEXTS.iter().any(|t| c.waiting_message().contains(t))) {
+        let top = kin::top_owner(case, suspect.object)?;
+        let field = template_field(top, &format!("{}.securityContext.runAsUser", c.path));
+        found.push(
+            Match::on(&suspect.at, format!("Container {} must not run as root, but its image does.", c.name))
+                .evidence(
+                    &suspect.at,
+                    "status.containerStatuses[].state.waiting.message",
+                    c.waiting_message(),
+                    c.waiting_message(),
+                )
+                .fix(case.fix(
+                    top,
+                    &field,
+                    "set runAsUser to a number other than 0, or a numeric USER in the image",
+                    "",
+                )?),
+        );
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kubelets_sentences_are_read() {
+        assert_eq!(quoted_before_not_found("secret \"db\" not found", "secret"), Some("db"));
+        assert_eq!(quoted_before_not_found("configmap \"a\" not found", "secret"), None);
+        assert_eq!(missing_key_of("couldn't find key K in ConfigMap app/db"), Some(("K", "ConfigMap", "app/db")));
+    }
+
+    #[test]
+    fn names_that_are_close() {
+        assert!(is_near("app-cfg-7h2k", "app-cfg-99xx"), "another hash");
+        assert!(is_near("database", "databse"));
+        assert!(!is_near("database", "frontend"));
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,134 @@
+//! The engine: looks at the subject and at whatever its causes lead to, and builds the graph of what matched.
+
+use super::Outcome;
+use super::case::{CaseFile, Subject};
+use super::causes::{self, Cause};
+use super::facts::{Case, Fact, NOTHING};
+use super::finding::{Because, Lead, Match, Suspect};
+use super::graph::Graph;
+use super::verdict::{Confidence, State, Verdict};
+use super::{kin, status, url};
+use crate::world::object::ObjectRef;
+use std::collections::{BTreeMap, VecDeque};
+
+/// More objects than any real chain visits; a guard against cases that lead in circles of growing size.
+const MOST_SUSPECTS: usize = 300;
+
+/// See [`super::explain`].
+pub fn explain(file: &CaseFile) -> Outcome {
+    let case = Case::new(file);
+    let root = root_of(&file.subject);
+    let graph = explore(&case, &root);
+    let verdict = verdict_of(&case, &root, graph);
+    match case.needs() {
+        needs if needs.is_empty() => Outcome::Verdict(Box::new(verdict)),
+        needs => Outcome::Needs(needs),
+    }
+}
+
+/// The reference that stands for a subject; a URL is an object of kind `URL`.
+fn root_of(subject: &Subject) -> ObjectRef {
+    match subject {
+        Subject::Object(at) => at.clone(),
+        Subject::Url(text) => ObjectRef::new("", "URL", "", text),
+    }
+}
+
+/// Visits the subject and, breadth first, everything that matches and leads point at.
+fn explore(case: &Case<'_>, root: &ObjectRef) -> Graph {
+    let mut graph = Graph::new(Lead::to(root.clone()));
+    let mut queue = VecDeque::from([Lead::to(root.clone())]);
+    let mut seen: BTreeMap<(ObjectRef, String), ()> = BTreeMap::new();
+    while let Some(lead) = queue.pop_front() {
+        let fresh = seen.insert((lead.at.clone(), lead.focus.clone()), ()).is_none();
+        if !fresh || seen.len() > MOST_SUSPECTS {
+            continue;
+        }
+        let Some(suspect) = suspect_of(case, &lead, lead.at == *root) else { continue };
+        let matches = judge(case, &suspect);
+        let leads = match case.under("", || kin::leads(case, &suspect)).0 {
+            Ok(leads) => leads,
+            Err(_) => Vec::new(),
+        };
+        queue.extend(leads.iter().cloned());
+        for found in &matches {
+            queue.extend(found.because.iter().filter_map(|b| match b {
+                Because::Object(lead) => Some(lead.clone()),
+                Because::Cause(_) => None,
+            }));
+            queue.extend(found.explains.iter().cloned());
+        }
+        graph.add(&lead, matches, leads);
+    }
+    graph
+}
+
+fn suspect_of<'a>(case: &Case<'a>, lead: &Lead, asked: bool) -> Option<Suspect<'a>> {
+    let object = match lead.at.kind.as_str() {
+        "URL" => &NOTHING,
+        _ => match case.get(&lead.at) {
+            Ok(found) => found.unwrap_or(&NOTHING),
+            Err(_) => return None,
+        },
+    };
+    Some(Suspect { at: lead.at.clone(), object, focus: lead.focus.clone(), alike: lead.alike, asked })
+}
+
+/// Runs every cause of the suspect's kind.
+fn judge(case: &Case<'_>, suspect: &Suspect<'_>) -> Vec<Match> {
+    let mut all = Vec::new();
+    for cause in causes::table().filter(|cause| cause.is_for(&suspect.at.kind)) {
+        let (result, hole) = case.under(cause.id, || (cause.judge)(case, suspect));
+        all.extend(result.into_iter().flatten().map(|found| finished(cause, suspect, found, hole)));
+    }
+    all
+}
+
+/// Fills in what the engine knows better than the judge: the id, the count, the limit of confidence.
+fn finished(cause: &Cause, suspect: &Suspect<'_>, mut found: Match, hole: bool) -> Match {
+    found.finding.cause = cause.id.to_owned();
+    if hole {
+        found.finding.confidence = found.finding.confidence.min(Confidence::Medium);
+    }
+    let (count, total) = suspect.alike;
+    if total > 1 && suspect.at.kind == "Pod" {
+        found = found.evidence(&suspect.at, "", "", format!("{count} of {total} pods, same cause"));
+    }
+    found
+}
+
+/// The verdict as far as this round can tell.
+fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
+    let sorted = graph.sort();
+    let standing = match suspect_of(case, &Lead::to(root.clone()), true) {
+        Some(suspect) if root.kind == "URL" || suspect.exists() => case.under("", || status::of(case, &suspect)).0.ok(),
+        Some(_) => Some(status::Standing::absent()),
+        None => None,
+    };
+    let standing = standing.unwrap_or_else(status::Standing::unreadable);
+    let state = match (&sorted.primary, standing.well) {
+        (Some(_), _) => State::Broken,
+        (None, Some(true)) => State::Fine,
+        (None, _) => State::Unknown,
+    };
+    let mut verdict = Verdict {
+        version: 1,
+        subject: Some(case.file().subject.clone()),
+        state,
+        headline: standing.headline,
+        primary: sorted.primary,
+        contributing: sorted.contributing,
+        also_true: sorted.also_true,
+        scheduling: sorted.scheduling,
+        ..Verdict::default()
+    };
+    if let Subject::Url(text) = &case.file().subject {
+        let hops: Fact<_> = case.under("", || url::chain(case, text, &verdict)).0;
+        if let Ok((hops, headline)) = hops {
+            verdict.chain = hops;
+            verdict.headline = headline;
+        }
+    }
+    verdict.unreadable = case.unreadable();
+    verdict
+}

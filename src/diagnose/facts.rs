@@ -1,0 +1,230 @@
+//! Facts as causes read them: [`Case`] answers from the case file, and writes down what it could not answer.
+//!
+//! Every question returns a [`Fact`]: with `?` a cause says "without this I cannot judge". A fact nobody has fetched
+//! yet becomes a need of this round; one that may not be read is a hole, listed in the verdict together with the
+//! causes that wanted it, and no cause that met a hole is ever certain.
+
+use super::case::{Answer, CaseFile, Need};
+use super::kinds::{self, Known};
+use super::verdict::Unreadable;
+use crate::world::object::{ObjectRef, ResourceId, name, namespace, str_at};
+use crate::world::time::Time;
+use serde_json::Value;
+use std::any::{Any, TypeId};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+/// What a question to the case returns.
+pub type Fact<T> = Result<T, Gap>;
+
+/// Why a question has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// Nobody has fetched it yet: it is asked for, the cause runs again in the next round.
+    Need,
+    /// It cannot be read (forbidden, failed); it stays a hole.
+    Hole,
+}
+
+/// For causes that can go on without a fact.
+pub trait Knowable<T> {
+    /// `None` for what cannot be read; still `Err` for what has not been fetched yet.
+    fn known(self) -> Fact<Option<T>>;
+}
+
+impl<T> Knowable<T> for Fact<T> {
+    fn known(self) -> Fact<Option<T>> {
+        match self {
+            Ok(value) => Ok(Some(value)),
+            Err(Gap::Hole) => Ok(None),
+            Err(Gap::Need) => Err(Gap::Need),
+        }
+    }
+}
+
+/// The object of something that is not there.
+pub static NOTHING: Value = Value::Null;
+
+type Memo = RefCell<HashMap<(TypeId, String), Rc<dyn Any>>>;
+
+/// One round over a case file.
+pub struct Case<'a> {
+    file: &'a CaseFile,
+    asked: RefCell<BTreeSet<Need>>,
+    holes: RefCell<BTreeMap<Need, (String, BTreeSet<&'static str>)>>,
+    cause: Cell<Option<&'static str>>,
+    touched_hole: Cell<bool>,
+    memo: Memo,
+}
+
+impl<'a> Case<'a> {
+    /// A round over what is known so far.
+    pub fn new(file: &'a CaseFile) -> Self {
+        Self {
+            file,
+            asked: RefCell::default(),
+            holes: RefCell::default(),
+            cause: Cell::new(None),
+            touched_hole: Cell::new(false),
+            memo: RefCell::default(),
+        }
+    }
+
+    /// The case file itself.
+    pub fn file(&self) -> &'a CaseFile {
+        self.file
+    }
+
+    /// The time to judge ages against.
+    pub fn now(&self) -> Time {
+        self.file.now
+    }
+
+    /// Seconds since an RFC 3339 time; `None` for what is not one.
+    pub fn age(&self, time: &str) -> Option<i64> {
+        Time::parse(time).map(|t| t.age(self.file.now))
+    }
+
+    /// Seconds since an object's creation, 0 where that is unknown.
+    pub fn age_of(&self, object: &Value) -> i64 {
+        self.age(str_at(object, "/metadata/creationTimestamp")).unwrap_or_default()
+    }
+
+    /// One object by reference; `None` when it is not there.
+    pub fn get(&self, at: &ObjectRef) -> Fact<Option<&'a Value>> {
+        self.object(kinds::resource_of(at), &at.namespace, &at.name)
+    }
+
+    /// One object of a known kind; `None` when it is not there. `ns` is empty for cluster-scoped kinds.
+    pub fn one(&self, kind: Known, ns: &str, name: &str) -> Fact<Option<&'a Value>> {
+        self.object(kind.id(), ns, name)
+    }
+
+    fn object(&self, resource: ResourceId, ns: &str, wanted: &str) -> Fact<Option<&'a Value>> {
+        let need = Need::Object { resource: resource.clone(), namespace: ns.into(), name: wanted.into() };
+        match self.file.answer(&need) {
+            Some(Answer::Object(object)) => return Ok(Some(object)),
+            Some(Answer::Absent) => return Ok(None),
+            Some(other) => return self.hole(need, other),
+            None => {}
+        }
+        for scope in [Some(ns.to_owned()), None] {
+            let list = Need::List { resource: resource.clone(), namespace: scope };
+            if let Some(Answer::List(items)) = self.file.answer(&list) {
+                return Ok(items.iter().find(|o| name(o) == wanted && namespace(o) == ns));
+            }
+        }
+        self.ask(need)
+    }
+
+    /// All objects of a kind in a namespace, or everywhere with `None`. A kind the cluster does not know is empty.
+    pub fn list(&self, kind: Known, ns: Option<&str>) -> Fact<Vec<&'a Value>> {
+        let ns = ns.filter(|ns| !ns.is_empty());
+        let everywhere = Need::List { resource: kind.id(), namespace: None };
+        if let (Some(ns), Some(Answer::List(items))) = (ns, self.file.answer(&everywhere)) {
+            return Ok(items.iter().filter(|o| namespace(o) == ns).collect());
+        }
+        let need = Need::List { resource: kind.id(), namespace: ns.map(Into::into) };
+        match self.file.answer(&need) {
+            Some(Answer::List(items)) => Ok(items.iter().collect()),
+            Some(Answer::Absent) => Ok(Vec::new()),
+            Some(other) => self.hole(need, other),
+            None => self.ask(need),
+        }
+    }
+
+    /// The end of a container's log; empty where there is none.
+    pub fn log(&self, pod: &Value, container: &str, previous: bool) -> Fact<&'a str> {
+        let need = Need::Log {
+            namespace: namespace(pod).into(),
+            pod: name(pod).into(),
+            container: container.into(),
+            previous,
+        };
+        match self.file.answer(&need) {
+            Some(Answer::Log(text)) => Ok(text),
+            Some(Answer::Absent | Answer::Failed(_)) => Ok(""),
+            Some(other) => self.hole(need, other),
+            None => self.ask(need),
+        }
+    }
+
+    fn ask<T>(&self, need: Need) -> Fact<T> {
+        self.asked.borrow_mut().insert(need);
+        Err(Gap::Need)
+    }
+
+    fn hole<T>(&self, need: Need, answer: &Answer) -> Fact<T> {
+        let reason = match answer {
+            Answer::Denied(text) => text.clone(),
+            Answer::Failed(text) => text.clone(),
+            _ => "an answer of another shape".to_owned(),
+        };
+        self.touched_hole.set(true);
+        let mut holes = self.holes.borrow_mut();
+        let entry = holes.entry(need).or_insert_with(|| (reason, BTreeSet::new()));
+        entry.1.extend(self.cause.get());
+        Err(Gap::Hole)
+    }
+
+    /// Runs a judgement under a cause's name; the flag tells whether it met a hole.
+    pub(super) fn under<T>(&self, cause: &'static str, judge: impl FnOnce() -> T) -> (T, bool) {
+        self.cause.set(Some(cause));
+        self.touched_hole.set(false);
+        let result = judge();
+        self.cause.set(None);
+        (result, self.touched_hole.get())
+    }
+
+    /// Computes something once per round; `key` tells apart what is computed of the same type.
+    pub fn memo<T: 'static>(&self, key: &str, compute: impl FnOnce() -> Fact<T>) -> Fact<Rc<T>> {
+        let slot = (TypeId::of::<T>(), key.to_owned());
+        let found = self.memo.borrow().get(&slot).cloned();
+        if let Some(found) = found.and_then(|any| any.downcast::<T>().ok()) {
+            return Ok(found);
+        }
+        let value = Rc::new(compute()?);
+        self.memo.borrow_mut().insert(slot, value.clone());
+        Ok(value)
+    }
+
+    /// What was asked for in this round and not known.
+    pub(super) fn needs(&self) -> Vec<Need> {
+        self.asked.borrow().iter().cloned().collect()
+    }
+
+    /// The holes that were met, with the causes they would have decided.
+    pub(super) fn unreadable(&self) -> Vec<Unreadable> {
+        let holes = self.holes.borrow();
+        holes
+            .iter()
+            .map(|(need, (reason, causes))| Unreadable {
+                resource: need_in_words(need),
+                reason: crate::world::text::clean(reason).into_owned(),
+                would_decide: match causes.len() {
+                    0 => "how it stands".to_owned(),
+                    1..=4 => causes.iter().copied().collect::<Vec<_>>().join(", "),
+                    n => format!(
+                        "{} and {} more causes",
+                        causes.iter().take(3).copied().collect::<Vec<_>>().join(", "),
+                        n - 3
+                    ),
+                },
+            })
+            .collect()
+    }
+}
+
+/// `pods in shop`, `secret shop/db`, `log shop/web-1/app (previous)`.
+fn need_in_words(need: &Need) -> String {
+    match need {
+        Need::Object { resource, namespace, name } if namespace.is_empty() => format!("{resource} {name}"),
+        Need::Object { resource, namespace, name } => format!("{resource} {namespace}/{name}"),
+        Need::List { resource, namespace: None } => resource.to_string(),
+        Need::List { resource, namespace: Some(ns) } => format!("{resource} in {ns}"),
+        Need::Log { namespace, pod, container, previous } => {
+            format!("log {namespace}/{pod}/{container}{}", if *previous { " (previous)" } else { "" })
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Who belongs to whom: owners, the pods of a workload, and the objects whose trouble is an object's own.
+
+use super::facts::{Case, Fact, Knowable};
+use super::finding::{Lead, Suspect};
+use super::kinds::*;
+use super::pods::{self, Stand};
+use crate::world::object::{ObjectRef, controller, int_at, list_at, namespace, str_at};
+use crate::world::selector::Selector;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Kinds that own pods, directly or through another object.
+pub const WORKLOADS: &[&str] =
+    &["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicationController", "Rollout"];
+
+/// The reference to an object's controller.
+pub fn controller_ref(object: &Value) -> Option<ObjectRef> {
+    controller(object).map(|(api, kind, owner)| {
+        let group = api.split_once('/').map_or("", |(group, _)| group);
+        let ns = if kind == "Node" { "" } else { namespace(object) };
+        ObjectRef::new(group, kind, ns, owner)
+    })
+}
+
+/// The topmost owner of an object that can be read, or the object itself (pod → ReplicaSet → Deployment).
+pub fn top_owner<'a>(case: &Case<'a>, object: &'a Value) -> Fact<&'a Value> {
+    let mut top = object;
+    for _ in 0..5 {
+        let Some(above) = controller_ref(top) else { break };
+        match case.get(&above).known()?.flatten() {
+            Some(owner) => top = owner,
+            None => break,
+        }
+    }
+    Ok(top)
+}
+
+/// The pods of a workload: controlled by it, or by a ReplicaSet or Job that it controls.
+pub fn pods_of<'a>(case: &Case<'a>, workload: &Value) -> Fact<Vec<&'a Value>> {
+    let ns = Some(namespace(workload));
+    let mut owners = vec![str_at(workload, "/metadata/uid").to_owned()];
+    let middle = match str_at(workload, "/kind") {
+        "Deployment" | "Rollout" => Some(REPLICASETS),
+        "CronJob" => Some(JOBS),
+        _ => None,
+    };
+    if let Some(middle) = middle {
+        let owned = case.list(middle, ns)?;
+        let uids: Vec<String> =
+            owned.into_iter().filter(|o| owned_by(o, &owners)).map(|o| str_at(o, "/metadata/uid").to_owned()).collect();
+        owners.extend(uids);
+    }
+    Ok(case.list(PODS, ns)?.into_iter().filter(|pod| owned_by(pod, &owners)).collect())
+}
+
+/// Whether an object's controller has one of these uids.
+pub fn owned_by(object: &Value, uids: &[String]) -> bool {
+    list_at(object, "/metadata/ownerReferences").iter().any(|owner| {
+        let uid = str_at(owner, "/uid");
+        !uid.is_empty() && uids.iter().any(|u| u == uid)
+    })
+}
+
+/// Leads to the ill ones of these pods, one for all that stand alike.
+pub fn ill_pods(case: &Case<'_>, pods: &[&Value]) -> Vec<Lead> {
+    let mut groups: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+    for pod in pods.iter().filter(|pod| pods::stand(pod, case.now()) == Stand::Ill) {
+        groups.entry(pods::shape(pod)).or_default().push(pod);
+    }
+    groups
+        .into_values()
+        .filter_map(|group| {
+            let first = group.iter().min_by_key(|pod| str_at(pod, "/metadata/name"))?;
+            Some(Lead { at: ObjectRef::of(first), focus: String::new(), alike: (group.len(), pods.len()) })
+        })
+        .collect()
+}
+
+/// The pods that a Service selects; `None` without a selector (its endpoints are made by hand).
+pub fn selected<'a>(case: &Case<'a>, service: &Value) -> Fact<Option<Vec<&'a Value>>> {
+    let Some(selector) = service.pointer("/spec/selector").filter(|s| s.as_object().is_some_and(|m| !m.is_empty()))
+    else {
+        return Ok(None);
+    };
+    let selector = Selector::from_map(selector);
+    let pods = case.list(PODS, Some(namespace(service)))?;
+    Ok(Some(pods.into_iter().filter(|pod| selector.matches(pod.pointer("/metadata/labels"))).collect()))
+}
+
+/// Deployments, StatefulSets and DaemonSets of a namespace.
+pub fn workloads<'a>(case: &Case<'a>, ns: &str) -> Fact<Vec<&'a Value>> {
+    let mut all = Vec::new();
+    for kind in [DEPLOYMENTS, STATEFULSETS, DAEMONSETS] {
+        all.extend(case.list(kind, Some(ns)).known()?.unwrap_or_default());
+    }
+    Ok(all)
+}
+
+/// The replicas a workload is to have; `None` for kinds without that field.
+pub fn replicas(workload: &Value) -> Option<i64> {
+    match str_at(workload, "/kind") {
+        "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController" | "Rollout" => {
+            Some(int_at(workload, "/spec/replicas").unwrap_or(1))
+        }
+        _ => None,
+    }
+}
+
+/// The objects whose trouble is this object's trouble, without a cause in between.
+pub fn leads(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Lead>> {
+    match suspect.at.kind.as_str() {
+        "URL" => super::url::leads(case, &suspect.at.name),
+        _ if !suspect.exists() => Ok(Vec::new()),
+        "Service" => super::url::service_leads(case, suspect),
+        "Ingress" => super::url::ingress_leads(case, suspect),
+        kind if WORKLOADS.contains(&kind) => {
+            let pods = pods_of(case, suspect.object)?;
+            let finished = kind == "Job" && pods::is_true(suspect.object, "Complete");
+            Ok(if finished { Vec::new() } else { ill_pods(case, &pods) })
+        }
+        _ => Ok(Vec::new()),
+    }
+}
