@@ -26,6 +26,7 @@ pub mod kin;
 pub mod kinds;
 pub mod pods;
 pub mod report;
+pub mod scheduling;
 pub mod status;
 pub mod url;
 pub mod verdict;

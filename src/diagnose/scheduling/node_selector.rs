@@ -4,7 +4,7 @@
 //! wants all of its expressions and fields; an empty term, or an empty list of terms, matches nothing.
 
 use super::labels::Labels;
-use crate::world::object::{list_at, str_at};
+use crate::world::object::list_at;
 use crate::world::selector::{Op, Requirement, Selector};
 use serde_json::Value;
 
