@@ -41,7 +41,8 @@ type Reasons = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 /// The recorder marks nodes that a PreFilter left out; the scheduler's text for those is rebuilt in the message.
 fn expected_nodes(verdict: &Value) -> Reasons {
     let strings = |list: &Value| {
-        let mut all: Vec<String> = list.as_array().into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect();
+        let mut all: Vec<String> =
+            list.as_array().into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect();
         all.sort();
         all
     };
@@ -102,7 +103,8 @@ fn every_verdict_of_the_real_scheduler_is_ours() {
         let objects = objects(&world);
         let snapshot = Snapshot::build(&objects);
         for verdict in list_at(&world, "/verdicts") {
-            let same = |p: &&Value| name(p) == str_at(verdict, "/name") && namespace(p) == str_at(verdict, "/namespace");
+            let same =
+                |p: &&Value| name(p) == str_at(verdict, "/name") && namespace(p) == str_at(verdict, "/namespace");
             let pod = objects.pods.iter().find(same).expect("the verdict names a pod of its world");
             let ours = evaluate(&snapshot, pod);
             (pods, pairs, fitting) = (pods + 1, pairs + objects.nodes.len(), fitting + ours.fits.len());

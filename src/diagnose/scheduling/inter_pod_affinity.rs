@@ -141,7 +141,8 @@ impl Filter for InterPodAffinity<'_> {
             let key = term.topology_key.as_str();
             node.labels.get(key).is_some_and(|value| self.avoided.contains(&(key, value)))
         };
-        let repelled = |(key, values): (&&str, &HashSet<&str>)| node.labels.get(key).is_some_and(|v| values.contains(v));
+        let repelled =
+            |(key, values): (&&str, &HashSet<&str>)| node.labels.get(key).is_some_and(|v| values.contains(v));
         if !self.affinity_holds(node) {
             fail(AFFINITY)
         } else if self.pod.anti_affinity.iter().any(avoided) {

@@ -115,8 +115,9 @@ fn short(reason: &str) -> &str {
 /// Leaves out columns where every node passes and has nothing to say.
 fn drop_quiet_columns(rows: &mut [NodeRow]) {
     let columns = rows.iter().map(|r| r.cells.len()).max().unwrap_or(0);
-    let loud: Vec<bool> =
-        (0..columns).map(|i| rows.iter().any(|r| r.cells.get(i).is_some_and(|(_, text, ok)| !ok || text != "ok"))).collect();
+    let loud: Vec<bool> = (0..columns)
+        .map(|i| rows.iter().any(|r| r.cells.get(i).is_some_and(|(_, text, ok)| !ok || text != "ok")))
+        .collect();
     for row in rows {
         let mut at = 0;
         row.cells.retain(|_| {

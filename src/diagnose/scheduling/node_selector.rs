@@ -128,15 +128,15 @@ mod tests {
         let labels = Labels::from_pairs([("zone", "a")]);
         assert!(!NodeTerms::from_value(&json!({"nodeSelectorTerms": []})).matches("n1", &labels));
         assert!(!NodeTerms::from_value(&json!({"nodeSelectorTerms": [{}]})).matches("n1", &labels));
-        let not_in =
-            json!({"nodeSelectorTerms": [{"matchExpressions": [{"key": "gpu", "operator": "NotIn", "values": ["x"]}]}]});
+        let not_in = json!({"nodeSelectorTerms": [{"matchExpressions": [{"key": "gpu", "operator": "NotIn", "values": ["x"]}]}]});
         assert!(NodeTerms::from_value(&not_in).matches("n1", &labels));
     }
 
     #[test]
     fn names_are_known_only_where_every_term_names_nodes() {
         let field = |name: &str| json!({"key": "metadata.name", "operator": "In", "values": [name]});
-        let both = json!({"nodeSelectorTerms": [{"matchFields": [field("n1")]}, {"matchFields": [field("n2"), field("n3")]}]});
+        let both =
+            json!({"nodeSelectorTerms": [{"matchFields": [field("n1")]}, {"matchFields": [field("n2"), field("n3")]}]});
         assert_eq!(NodeTerms::from_value(&both).names(), Some(vec!["n1"]));
         let open = json!({"nodeSelectorTerms": [{"matchFields": [field("n1")]}, {"matchExpressions": [{"key": "a", "operator": "Exists"}]}]});
         assert_eq!(NodeTerms::from_value(&open).names(), None);

@@ -15,10 +15,12 @@ struct NodeVolumeLimits {
     wanted: HashSet<(String, String)>,
 }
 
-/// Finds the CSI volumes behind the pod's claims; other plugins speak of claims that are missing.
+/// Finds the CSI volumes behind the pod's claims. A claim that is missing ends the look-up before anything is counted
+/// (filterAttachableVolumes returns at once); VolumeRestrictions and VolumeBinding have refused the pod for it.
 pub fn prepare<'a>(world: &'a Snapshot, pod: &'a Pod<'a>) -> Prepared<'a> {
-    let claims = pod.claims.iter().filter_map(|used| world.rest.claim(pod.namespace, &used.claim));
-    let wanted: HashSet<_> = claims.filter_map(|claim| world.rest.csi_volume(claim)).collect();
+    let claims = pod.claims.iter().map(|used| world.rest.claim(pod.namespace, &used.claim));
+    let Some(claims) = claims.collect::<Option<Vec<_>>>() else { return Ok(None) };
+    let wanted: HashSet<_> = claims.into_iter().filter_map(|claim| world.rest.csi_volume(claim)).collect();
     Ok((!wanted.is_empty()).then(|| Box::new(NodeVolumeLimits { wanted }) as _))
 }
 

@@ -132,9 +132,9 @@ impl Volume {
 
     /// Whether `claimRef` means this claim (`component-helpers/storage/volume` IsVolumeBoundToClaim).
     pub fn is_for(&self, claim: &Claim) -> bool {
-        self.claim
-            .as_ref()
-            .is_some_and(|(ns, name, uid)| *ns == claim.namespace && *name == claim.name && (uid.is_empty() || *uid == claim.uid))
+        self.claim.as_ref().is_some_and(|(ns, name, uid)| {
+            *ns == claim.namespace && *name == claim.name && (uid.is_empty() || *uid == claim.uid)
+        })
     }
 
     /// Whether a node with these labels can reach it. Terms by node name match nothing here, as in the scheduler.
@@ -180,7 +180,8 @@ impl Class {
 
     /// Whether it may make volumes for a node with these labels (`MatchTopologySelectorTerms`).
     pub fn allows(&self, labels: &Labels) -> bool {
-        let has = |(key, values): &(String, Vec<String>)| labels.get(key).is_some_and(|v| values.iter().any(|x| x == v));
+        let has =
+            |(key, values): &(String, Vec<String>)| labels.get(key).is_some_and(|v| values.iter().any(|x| x == v));
         self.topologies.is_empty() || self.topologies.iter().any(|term| !term.is_empty() && term.iter().all(has))
     }
 }

@@ -110,7 +110,9 @@ impl VolumeBinding<'_> {
     fn find_volume(&self, claim: &Claim, node: &Node, chosen: &HashSet<&str>) -> Option<&Volume> {
         let candidates = self.rest.volumes_of_class.get(&claim.class)?;
         let mut best: Option<&Volume> = None;
-        for volume in candidates.iter().filter(|name| !chosen.contains(name.as_str())).filter_map(|n| self.volumes.get(n)) {
+        for volume in
+            candidates.iter().filter(|name| !chosen.contains(name.as_str())).filter_map(|n| self.volumes.get(n))
+        {
             let meant = volume.is_for(claim);
             if (volume.claim.is_some() && !meant) || mismatch(claim, volume) {
                 continue;
