@@ -3,4 +3,10 @@
 //! A [`store::Store`] holds the objects of one cluster; the server speaks HTTP over it, and the simulated controllers
 //! read and write it directly.
 
+pub mod controllers;
+pub mod endpoints;
+pub mod kubelet;
+pub mod nodes;
+pub mod scheduler;
 pub mod store;
+pub mod workloads;

@@ -1,0 +1,13 @@
+//! The workload controllers: Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, garbage collection, disruption.
+//!
+//! Each is a pure function over a [`Snapshot`](crate::sim::controllers::plan::Snapshot).
+
+pub mod budget;
+pub mod daemonset;
+pub mod deployment;
+pub mod garbage;
+pub mod job;
+pub mod replicaset;
+pub mod rolling;
+pub mod statefulset;
+pub mod template;
