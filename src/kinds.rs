@@ -2,13 +2,32 @@
 //!
 //! A kind adds what is special about it (columns, tone, what can be done); everything generic works for all.
 
+pub mod applications;
+mod cells;
+pub mod daemonsets;
+pub mod deployments;
 pub mod describe;
+pub mod endpointslices;
+pub mod events;
+pub mod ingresses;
+pub mod jobs;
+pub mod nodes;
+pub mod persistentvolumeclaims;
+pub mod pods;
+pub mod relations;
+pub mod replicasets;
+pub mod resolve;
+pub mod services;
+pub mod statefulsets;
 pub mod yaml;
 
+pub use resolve::{Resolved, resolve};
+
 use crate::world::column::Column;
-use crate::world::object::ResourceId;
+use crate::world::object::{Resource, ResourceId};
 use crate::world::row::Tone;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What can be done to objects of a kind; actions are enabled by this, never by a match on the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,9 +92,44 @@ impl Kind {
 }
 
 /// Every kind with a file of its own, in display order.
-pub static TABLE: &[&Kind] = &[];
+pub static TABLE: &[&Kind] = &[
+    &pods::KIND,
+    &deployments::KIND,
+    &statefulsets::KIND,
+    &daemonsets::KIND,
+    &replicasets::KIND,
+    &jobs::KIND,
+    &services::KIND,
+    &ingresses::KIND,
+    &endpointslices::KIND,
+    &persistentvolumeclaims::KIND,
+    &nodes::KIND,
+    &events::KIND,
+    &applications::KIND,
+];
 
 /// The kind with rows of its own for a resource, if there is one.
 pub fn of(id: &ResourceId) -> Option<&'static Kind> {
     TABLE.iter().copied().find(|kind| kind.group == id.group && kind.plural == id.plural)
+}
+
+/// The kinds to try where a cluster forbids discovery.
+pub fn well_known() -> Arc<[Resource]> {
+    let more = [
+        ("", "namespaces", "Namespace", false),
+        ("", "configmaps", "ConfigMap", true),
+        ("", "secrets", "Secret", true),
+    ];
+    let own = TABLE.iter().map(|kind| (kind.group, kind.plural, kind.kind, kind.namespaced));
+    own.chain(more)
+        .map(|(group, plural, kind, namespaced)| Resource {
+            id: ResourceId::new(group, plural),
+            version: if group == applications::KIND.group { "v1alpha1" } else { "v1" }.into(),
+            kind: kind.into(),
+            singular: kind.to_lowercase(),
+            namespaced,
+            short_names: vec![],
+            verbs: ["get", "list", "watch", "patch"].map(String::from).into(),
+        })
+        .collect()
 }

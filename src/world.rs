@@ -12,3 +12,4 @@ pub mod row;
 pub mod selector;
 pub mod text;
 pub mod time;
+pub mod wire;

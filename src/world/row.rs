@@ -42,9 +42,45 @@ pub struct Owner {
     pub name: Str,
 }
 
-/// A UID: 16 bytes when it is a UUID (it nearly always is), else a hash of its text with the first byte's top bits set apart.
+/// A UID: 16 bytes when it is a UUID (it nearly always is), else a hash of its text, told apart by its variant bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Uid(pub [u8; 16]);
+
+impl Uid {
+    /// From the text of `metadata.uid`.
+    pub fn parse(text: &str) -> Self {
+        hex(text.as_bytes()).map_or_else(|| Self::hashed(&[text]), Self)
+    }
+
+    /// For the few objects without a uid (metrics, component statuses): from namespace and name.
+    pub fn of_name(namespace: &str, name: &str) -> Self {
+        Self::hashed(&[namespace, "/", name])
+    }
+
+    /// FNV-1a, 128 bits, with the variant bits that no UUID of RFC 9562 has.
+    fn hashed(parts: &[&str]) -> Self {
+        let bytes = parts.iter().flat_map(|part| part.bytes());
+        let hash = bytes.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
+            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        });
+        let mut bytes = hash.to_be_bytes();
+        bytes[8] |= 0xe0;
+        Self(bytes)
+    }
+}
+
+/// The 16 bytes of `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`.
+fn hex(text: &[u8]) -> Option<[u8; 16]> {
+    if text.len() != 36 || [8, 13, 18, 23].iter().any(|&i| text[i] != b'-') {
+        return None;
+    }
+    let mut out = [0; 16];
+    let mut digits = text.iter().filter(|c| **c != b'-').map(|c| char::from(*c).to_digit(16));
+    for byte in &mut out {
+        *byte = (digits.next()?? * 16 + digits.next()??) as u8;
+    }
+    Some(out)
+}
 
 /// The value of one cell: what is shown, and what it sorts by.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -137,5 +173,20 @@ impl Raw {
     /// The object, parsed.
     pub fn value(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&self.json()?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uids_are_uuids_or_hashes() {
+        let uid = Uid::parse("1d5ff7cf-a2d7-4cfe-a4c4-b335414f64da");
+        assert_eq!(uid.0[..4], [0x1d, 0x5f, 0xf7, 0xcf]);
+        assert_eq!(Uid::parse("mirror-1"), Uid::parse("mirror-1"));
+        assert_ne!(Uid::parse("mirror-1"), Uid::parse("mirror-2"));
+        assert_ne!(Uid::parse("1d5ff7cf-a2d7-4cfe-a4c4-b335414f64dx").0[8] & 0xe0, 0x80);
+        assert_ne!(Uid::of_name("a", "b"), Uid::of_name("", "ab"));
     }
 }
