@@ -9,7 +9,6 @@ mod git;
 mod kubectl;
 mod layers;
 mod operations;
-mod real;
 mod recordings;
 mod scheduler;
 mod support;

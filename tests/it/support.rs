@@ -16,6 +16,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+// With its path, because this file is also a module of tests/real.rs and of the benchmark.
+#[path = "support/http.rs"]
 pub mod http;
 
 /// How long a condition may take to come true; far more than it needs, the tests share the machine.

@@ -1,1 +1,0 @@
-//! Against a cluster that is not ours.

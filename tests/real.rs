@@ -1,0 +1,207 @@
+//! The spine against a server that is not ours: browse, why, cordon with a commit, drain with a PodDisruptionBudget.
+//!
+//! `KOKPIT_TEST_KUBECONFIG=FILE cargo test --test real -- --ignored`; docs/testing.md says what it does to the cluster.
+
+#[path = "it/support.rs"]
+mod support;
+
+use kokpit::cluster::api::{Api, MERGE_PATCH};
+use kokpit::cluster::{connect, kubeconfig};
+use kokpit::world::object::{bool_at, list_at, name, str_at};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use support::{Home, Ran, until};
+use tokio::runtime::Runtime;
+
+/// Where the pods of the tests come from; any image whose program keeps running.
+const IMAGE: &str = "registry.k8s.io/pause:3.10";
+
+/// The cluster under test, and a namespace of our own that is deleted at the end.
+struct Cluster {
+    runtime: Runtime,
+    api: Api,
+    kubeconfig: PathBuf,
+    namespace: String,
+    /// The node that is cordoned and drained.
+    node: String,
+}
+
+impl Cluster {
+    fn open() -> Self {
+        let kubeconfig: PathBuf = std::env::var_os("KOKPIT_TEST_KUBECONFIG")
+            .expect("set KOKPIT_TEST_KUBECONFIG to the kubeconfig of a cluster that may be disturbed")
+            .into();
+        let kubeconfig = std::fs::canonicalize(&kubeconfig).expect("KOKPIT_TEST_KUBECONFIG names a file");
+        let runtime = Runtime::new().expect("a runtime");
+        let flags = kubeconfig::Flags { kubeconfig: Some(kubeconfig.clone()), ..Default::default() };
+        let loaded = kubeconfig::load(&flags).expect("the kubeconfig can be read");
+        let context = loaded.contexts[loaded.current.expect("the kubeconfig has a current context")].clone();
+        let credentials = Arc::new(connect::credentials(&context));
+        let timeout = Duration::from_secs(20);
+        let connection = runtime.block_on(connect::connect(&context, &credentials, timeout)).expect("a connection");
+        let api = Api::new(connection.client, timeout);
+        let namespace = format!("kokpit-test-{}", std::process::id());
+        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        runtime.block_on(api.post("/api/v1/namespaces", &object)).expect("a namespace can be made");
+        let mut cluster = Self { runtime, api, kubeconfig, namespace, node: String::new() };
+        cluster.node = cluster.pick_node();
+        cluster
+    }
+
+    /// `KOKPIT_TEST_NODE`, or the last node that is ready, takes pods, and is not a control plane.
+    fn pick_node(&self) -> String {
+        if let Ok(node) = std::env::var("KOKPIT_TEST_NODE") {
+            return node;
+        }
+        let nodes = self.get("/api/v1/nodes");
+        let usable = list_at(&nodes, "/items").iter().filter(|node| {
+            let ready = list_at(node, "/status/conditions")
+                .iter()
+                .any(|c| str_at(c, "/type") == "Ready" && str_at(c, "/status") == "True");
+            ready && !bool_at(node, "/spec/unschedulable") && list_at(node, "/spec/taints").is_empty()
+        });
+        name(usable.last().expect("a ready node without taints; or set KOKPIT_TEST_NODE")).to_string()
+    }
+
+    fn get(&self, path: &str) -> Value {
+        self.runtime.block_on(self.api.get(path)).unwrap_or_else(|e| panic!("GET {path}: {e}"))
+    }
+
+    fn make(&self, plural: &str, group: &str, object: &Value) {
+        let path = format!("/{group}/namespaces/{}/{plural}", self.namespace);
+        self.runtime.block_on(self.api.post(&path, object)).unwrap_or_else(|e| panic!("POST {path}: {e}"));
+    }
+
+    fn cordoned(&self) -> bool {
+        bool_at(&self.get(&format!("/api/v1/nodes/{}", self.node)), "/spec/unschedulable")
+    }
+
+    /// The pods of our Deployment as (name, node).
+    fn pods(&self) -> Vec<(String, String)> {
+        let list = self.get(&format!("/api/v1/namespaces/{}/pods?labelSelector=app%3Dguarded", self.namespace));
+        let pods = list_at(&list, "/items").iter().filter(|pod| str_at(pod, "/status/phase") == "Running");
+        pods.map(|pod| (name(pod).to_string(), str_at(pod, "/spec/nodeName").to_string())).collect()
+    }
+
+    /// Runs kokpit against the cluster.
+    fn kokpit(&self, home: &Home, args: &[&str]) -> Ran {
+        let file = self.kubeconfig.to_string_lossy().into_owned();
+        home.run(&[args, &["--kubeconfig", &file]].concat())
+    }
+}
+
+/// Whatever happens, the node takes pods again and the namespace goes.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let node = format!("/api/v1/nodes/{}", self.node);
+        let _ = self.runtime.block_on(self.api.patch(&node, MERGE_PATCH, &json!({"spec": {"unschedulable": null}})));
+        let path = format!("/api/v1/namespaces/{}", self.namespace);
+        let _ = self.runtime.block_on(self.api.send(http::Method::DELETE, &path, "", vec![]));
+    }
+}
+
+/// A pod that no node can take.
+fn giant() -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "giant"},
+        "spec": {"containers": [{"name": "app", "image": IMAGE, "resources": {"requests": {"cpu": "5000"}}}]}})
+}
+
+/// A Deployment of one pod that prefers the node strongly, and a budget that does not let it go.
+fn guarded(node: &str) -> (Value, Value) {
+    let labels = json!({"app": "guarded"});
+    let here = json!({"key": "kubernetes.io/hostname", "operator": "In", "values": [node]});
+    let affinity = json!({"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": {"matchExpressions": [here]}}]}});
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "guarded"},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"affinity": affinity, "terminationGracePeriodSeconds": 1, "containers": [{"name": "app", "image": IMAGE}]}}}});
+    let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "guarded"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": labels}}});
+    (deployment, budget)
+}
+
+fn commits(home: &Home, repository: &Path) -> String {
+    home.git(repository, &["log", "--format=%an: %s%n%b", "main"])
+}
+
+/// One test, because each part leaves the cluster to the next.
+#[test]
+#[ignore = "needs a cluster: KOKPIT_TEST_KUBECONFIG=FILE cargo test --test real -- --ignored"]
+fn the_spine_on_a_real_cluster() {
+    let cluster = Cluster::open();
+    let home = Home::new();
+    browse(&cluster, &home);
+    why(&cluster, &home);
+    let repository = home.repository("fleet", &[("README.md", "The fleet\n")]);
+    cordon(&cluster, &home, &repository);
+    drain(&cluster, &home, &repository);
+}
+
+fn browse(cluster: &Cluster, home: &Home) {
+    let file = cluster.kubeconfig.to_string_lossy().into_owned();
+    let mut tui = home.tui_sized(&["--kubeconfig", &file, "-A"], 140, 40);
+    tui.wait("kokpit");
+    tui.send(":nodes\r").wait(&cluster.node);
+    tui.send(":pods kube-system\r").wait("kube-system");
+    let system = cluster.get("/api/v1/namespaces/kube-system/pods");
+    let pod = name(list_at(&system, "/items").first().expect("kube-system has pods")).to_string();
+    tui.send(&format!("/{pod}\r")).wait(&pod);
+    tui.send("d").wait("Containers");
+    tui.send("\u{1b}").send("y").wait("apiVersion: v1");
+    tui.quit();
+    tui.assert_restored();
+}
+
+fn why(cluster: &Cluster, home: &Home) {
+    cluster.make("pods", "api/v1", &giant());
+    let pod = format!("/api/v1/namespaces/{}/pods/giant", cluster.namespace);
+    until("the scheduler's verdict", || {
+        list_at(&cluster.get(&pod), "/status/conditions").iter().any(|c| str_at(c, "/status") == "False").then_some(())
+    });
+    let ran = cluster.kokpit(home, &["why", "pod/giant", "-n", &cluster.namespace]);
+    assert_eq!(ran.code, Some(1), "something was found: {}{}", ran.out, ran.err);
+    assert!(ran.out.contains("cpu"), "the resource that is short is named:\n{}", ran.out);
+    assert!(ran.out.contains(&cluster.node), "every node is judged:\n{}", ran.out);
+}
+
+fn cordon(cluster: &Cluster, home: &Home, repository: &Path) {
+    let url = repository.to_string_lossy().into_owned();
+    let ran = cluster.kokpit(home, &["cordon", &cluster.node, "--reason", "a test of kokpit", "--yes", "--repo", &url]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(cluster.cordoned(), "the node is cordoned on the cluster");
+    let log = commits(home, repository);
+    assert!(log.contains(&cluster.node) && log.contains("a test of kokpit"), "the commit says what and why:\n{log}");
+    let ran = cluster.kokpit(home, &["uncordon", &cluster.node, "--reason", "the test is over", "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(!cluster.cordoned(), "the node takes pods again");
+    let ran = cluster.kokpit(home, &["ops"]);
+    assert!(ran.out.contains("cordon") && ran.out.contains("uncordon"), "both are on record:\n{}", ran.out);
+}
+
+fn drain(cluster: &Cluster, home: &Home, repository: &Path) {
+    let (deployment, budget) = guarded(&cluster.node);
+    cluster.make("deployments", "apis/apps/v1", &deployment);
+    cluster.make("poddisruptionbudgets", "apis/policy/v1", &budget);
+    let here = || cluster.pods().into_iter().find(|(_, node)| *node == cluster.node);
+    let (pod, _) = until("the guarded pod on the node", here);
+    let base = ["drain", &cluster.node, "--reason", "a test of kokpit", "--yes", "--force", "--delete-emptydir-data"];
+    let ran = cluster.kokpit(home, &[&base[..], &["--timeout", "10s"]].concat());
+    let said = format!("{}{}", ran.out, ran.err);
+    assert_ne!(ran.code, Some(0), "the budget blocks the drain:\n{said}");
+    assert!(said.contains("guarded"), "what blocks is named:\n{said}");
+    assert!(cluster.pods().iter().any(|(name, _)| *name == pod), "the guarded pod was not evicted");
+    let path = format!("/apis/policy/v1/namespaces/{}/poddisruptionbudgets/guarded", cluster.namespace);
+    let looser = json!({"spec": {"minAvailable": 0}});
+    cluster.runtime.block_on(cluster.api.patch(&path, MERGE_PATCH, &looser)).expect("the budget can be changed");
+    until("a budget that allows it", || {
+        (cluster.get(&path).pointer("/status/disruptionsAllowed")?.as_i64()? > 0).then_some(())
+    });
+    let ran = cluster.kokpit(home, &[&base[..], &["--timeout", "120s"]].concat());
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    until("the pod on another node, or waiting for one", || here().is_none().then_some(()));
+    assert!(cluster.cordoned(), "a drained node stays cordoned");
+    assert!(commits(home, repository).contains("drain"), "the drain is a commit:\n{}", commits(home, repository));
+    let ran = cluster.kokpit(home, &["uncordon", &cluster.node, "--reason", "the test is over", "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+}
