@@ -19,7 +19,7 @@ fn worlds() -> impl Iterator<Item = Value> {
 
 /// The lists of a world; the recorder wrote `null` for an empty list.
 fn objects(world: &Value) -> Objects<'_> {
-    let list = |plural: &str| list_at(world, &format!("/objects/{plural}"));
+    let list = |plural: &str| list_at(world, &format!("/objects/{plural}")).iter().collect();
     Objects {
         nodes: list("nodes"),
         pods: list("pods"),
@@ -29,9 +29,9 @@ fn objects(world: &Value) -> Objects<'_> {
         csinodes: Some(list("csinodes")),
         csidrivers: Some(list("csidrivers")),
         capacities: Some(list("csistoragecapacities")),
-        attachments: Some(&[]),
+        attachments: Some(vec![]),
         namespaces: Some(list("namespaces")),
-        resource_claims: Some(&[]),
+        resource_claims: Some(vec![]),
     }
 }
 
@@ -105,7 +105,7 @@ fn every_verdict_of_the_real_scheduler_is_ours() {
         for verdict in list_at(&world, "/verdicts") {
             let same =
                 |p: &&Value| name(p) == str_at(verdict, "/name") && namespace(p) == str_at(verdict, "/namespace");
-            let pod = objects.pods.iter().find(same).expect("the verdict names a pod of its world");
+            let pod = objects.pods.iter().copied().find(same).expect("the verdict names a pod of its world");
             let ours = evaluate(&snapshot, pod);
             (pods, pairs, fitting) = (pods + 1, pairs + objects.nodes.len(), fitting + ours.fits.len());
             let text = differences(verdict, &ours);

@@ -16,30 +16,30 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The raw lists. `None` means "could not be read", which is not the same as "there are none".
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Objects<'a> {
     /// Nodes.
-    pub nodes: &'a [Value],
+    pub nodes: Vec<&'a Value>,
     /// Pods of all namespaces.
-    pub pods: &'a [Value],
+    pub pods: Vec<&'a Value>,
     /// PersistentVolumeClaims of all namespaces.
-    pub claims: Option<&'a [Value]>,
+    pub claims: Option<Vec<&'a Value>>,
     /// PersistentVolumes.
-    pub volumes: Option<&'a [Value]>,
+    pub volumes: Option<Vec<&'a Value>>,
     /// StorageClasses.
-    pub classes: Option<&'a [Value]>,
+    pub classes: Option<Vec<&'a Value>>,
     /// CSINodes.
-    pub csinodes: Option<&'a [Value]>,
+    pub csinodes: Option<Vec<&'a Value>>,
     /// CSIDrivers.
-    pub csidrivers: Option<&'a [Value]>,
+    pub csidrivers: Option<Vec<&'a Value>>,
     /// CSIStorageCapacities of all namespaces.
-    pub capacities: Option<&'a [Value]>,
+    pub capacities: Option<Vec<&'a Value>>,
     /// VolumeAttachments.
-    pub attachments: Option<&'a [Value]>,
+    pub attachments: Option<Vec<&'a Value>>,
     /// Namespaces.
-    pub namespaces: Option<&'a [Value]>,
+    pub namespaces: Option<Vec<&'a Value>>,
     /// ResourceClaims of all namespaces (`resource.k8s.io`).
-    pub resource_claims: Option<&'a [Value]>,
+    pub resource_claims: Option<Vec<&'a Value>>,
 }
 
 /// A node with everything on it.
@@ -122,8 +122,8 @@ impl Snapshot {
     /// Builds the snapshot from raw lists.
     pub fn build(objects: &Objects) -> Self {
         let mut rest = Rest::new(objects);
-        let mut nodes: Vec<Node> = objects.nodes.iter().map(Node::new).collect();
-        let index: HashMap<&str, usize> = objects.nodes.iter().map(object::name).zip(0..).collect();
+        let mut nodes: Vec<Node> = objects.nodes.iter().map(|raw| Node::new(raw)).collect();
+        let index: HashMap<&str, usize> = objects.nodes.iter().map(|raw| object::name(raw)).zip(0..).collect();
         let mut known = HashMap::new();
         for raw in objects.pods.iter().filter(|p| counts(p)) {
             if let Some(&at) = index.get(str_at(raw, "/spec/nodeName")) {
@@ -132,12 +132,12 @@ impl Snapshot {
                 rest.note_claims(raw, &mut nodes[at]);
             }
         }
-        for csinode in objects.csinodes.unwrap_or_default() {
+        for csinode in each(&objects.csinodes) {
             if let Some(&at) = index.get(object::name(csinode)) {
                 nodes[at].volume_limits = volume_limits(csinode);
             }
         }
-        for attachment in objects.attachments.unwrap_or_default() {
+        for attachment in each(&objects.attachments) {
             if let Some(&at) = index.get(str_at(attachment, "/spec/nodeName")) {
                 nodes[at].attached.extend(rest.attached_volume(attachment));
             }
@@ -172,28 +172,32 @@ impl Rest {
         let key = |raw: &Value| (object::namespace(raw).to_owned(), object::name(raw).to_owned());
         let named = |raw: &Value| object::name(raw).to_owned();
         let volumes: Option<HashMap<_, _>> =
-            objects.volumes.map(|list| list.iter().map(|raw| (named(raw), Volume::new(raw))).collect());
+            objects.volumes.as_ref().map(|list| list.iter().map(|raw| (named(raw), Volume::new(raw))).collect());
         let mut volumes_of_class: HashMap<String, Vec<String>> = HashMap::new();
-        for raw in objects.volumes.unwrap_or_default() {
+        for raw in each(&objects.volumes) {
             let volume = Volume::new(raw);
             volumes_of_class.entry(volume.class).or_default().push(volume.name);
         }
         let publishes = |raw: &&Value| bool_at(raw, "/spec/storageCapacity");
         Self {
             groups: vec![],
-            claims: objects.claims.map(|list| list.iter().map(|raw| (key(raw), Claim::new(raw))).collect()),
+            claims: objects.claims.as_ref().map(|list| list.iter().map(|raw| (key(raw), Claim::new(raw))).collect()),
             volumes,
             volumes_of_class,
-            classes: objects.classes.map(|list| list.iter().map(|raw| (named(raw), Class::new(raw))).collect()),
-            capacity_drivers: objects.csidrivers.unwrap_or_default().iter().filter(publishes).map(named).collect(),
-            capacities: objects.capacities.map(|list| list.iter().map(Capacity::new).collect()),
-            namespaces: objects.namespaces.map(|list| {
+            classes: objects
+                .classes
+                .as_ref()
+                .map(|list| list.iter().map(|raw| (named(raw), Class::new(raw))).collect()),
+            capacity_drivers: each(&objects.csidrivers).filter(publishes).map(named).collect(),
+            capacities: objects.capacities.as_ref().map(|list| list.iter().map(|raw| Capacity::new(raw)).collect()),
+            namespaces: objects.namespaces.as_ref().map(|list| {
                 list.iter().map(|raw| (named(raw), Labels::from_value(raw.pointer("/metadata/labels")))).collect()
             }),
             used_claims: HashSet::new(),
             resource_claims: objects
                 .resource_claims
-                .map(|list| list.iter().map(|raw| (key(raw), raw.clone())).collect()),
+                .as_ref()
+                .map(|list| list.iter().map(|raw| (key(raw), (*raw).clone())).collect()),
         }
     }
 
@@ -276,6 +280,11 @@ impl Node {
             _ => self.allocatable.get(resource).saturating_sub(self.requested.get(resource)),
         }
     }
+}
+
+/// The items of a list that may not have been read.
+fn each<'a>(list: &'a Option<Vec<&'a Value>>) -> impl Iterator<Item = &'a Value> {
+    list.iter().flatten().copied()
 }
 
 /// Whether a pod takes room on its node.

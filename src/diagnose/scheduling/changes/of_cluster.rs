@@ -1,0 +1,146 @@
+//! Changes of claims, of nodes and of the cluster.
+
+use super::super::matrix::other_taint;
+use super::super::node_unschedulable;
+use super::super::pod::Pod;
+use super::super::snapshot::{Node, Snapshot};
+use super::super::{Failing, Judgement};
+use super::of_pod::is_reserved;
+use super::{Candidate, ChangeKind};
+use crate::world::selector::Op;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Candidates are made for at most this many of the nearest nodes.
+const NEAREST: usize = 20;
+const HOSTNAME: &str = "kubernetes.io/hostname";
+
+/// Every candidate for a pod that fits nowhere.
+pub fn candidates(world: &Snapshot, pod: &Pod, judgement: &Judgement) -> Vec<Candidate> {
+    let mut near: Vec<(&Node, &Failing)> = world.nodes.iter().map(AsRef::as_ref).zip(&judgement.nodes).collect();
+    near.sort_by_key(|(_, failing)| failing.len());
+    near.truncate(NEAREST);
+    let mut all = claims(world, pod);
+    for (node, _) in &near {
+        all.extend(uncordon(node));
+        all.extend(untaint(node, pod));
+        all.extend(labels(node, pod));
+    }
+    all.extend(more_nodes(&near, pod));
+    all
+}
+
+/// Claims: another class, or no node chosen beforehand.
+fn claims(world: &Snapshot, pod: &Pod) -> Vec<Candidate> {
+    let mut all = vec![];
+    for claim in pod.claims.iter().filter_map(|used| world.rest.claim(pod.namespace, &used.claim)) {
+        let key = (claim.namespace.clone(), claim.name.clone());
+        if let Some(node) = claim.selected_node.clone().filter(|_| !claim.bound) {
+            let (ns, name) = key.clone();
+            let text = format!("claim {name} without the annotation selected-node={node}");
+            let free = move |world: &Snapshot| with_claim(world, &key, |c| c.selected_node = None);
+            all.push(
+                Candidate::world(ChangeKind::Claim, 5, text, free)
+                    .live(format!("kubectl -n {ns} annotate pvc {name} volume.kubernetes.io/selected-node-")),
+            );
+            continue;
+        }
+        let known = world.rest.classes.iter().flatten().filter(|(name, class)| {
+            **name != claim.class && class.provisions() && class.waits && claim.volume.is_empty() && !claim.bound
+        });
+        for (class, _) in known.take(4) {
+            let (key, class) = (key.clone(), class.clone());
+            let text = format!("claim {} made anew with class {class}", claim.name);
+            let edit = move |world: &Snapshot| with_claim(world, &key, |c| c.class.clone_from(&class));
+            let candidate = Candidate::world(ChangeKind::Claim, 13, text, edit);
+            all.push(candidate.field("spec.storageClassName".into()));
+        }
+    }
+    all
+}
+
+fn with_claim(
+    world: &Snapshot,
+    key: &(String, String),
+    edit: impl FnOnce(&mut super::super::storage::Claim),
+) -> Snapshot {
+    let mut changed = world.clone();
+    let rest = Arc::make_mut(&mut changed.rest);
+    if let Some(claim) = rest.claims.as_mut().and_then(|claims| claims.get_mut(key)) {
+        edit(claim);
+    }
+    changed
+}
+
+fn uncordon(node: &Node) -> Option<Candidate> {
+    let name = node.name.clone();
+    let edit = move |world: &Snapshot| {
+        world.with_node(&name, |node| {
+            node.unschedulable = false;
+            node.taints.retain(|t| t.key != node_unschedulable::TAINT);
+        })
+    };
+    let candidate = Candidate::world(ChangeKind::Node, 12, format!("uncordon {}", node.name), edit);
+    node.unschedulable.then(|| candidate.live(format!("kubectl uncordon {}", node.name)))
+}
+
+/// The taint that keeps the pod away, removed; taints that speak of the node's health go by themselves.
+fn untaint(node: &Node, pod: &Pod) -> Option<Candidate> {
+    let taint = other_taint(node, pod).filter(|t| is_reserved(t))?.clone();
+    let (name, text) = (node.name.clone(), taint.to_string());
+    let edit = move |world: &Snapshot| world.with_node(&name, |node| node.taints.retain(|t| *t != taint));
+    let candidate = Candidate::world(ChangeKind::Node, 36, format!("taint {text} removed from {}", node.name), edit);
+    Some(candidate.live(format!("kubectl taint node {} {text}-", node.name)))
+}
+
+/// The labels that `nodeSelector` asks for and the node lacks.
+fn labels(node: &Node, pod: &Pod) -> Option<Candidate> {
+    let missing = |key: &str, values: &[String]| values.first().filter(|v| node.labels.get(key) != Some(v)).cloned();
+    let wanted: Vec<(String, String)> = (pod.required_node.selector.0.iter())
+        .filter_map(|r| match &r.op {
+            Op::In(values) => Some((r.key.clone(), missing(&r.key, values)?)),
+            _ => None,
+        })
+        .collect();
+    // Labels that describe what a node is cannot be wished onto it.
+    if wanted.is_empty() || wanted.iter().any(|(key, _)| key.contains("kubernetes.io/") && !key.contains("node-role")) {
+        return None;
+    }
+    let text = wanted.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ");
+    let name = node.name.clone();
+    let edit =
+        move |world: &Snapshot| world.with_node(&name, |node| wanted.iter().for_each(|(k, v)| node.labels.set(k, v)));
+    let candidate = Candidate::world(ChangeKind::Node, 32, format!("label {text} on {}", node.name), edit);
+    Some(candidate.live(format!("kubectl label node {} {text} --overwrite", node.name)))
+}
+
+/// One more node like one of these, for every kind of node that is in order.
+fn more_nodes(near: &[(&Node, &Failing)], pod: &Pod) -> Vec<Candidate> {
+    let mut seen = BTreeSet::new();
+    let well = near.iter().map(|(node, _)| *node).filter(|n| other_taint(n, pod).is_none_or(is_reserved));
+    let kinds = well.filter(|n| seen.insert(shape(n)));
+    kinds.take(5).map(one_more).collect()
+}
+
+/// What nodes of one kind have in common: everything but their own name.
+fn shape(node: &Node) -> String {
+    let labels = node.labels.iter().filter(|(k, _)| *k != HOSTNAME).map(|(k, v)| format!("{k}={v}"));
+    format!("{:?} {:?} {:?}", node.allocatable, node.taints, labels.collect::<Vec<_>>())
+}
+
+fn one_more(like: &Node) -> Candidate {
+    let mut new = Node {
+        name: format!("a new node like {}", like.name),
+        labels: like.labels.clone(),
+        taints: like.taints.iter().filter(|t| t.key != node_unschedulable::TAINT).cloned().collect(),
+        allocatable: like.allocatable.clone(),
+        volume_limits: like.volume_limits.clone(),
+        ..Node::default()
+    };
+    if new.labels.get(HOSTNAME).is_some() {
+        let name = new.name.clone();
+        new.labels.set(HOSTNAME, &name);
+    }
+    let text = format!("one more node like {}", like.name);
+    Candidate::world(ChangeKind::Cluster, 45, text, move |world| world.with_new_node(new.clone()))
+}
