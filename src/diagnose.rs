@@ -16,6 +16,8 @@
 
 pub mod case;
 pub mod causes;
+pub mod crash;
+pub mod dependency;
 mod engine;
 pub mod events;
 pub mod facts;

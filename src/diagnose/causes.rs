@@ -9,6 +9,10 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 mod config;
+mod crash;
+mod evicted;
+mod image;
+mod probe;
 
 /// How bad it is when this is the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +49,7 @@ impl Cause {
 }
 
 /// The table, family by family.
-static FAMILIES: &[&[Cause]] = &[config::CAUSES];
+static FAMILIES: &[&[Cause]] = &[config::CAUSES, image::CAUSES, crash::CAUSES, probe::CAUSES, evicted::CAUSES];
 
 /// Every cause.
 pub fn table() -> impl Iterator<Item = &'static Cause> {

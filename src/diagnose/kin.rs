@@ -121,3 +121,65 @@ pub fn leads(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Lead>> {
         _ => Ok(Vec::new()),
     }
 }
+
+/// What changed in a pod's template since the revision before: `since revision 1: spec.securityContext.runAsUser
+/// (none) → 1000`. `None` where there is no earlier revision, or nothing changed.
+pub fn changes(case: &Case<'_>, pod: &Value) -> Fact<Option<String>> {
+    let Some(owner) = controller_ref(pod).filter(|o| o.kind == "ReplicaSet") else { return Ok(None) };
+    let Some(now) = case.get(&owner).known()?.flatten() else { return Ok(None) };
+    let Some(deployment) = controller_ref(now) else { return Ok(None) };
+    let all = case.list(REPLICASETS, Some(&owner.namespace)).known()?.unwrap_or_default();
+    let this = revision(now);
+    let before = all
+        .into_iter()
+        .filter(|rs| controller_ref(rs).as_ref() == Some(&deployment) && revision(rs) < this)
+        .max_by_key(|rs| revision(rs));
+    let Some(before) = before else { return Ok(None) };
+    let mut changed = Vec::new();
+    let template = |rs: &'_ Value| rs.pointer("/spec/template/spec").cloned().unwrap_or_default();
+    differences("spec", &template(before), &template(now), &mut changed);
+    if changed.is_empty() {
+        return Ok(None);
+    }
+    let more = changed.len().saturating_sub(3);
+    changed.truncate(3);
+    let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Ok(Some(format!("changed since revision {}: {}{tail}", revision(before), changed.join("; "))))
+}
+
+/// The revision of a ReplicaSet, 0 where it carries none.
+pub fn revision(replicaset: &Value) -> i64 {
+    let annotations = replicaset.pointer("/metadata/annotations");
+    let text = annotations.and_then(|a| a.get("deployment.kubernetes.io/revision")).and_then(Value::as_str);
+    text.and_then(|t| t.parse().ok()).unwrap_or_default()
+}
+
+/// Leaves that differ between two objects, as `path old → new`.
+fn differences(path: &str, a: &Value, b: &Value, out: &mut Vec<String>) {
+    match (a, b) {
+        _ if a == b => {}
+        (Value::Object(x), Value::Object(y)) => {
+            let keys = x.keys().chain(y.keys().filter(|k| !x.contains_key(*k)));
+            for key in keys {
+                let none = &Value::Null;
+                differences(&format!("{path}.{key}"), x.get(key).unwrap_or(none), y.get(key).unwrap_or(none), out);
+            }
+        }
+        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => {
+            for (n, (p, q)) in x.iter().zip(y).enumerate() {
+                differences(&format!("{path}[{n}]"), p, q, out);
+            }
+        }
+        // A literal value of the environment may be a password.
+        _ if path.contains(".env[") && path.ends_with(".value") => out.push(format!("{path} (value not shown)")),
+        _ => out.push(format!("{path} {} → {}", brief(a), brief(b))),
+    }
+}
+
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Null => "(none)".to_owned(),
+        Value::String(text) => super::finding::shorten(text, 60),
+        other => super::finding::shorten(&other.to_string(), 60),
+    }
+}

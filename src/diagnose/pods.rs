@@ -224,7 +224,12 @@ pub fn stand(pod: &Value, now: Time) -> Stand {
         let young = age(str_at(pod, "/metadata/creationTimestamp")).is_none_or(|s| s < 30);
         return if refused || !young { Stand::Ill } else { Stand::Starting };
     }
-    let since = condition(pod, "Ready").and_then(|c| age(str_at(c, "/lastTransitionTime"))).unwrap_or_default();
+    let ready = condition(pod, "Ready");
+    let since = ready.and_then(|c| age(str_at(c, "/lastTransitionTime"))).unwrap_or_default();
+    // Nothing of the pod's own is still starting when only a readiness gate is missing.
+    if ready.is_some_and(|c| str_at(c, "/reason") == "ReadinessGatesNotReady") && since >= 10 {
+        return Stand::Ill;
+    }
     if since < start_budget(pod) { Stand::Starting } else { Stand::Ill }
 }
 

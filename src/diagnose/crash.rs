@@ -1,0 +1,241 @@
+//! Why a container died: exit-code arithmetic (causes B.1), then what the log of that run says.
+//!
+//! Read by the crash family of causes; each of its rows asks for the crashes of its own class.
+
+use super::dependency::{self, Dependency};
+use super::facts::{Case, Fact};
+use super::pods::{Container, Ended, containers, crash_log};
+use crate::world::object::{list_at, str_at};
+use crate::world::time::Time;
+use serde_json::Value;
+
+/// One container that keeps dying, classified.
+#[derive(Clone, Debug)]
+pub struct Crash {
+    /// The container.
+    pub container: String,
+    /// Field path of its spec.
+    pub path: String,
+    /// Whether it is an init container.
+    pub init: bool,
+    /// The class: id of a cause.
+    pub cause: &'static str,
+    /// `terminated.reason`.
+    pub reason: String,
+    /// Exit code.
+    pub code: i64,
+    /// Length of the run in seconds.
+    pub seconds: Option<i64>,
+    /// End of the run.
+    pub finished: Time,
+    /// Restarts so far.
+    pub restarts: i64,
+    /// The line of the log that decided, empty where the exit code did.
+    pub line: String,
+    /// The end of the log of the run that died.
+    pub log: Vec<String>,
+    /// Whom it could not reach.
+    pub dependency: Option<Dependency>,
+    /// A heuristic decided (no reason, no event, no line).
+    pub guess: bool,
+}
+
+/// Every crashing container of a pod, classified; empty for pods that do not crash.
+pub fn crashes(case: &Case<'_>, pod: &Value) -> Fact<Vec<Crash>> {
+    let key = str_at(pod, "/metadata/uid");
+    Ok(case.memo(key, || classify_all(case, pod))?.as_ref().clone())
+}
+
+fn classify_all(case: &Case<'_>, pod: &Value) -> Fact<Vec<Crash>> {
+    let mut all = Vec::new();
+    // Evicted: the containers were killed with the pod (look at the pod's reason before judging a 137).
+    if !str_at(pod, "/status/reason").is_empty() {
+        return Ok(all);
+    }
+    for container in containers(pod).iter().filter(|c| c.crashes(pod, case.now())) {
+        if let Some(ended) = container.ended() {
+            all.push(classify(case, pod, container, &ended)?);
+        }
+    }
+    Ok(all)
+}
+
+fn classify(case: &Case<'_>, pod: &Value, container: &Container<'_>, ended: &Ended<'_>) -> Fact<Crash> {
+    let log = match ended.reason {
+        "StartError" | "ContainerCannotRun" => Vec::new(),
+        _ => crash_log(case, pod, container, ended)?.iter().map(|l| without_time(l).to_owned()).collect(),
+    };
+    let mut crash = Crash {
+        container: container.name.to_owned(),
+        path: container.path.clone(),
+        init: container.init,
+        cause: "crash-app-error",
+        reason: ended.reason.to_owned(),
+        code: ended.code,
+        seconds: ended.seconds(),
+        finished: ended.finished,
+        restarts: container.restarts(),
+        line: String::new(),
+        dependency: None,
+        guess: false,
+        log,
+    };
+    match by_code(case, pod, container, ended)? {
+        Some((cause, guess)) => (crash.cause, crash.guess) = (cause, guess),
+        None => by_log(case, pod, ended, &mut crash)?,
+    }
+    if matches!(crash.cause, "kill-liveness" | "kill-startup") {
+        crash.dependency = dependency::named_in(case, pod, &crash.log)?;
+    }
+    Ok(crash)
+}
+
+/// What reason, exit code and events decide alone: the cause, and whether it is a guess.
+fn by_code(
+    case: &Case<'_>,
+    pod: &Value,
+    container: &Container<'_>,
+    ended: &Ended<'_>,
+) -> Fact<Option<(&'static str, bool)>> {
+    let sure = |cause| Ok(Some((cause, false)));
+    match (ended.reason, ended.code) {
+        ("OOMKilled", _) => return sure("crash-oom-container"),
+        ("ContainerStatusUnknown", _) | ("Unknown", 255) => return sure("container-status-unknown"),
+        ("StartError" | "ContainerCannotRun", _) | (_, 128) => return sure("run-container-error"),
+        _ => {}
+    }
+    if let Some(cause) = probe_kill(case, pod, container.name, ended)? {
+        return sure(cause);
+    }
+    Ok(match ended.code {
+        0 if !container.init => Some(("crash-exit-zero", false)),
+        126 => Some(("crash-not-executable", false)),
+        127 => Some(("crash-command-not-found", false)),
+        132..=136 | 139 => Some(("crash-segv", false)),
+        143 => Some(("crash-sigterm", false)),
+        137 if node_oom(case, pod, ended)? => Some(("oom-node-level", false)),
+        137 if !str_at(container.spec, "/resources/limits/memory").is_empty() => Some(("crash-oom-container", true)),
+        137 => Some(("crash-sigkill", true)),
+        _ => None,
+    })
+}
+
+/// The probe whose failure killed this run, by the kubelet's `Killing` event around its end.
+fn probe_kill(case: &Case<'_>, pod: &Value, container: &str, ended: &Ended<'_>) -> Fact<Option<&'static str>> {
+    let grace = crate::world::object::int_at(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(30);
+    for event in case.events_of(pod)?.iter().filter(|e| e.reason == "Killing") {
+        let near = ended.finished.0 >= event.first.0 - 5 && ended.finished.0 <= event.last.0 + grace + 30;
+        for (words, cause) in [("failed liveness probe", "kill-liveness"), ("failed startup probe", "kill-startup")] {
+            if near && event.message.contains(&format!("ontainer {container} {words}")) {
+                return Ok(Some(cause));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the pod's node ran out of memory around the end of this run.
+fn node_oom(case: &Case<'_>, pod: &Value, ended: &Ended<'_>) -> Fact<bool> {
+    let node = super::kinds::NODES.at("", str_at(pod, "/spec/nodeName"));
+    let events = case.events(&node, "")?;
+    Ok(events.iter().any(|e| e.reason == "SystemOOM" && (e.last.0 - ended.finished.0).abs() < 60))
+}
+
+/// Words of a log, and the class they speak for; first match wins, newest line first.
+const WORDS: &[(&str, &[&str])] = &[
+    ("volume-full", &["no space left on device", "enospc", "could not extend file", "disk quota exceeded"]),
+    ("crash-exec-format", &["exec format error"]),
+    ("crash-readonly-fs", &["read-only file system", "erofs"]),
+    ("crash-port-in-use", &["address already in use", "eaddrinuse"]),
+    ("crash-permission-denied", &["permission denied", "eacces", "operation not permitted"]),
+];
+
+/// Words of a configuration that is missing or wrong.
+const CONFIG_WORDS: &[&str] = &[
+    "missing env",
+    "missing required",
+    "environment variable",
+    "env var",
+    "unknown flag",
+    "flag provided but not defined",
+    "invalid configuration",
+    "invalid config",
+    "unrecognized option",
+    "unknown option",
+    "unrecognized argument",
+    "is not set",
+    "must be set",
+    "required variable",
+    "could not parse config",
+    "failed to parse config",
+    "error parsing",
+    "yaml: ",
+    "missing configuration",
+    "no such option",
+    "unknown command",
+    "config error",
+    "invalid value",
+];
+
+fn by_log(case: &Case<'_>, pod: &Value, ended: &Ended<'_>, crash: &mut Crash) -> Fact<()> {
+    let mut lines = crash.log.clone();
+    if !ended.message.is_empty() {
+        lines.extend(ended.message.lines().map(crate::world::text::clean_log_line));
+    }
+    for line in lines.iter().rev() {
+        let lower = line.to_lowercase();
+        if let Some((cause, _)) = WORDS.iter().find(|(_, words)| words.iter().any(|w| lower.contains(w))) {
+            (crash.cause, crash.line) = (cause, line.clone());
+            return Ok(());
+        }
+    }
+    if crash.init && has_empty_dir(pod) {
+        const DIRTY: &[&str] = &["file exists", "already exists", "is not empty", "not an empty directory"];
+        if let Some(line) = lines.iter().rev().find(|l| DIRTY.iter().any(|w| l.to_lowercase().contains(w))) {
+            (crash.cause, crash.line) = ("crash-dirty-emptydir", line.clone());
+            return Ok(());
+        }
+    }
+    if let Some(dependency) = dependency::named_in(case, pod, &lines)? {
+        (crash.cause, crash.line) = ("crash-missing-dependency", dependency.line.clone());
+        crash.dependency = Some(dependency);
+        return Ok(());
+    }
+    if let Some(line) = lines.iter().rev().find(|l| CONFIG_WORDS.iter().any(|w| l.to_lowercase().contains(w))) {
+        (crash.cause, crash.line) = ("crash-bad-config", line.clone());
+        return Ok(());
+    }
+    const ERRORS: &[&str] = &["panic", "fatal", "exception", "error", "traceback", "failed"];
+    let worst = lines.iter().rev().find(|l| ERRORS.iter().any(|w| l.to_lowercase().contains(w)));
+    crash.line = worst.or(lines.last()).cloned().unwrap_or_default();
+    Ok(())
+}
+
+fn has_empty_dir(pod: &Value) -> bool {
+    list_at(pod, "/spec/volumes").iter().any(|v| v.get("emptyDir").is_some())
+}
+
+/// A log line without the timestamp that `timestamps=true` puts in front.
+pub fn without_time(line: &str) -> &str {
+    match line.split_once(' ') {
+        Some((first, rest)) if first.len() >= 20 && first.ends_with('Z') && Time::parse(first).is_some() => rest,
+        _ => line,
+    }
+}
+
+/// What a class means, for the sentence: `exit 137`, `exit 139 (SIGSEGV)`.
+pub fn code_in_words(code: i64) -> String {
+    let signal = match code {
+        130 => "SIGINT",
+        132 => "SIGILL",
+        133 => "SIGTRAP",
+        134 => "SIGABRT",
+        135 => "SIGBUS",
+        136 => "SIGFPE",
+        137 => "SIGKILL",
+        139 => "SIGSEGV",
+        143 => "SIGTERM",
+        _ => return format!("exit {code}"),
+    };
+    format!("exit {code} ({signal})")
+}
