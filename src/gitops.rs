@@ -1,8 +1,11 @@
 //! Live object → Application → repository file and field; YAML edits; commits from a bare mirror.
 //!
-//! Everything here is pure but `mirror`, which runs the user's `git`.
+//! Everything here is pure but [`mirror`], which runs the user's `git`.
 
+pub mod change;
 pub mod field;
+pub mod locate;
+pub mod mirror;
 pub mod yaml;
 
 /// Why kokpit will not do something: one or two sentences, what is wrong, where, and what to do.
