@@ -4,6 +4,7 @@ mod api;
 mod bad_input;
 mod browse;
 mod demo;
+mod describe;
 mod docs;
 mod git;
 mod kubectl;
