@@ -4,5 +4,15 @@ pub mod api;
 pub mod backoff;
 pub mod connect;
 pub mod credentials;
+pub mod decode;
 pub mod discovery;
+pub mod hub;
+pub mod intern;
 pub mod kubeconfig;
+mod list;
+pub mod narrow;
+pub mod raw;
+pub mod split;
+mod watch;
+
+pub use hub::{Hub, HubOptions, Sink};

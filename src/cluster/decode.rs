@@ -1,0 +1,438 @@
+//! Bytes of an object in, [`Row`] out: pods straight into lean rows, kinds with a file of their own into their
+//! columns, everything else from the server's `Table`.
+
+use super::intern::Interner;
+use super::raw::{Dictionary, Keeper, LARGEST};
+use super::split::Step;
+use crate::kinds::Kind;
+use crate::world::column::{Column, Source};
+use crate::world::object::{Resource, str_at};
+use crate::world::pod::{self, ContainerRow, PodRow};
+use crate::world::quantity::Quantity;
+use crate::world::row::{Body, Cell, Meta, Row, Str, Tone, Uid};
+use crate::world::text::clean;
+use crate::world::time::Time;
+use crate::world::wire;
+use compact_str::CompactString;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// How the rows of a kind come to be.
+#[derive(Clone, Copy)]
+enum Shape {
+    Pods,
+    Objects(&'static Kind),
+    Table,
+}
+
+/// Decodes the objects of one kind; one per thread that decodes.
+pub struct Decoder {
+    shape: Shape,
+    /// `{"kind":"Pod","apiVersion":"v1",`
+    head: String,
+    plural: String,
+    names: Interner,
+    keeper: Keeper,
+    definitions: Vec<Value>,
+    columns: Arc<[Column]>,
+    notes: Vec<String>,
+}
+
+/// What became of the bytes of an object.
+enum Outcome {
+    Row(Row, usize),
+    /// Whole, but unreadable: skipped and noted.
+    Skipped(usize),
+    More,
+    Broken(String),
+}
+
+impl Decoder {
+    /// A decoder for a kind; `dictionary` is shared by all of them.
+    pub fn new(resource: &Resource, dictionary: Arc<Dictionary>) -> Self {
+        let shape = match crate::kinds::of(&resource.id) {
+            Some(kind) if kind.plural == "pods" => Shape::Pods,
+            Some(kind) => Shape::Objects(kind),
+            None => Shape::Table,
+        };
+        Self {
+            shape,
+            head: format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",", resource.kind, resource.api_version()),
+            plural: clean(&resource.id.plural).into_owned(),
+            names: Interner::default(),
+            keeper: Keeper::new(dictionary),
+            definitions: vec![],
+            columns: Arc::from([]),
+            notes: vec![],
+        }
+    }
+
+    /// Whether rows come from the server's `Table`.
+    pub fn is_table(&self) -> bool {
+        matches!(self.shape, Shape::Table)
+    }
+
+    /// What to ask for.
+    pub fn accept(&self) -> &'static str {
+        match self.shape {
+            Shape::Table => "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
+            _ => "application/json",
+        }
+    }
+
+    /// The columns of a `Table`, when the server has just named them (or never will: name and age then).
+    pub fn take_columns(&mut self, definitions: &[Value]) -> Option<Arc<[Column]>> {
+        if !self.is_table() || (!self.columns.is_empty() && (definitions.is_empty() || definitions == self.definitions))
+        {
+            return None;
+        }
+        self.definitions = definitions.to_vec();
+        self.columns = columns(definitions).into();
+        Some(self.columns.clone())
+    }
+
+    /// Sentences about objects that could not be read or kept, since the last call.
+    pub fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Decodes the object at the beginning of the bytes; hands its row to `out`.
+    pub fn step(&mut self, bytes: &[u8], out: impl FnOnce(Row)) -> Step {
+        match self.first(bytes) {
+            Outcome::Row(row, used) => {
+                out(row);
+                Step::Used(used)
+            }
+            Outcome::Skipped(used) => Step::Used(used),
+            Outcome::More => Step::More,
+            Outcome::Broken(why) => Step::Broken(why),
+        }
+    }
+
+    /// Decodes one whole object; `None` where it cannot be read, which is noted.
+    pub fn whole(&mut self, bytes: &[u8]) -> Option<Row> {
+        match self.first(bytes) {
+            Outcome::Row(row, _) => Some(row),
+            Outcome::Skipped(_) => None,
+            Outcome::More | Outcome::Broken(_) => {
+                self.notes.push(format!("an object of kind {} could not be read: it is not JSON", self.plural));
+                None
+            }
+        }
+    }
+
+    fn first(&mut self, bytes: &[u8]) -> Outcome {
+        match self.decode(bytes) {
+            Ok(Some((row, used))) => {
+                if used > LARGEST {
+                    let (name, size) = (&row.meta.name, crate::world::quantity::human_bytes(used as i64));
+                    self.notes.push(format!("{} {name} has {size}; the whole object is not kept", self.plural));
+                }
+                Outcome::Row(row, used)
+            }
+            Ok(None) => Outcome::More,
+            Err(error) if error.is_eof() => Outcome::More,
+            Err(error) => self.around(bytes, &error),
+        }
+    }
+
+    /// The object is not as it should be: find its end, mend its text where that is what is wrong, else skip it.
+    fn around(&mut self, bytes: &[u8], error: &serde_json::Error) -> Outcome {
+        let mut it = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
+        let used = match it.next() {
+            Some(Ok(_)) => it.byte_offset(),
+            Some(Err(e)) if !e.is_eof() => return Outcome::Broken(e.to_string()),
+            _ => return Outcome::More,
+        };
+        let text = String::from_utf8_lossy(&bytes[..used]);
+        if let std::borrow::Cow::Owned(mended) = &text
+            && let Ok(Some((row, _))) = self.decode(mended.as_bytes())
+        {
+            return Outcome::Row(row, used);
+        }
+        let partial: wire::Partial = serde_json::from_str(&text).unwrap_or_default();
+        let name = match clean(&partial.metadata.name) {
+            name if name.is_empty() => "one without a name".into(),
+            name => format!("{}/{name}", clean(&partial.metadata.namespace)),
+        };
+        self.notes.push(format!("{}: {name} could not be read and is not shown ({error})", self.plural));
+        Outcome::Skipped(used)
+    }
+
+    fn decode(&mut self, bytes: &[u8]) -> Result<Option<(Row, usize)>, serde_json::Error> {
+        let de = serde_json::Deserializer::from_slice(bytes);
+        match self.shape {
+            Shape::Pods => {
+                let mut it = de.into_iter::<wire::Pod>();
+                let Some(pod) = it.next().transpose()? else { return Ok(None) };
+                let used = it.byte_offset();
+                Ok(Some((self.pod(&pod, &bytes[..used]), used)))
+            }
+            Shape::Objects(kind) => {
+                let mut it = de.into_iter::<Value>();
+                let Some(object) = it.next().transpose()? else { return Ok(None) };
+                let used = it.byte_offset();
+                Ok(Some((self.object(kind, &object, &bytes[..used])?, used)))
+            }
+            Shape::Table => {
+                let mut it = de.into_iter::<TableRow>();
+                let Some(row) = it.next().transpose()? else { return Ok(None) };
+                Ok(Some((self.table_row(&row), it.byte_offset())))
+            }
+        }
+    }
+
+    fn pod(&mut self, pod: &wire::Pod, bytes: &[u8]) -> Row {
+        let judged = pod::judge(pod);
+        let sums = requests(pod);
+        let body = PodRow {
+            node: self.text(&pod.spec.node_name),
+            status: self.text(&judged.status),
+            ip: CompactString::from(clean(&pod.status.pod_ip)),
+            ready: judged.ready,
+            total: judged.total,
+            restarts: judged.restarts,
+            last_restart: judged.last_restart,
+            unready_since: judged.unready_since,
+            qos: self.text(&pod.status.qos_class),
+            cpu: sums.0,
+            memory: sums.1,
+            containers: self.containers(pod),
+        };
+        let meta = self.meta(&pod.metadata);
+        let raw = self.keeper.keep(bytes, &self.head);
+        Row { meta, body: Body::Pod(Box::new(body)), tone: judged.tone, raw }
+    }
+
+    fn containers(&mut self, pod: &wire::Pod) -> Box<[ContainerRow]> {
+        let (spec, status) = (&pod.spec, &pod.status);
+        let init = spec.init_containers.iter().map(|c| (c, true));
+        let all = init.chain(spec.containers.iter().map(|c| (c, false)));
+        all.map(|(container, init)| {
+            let statuses = if init { &status.init_container_statuses[..] } else { &status.container_statuses[..] };
+            let status = statuses.iter().find(|s| s.name == container.name);
+            let last = status.and_then(|s| s.last_state.terminated.as_ref());
+            ContainerRow {
+                name: self.text(&container.name),
+                image: self.text(&container.image),
+                init,
+                ready: status.is_some_and(|s| s.ready),
+                restarts: status.map_or(0, pod::restarts),
+                state: self.text(&status.map_or("Waiting".into(), |s| pod::state_word(&s.state))),
+                last_exit: last.map(|ended| ended.exit_code),
+                last_reason: self.text(last.map_or("", |ended| &ended.reason)),
+            }
+        })
+        .collect()
+    }
+
+    fn object(&mut self, kind: &Kind, object: &Value, bytes: &[u8]) -> Result<Row, serde_json::Error> {
+        let partial = wire::Partial::deserialize(object)?;
+        let stored = kind.columns.iter().filter_map(|column| match column.source {
+            Source::Object(get) => Some(get(object)),
+            _ => None,
+        });
+        let cells: Box<[Cell]> = stored.map(|cell| self.share(cell)).collect();
+        let tone = match object.pointer("/metadata/deletionTimestamp") {
+            Some(time) if !time.is_null() => Tone::Busy,
+            _ => (kind.tone)(object),
+        };
+        let raw = self.keeper.keep(bytes, &self.head);
+        Ok(Row { meta: self.meta(&partial.metadata), body: Body::Cells(cells), tone, raw })
+    }
+
+    fn table_row(&mut self, row: &TableRow) -> Row {
+        let cells = self.definitions.iter().zip(&row.cells).filter(|(definition, _)| is_stored(definition));
+        let cells: Vec<Cell> = cells.map(|(_, cell)| server_cell(cell)).collect();
+        let cells = cells.into_iter().map(|cell| self.share(cell)).collect();
+        let metadata = if row.cells.is_empty() { &row.metadata } else { &row.object.metadata };
+        let meta = self.meta(metadata);
+        let tone = if meta.deleting { Tone::Busy } else { Tone::Ok };
+        Row { meta, body: Body::Cells(cells), tone, raw: Default::default() }
+    }
+
+    fn meta(&mut self, meta: &wire::Meta) -> Meta {
+        let uid = match &*meta.uid {
+            "" => Uid::of_name(&meta.namespace, &meta.name),
+            uid => Uid::parse(uid),
+        };
+        let mut labels: SmallVec<[(Str, Str); 10]> =
+            meta.labels.0.iter().map(|(key, value)| (self.text(key), self.text(value))).collect();
+        labels.sort_unstable();
+        let owner = meta.owner_references.iter().find(|owner| owner.controller);
+        Meta {
+            uid,
+            name: CompactString::from(clean(&meta.name)),
+            namespace: self.text(&meta.namespace),
+            created: Time::parse(&meta.creation_timestamp).unwrap_or(Time::NEVER),
+            deleting: !meta.deletion_timestamp.is_empty(),
+            labels: self.names.labels(&labels),
+            owner: owner.map(|owner| self.names.owner(&clean(&owner.kind), &clean(&owner.name))),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Str {
+        self.names.text(&clean(text))
+    }
+
+    /// Words that are long enough to need memory of their own are shared; most repeat.
+    fn share(&mut self, cell: Cell) -> Cell {
+        match cell {
+            Cell::Text(words) if words.is_heap_allocated() => Cell::Shared(self.names.text(&words)),
+            other => other,
+        }
+    }
+}
+
+/// Requests of the containers and sidecars, in thousandths of a CPU and bytes.
+fn requests(pod: &wire::Pod) -> (i64, i64) {
+    let sidecars = pod.spec.init_containers.iter().filter(|c| pod::is_sidecar(c));
+    let of = |quantity: &wire::Quantity| match quantity {
+        wire::Quantity::Text(text) if text.is_empty() => None,
+        wire::Quantity::Text(text) => Quantity::parse(text),
+        wire::Quantity::Number(number) => Quantity::parse(&number.to_string()),
+    };
+    pod.spec.containers.iter().chain(sidecars).fold((0, 0), |(cpu, memory), container| {
+        let requests = &container.resources.requests;
+        (
+            of(&requests.cpu).map_or(cpu, |q| cpu.saturating_add(q.milli())),
+            of(&requests.memory).map_or(memory, |q| memory.saturating_add(q.units())),
+        )
+    })
+}
+
+/// A row of a `Table`, or a plain object where a server does not speak `Table`.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct TableRow<'a> {
+    cells: Vec<Value>,
+    #[serde(borrow)]
+    object: wire::Partial<'a>,
+    #[serde(borrow)]
+    metadata: wire::Meta<'a>,
+}
+
+/// The columns that a `Table` names. The name and the age are drawn by ourselves: the server's age stands still.
+fn columns(definitions: &[Value]) -> Vec<Column> {
+    if definitions.is_empty() {
+        return vec![Column::new("NAME", Source::Name), Column::new("AGE", Source::Age).right()];
+    }
+    let column = |definition: &Value| Column {
+        title: clean(&str_at(definition, "/name").to_uppercase()).into_owned().into(),
+        source: match () {
+            () if is_name(definition) => Source::Name,
+            () if is_age(definition) => Source::Age,
+            () => Source::Server,
+        },
+        right: matches!(str_at(definition, "/type"), "integer" | "number") || is_age(definition),
+        wide: definition.get("priority").and_then(Value::as_i64).unwrap_or_default() > 0,
+    };
+    definitions.iter().map(column).collect()
+}
+
+fn is_name(definition: &Value) -> bool {
+    str_at(definition, "/format") == "name"
+}
+
+fn is_age(definition: &Value) -> bool {
+    str_at(definition, "/name") == "Age"
+}
+
+fn is_stored(definition: &Value) -> bool {
+    !is_name(definition) && !is_age(definition)
+}
+
+fn server_cell(value: &Value) -> Cell {
+    match value {
+        Value::Null => Cell::Empty,
+        Value::String(text) if text.is_empty() => Cell::Empty,
+        Value::String(text) => Cell::Text(CompactString::from(clean(text))),
+        Value::Number(number) => number.as_i64().map_or_else(|| Cell::Text(number.to_string().into()), Cell::Int),
+        other => Cell::Text(CompactString::from(clean(&other.to_string()))),
+    }
+}
+
+/// One line of a watch.
+#[derive(Deserialize)]
+pub struct Event<'a> {
+    /// `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK`, `ERROR`
+    #[serde(rename = "type", borrow)]
+    pub kind: wire::Text<'a>,
+    /// The object, unread.
+    #[serde(borrow)]
+    pub object: &'a serde_json::value::RawValue,
+}
+
+/// What an event brought.
+pub enum Change {
+    /// A new version, or nothing where it could not be read.
+    Upsert(Option<Row>),
+    /// The object is gone.
+    Gone(Uid),
+    /// Nothing but a newer revision.
+    Bookmark,
+    /// The server's `Status`.
+    Error(Value),
+}
+
+impl Decoder {
+    /// Decodes one line of a watch into a change, the revision it brings (may be empty), and new columns of a `Table`.
+    ///
+    /// # Errors
+    /// A sentence, where the line is no event.
+    pub fn event(&mut self, line: &[u8]) -> Result<(Change, String, Option<Arc<[Column]>>), String> {
+        let mended;
+        let event: Event = match serde_json::from_slice(line) {
+            Ok(event) => event,
+            Err(_) => {
+                mended = String::from_utf8_lossy(line).into_owned();
+                serde_json::from_str(&mended).map_err(|e| {
+                    let start: String = mended.chars().take(80).collect();
+                    format!("the watch sent something that is no event ({e}): {}", clean(start.trim()))
+                })?
+            }
+        };
+        let object = event.object.get();
+        if &*event.kind == "ERROR" {
+            return Ok((Change::Error(serde_json::from_str(object).unwrap_or_default()), String::new(), None));
+        }
+        let partial: wire::Partial = serde_json::from_str(object).unwrap_or_default();
+        let mut revision = partial.metadata.resource_version.to_string();
+        let (mut columns, mut row, mut metadata) = (None, object, partial);
+        let table: Table =
+            if self.is_table() { serde_json::from_str(object).unwrap_or_default() } else { Table::default() };
+        if &*table.kind == "Table" {
+            columns = self.take_columns(&table.column_definitions);
+            let Some(first) = table.rows.first() else { return Ok((Change::Bookmark, revision, columns)) };
+            row = first.get();
+            metadata = serde_json::from_str::<TableRow>(row).unwrap_or_default().object;
+            if revision.is_empty() {
+                revision = metadata.metadata.resource_version.to_string();
+            }
+        }
+        let change = match &*event.kind {
+            "BOOKMARK" => Change::Bookmark,
+            "DELETED" => Change::Gone(self.meta(&metadata.metadata).uid),
+            _ => Change::Upsert(self.whole(row.as_bytes())),
+        };
+        Ok((change, revision, columns))
+    }
+}
+
+/// The object of an event of a watch for `Table`s.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Table<'a> {
+    #[serde(borrow)]
+    kind: wire::Text<'a>,
+    #[serde(deserialize_with = "null_as_empty")]
+    column_definitions: Vec<Value>,
+    #[serde(borrow)]
+    rows: Vec<&'a serde_json::value::RawValue>,
+}
+
+fn null_as_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
+    Option::<Vec<Value>>::deserialize(deserializer).map(Option::unwrap_or_default)
+}

@@ -1,0 +1,300 @@
+//! Splits a list into its objects while it streams, so that rows exist before the page is whole and memory holds one
+//! incomplete object, whatever the size of the page.
+//!
+//! serde_json itself finds where an object ends: there is no second scan.
+
+use super::api::ApiError;
+use crate::world::object::{int_at, str_at};
+use crate::world::text::clean;
+use memchr::memmem;
+use serde_json::Value;
+
+/// What a decoder made of the bytes at the beginning of an object.
+pub enum Step {
+    /// The object is these many bytes long.
+    Used(usize),
+    /// It is not whole yet.
+    More,
+    /// This is not JSON; nothing after it can be read.
+    Broken(String),
+}
+
+/// What is said about a list outside its objects.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListMeta {
+    /// `metadata.resourceVersion`
+    pub revision: String,
+    /// `metadata.continue`: the next page; empty on the last one.
+    pub token: String,
+    /// `metadata.remainingItemCount`
+    pub remaining: Option<usize>,
+    /// `columnDefinitions` of a `Table`.
+    pub columns: Vec<Value>,
+}
+
+/// Heads of more than this are no lists.
+const LARGEST_HEAD: usize = 4 << 20;
+
+#[derive(PartialEq)]
+enum Part {
+    Head,
+    Items,
+    Tail,
+}
+
+/// The state of one page.
+pub struct Splitter {
+    buf: Vec<u8>,
+    part: Part,
+    /// How full the buffer has to be before the object at its beginning is tried again.
+    need: usize,
+    meta: ListMeta,
+    count: usize,
+}
+
+impl Default for Splitter {
+    fn default() -> Self {
+        Self { buf: vec![], part: Part::Head, need: 0, meta: ListMeta::default(), count: 0 }
+    }
+}
+
+impl Splitter {
+    /// Takes in bytes without looking at them yet.
+    pub fn push(&mut self, chunk: &[u8]) {
+        self.buf.extend_from_slice(chunk);
+    }
+
+    /// How many bytes are waiting.
+    pub fn waiting(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// Decodes what is whole. `head` is called once, before the first object.
+    ///
+    /// # Errors
+    /// A sentence, where this cannot be a list.
+    pub fn run(
+        &mut self,
+        mut head: impl FnMut(&ListMeta),
+        mut decode: impl FnMut(&[u8], &ListMeta) -> Step,
+    ) -> Result<(), ApiError> {
+        let mut at = 0;
+        if self.part == Part::Head {
+            let Some(after) = self.read_head()? else { return Ok(()) };
+            at = after;
+            head(&self.meta);
+        }
+        while self.part == Part::Items && at < self.buf.len() {
+            match self.buf[at] {
+                b',' | b' ' | b'\n' | b'\r' | b'\t' => at += 1,
+                b']' => {
+                    at += 1;
+                    self.part = Part::Tail;
+                }
+                _ if self.buf.len() - at < self.need => break,
+                _ => match decode(&self.buf[at..], &self.meta) {
+                    Step::Used(n) => {
+                        (at, self.need) = (at + n.max(1), 0);
+                        self.count += 1;
+                    }
+                    // Tried again only when it has grown by half: a large object is not parsed once per chunk.
+                    Step::More => {
+                        self.need = (self.buf.len() - at) / 2 * 3;
+                        break;
+                    }
+                    Step::Broken(why) => {
+                        return Err(ApiError::Malformed(format!(
+                            "the list is broken after {} objects: {why}",
+                            self.count
+                        )));
+                    }
+                },
+            }
+        }
+        self.buf.drain(..at);
+        Ok(())
+    }
+
+    /// The body has ended.
+    ///
+    /// # Errors
+    /// A sentence, where it ended in the middle or was no list at all.
+    pub fn finish(
+        mut self,
+        mut head: impl FnMut(&ListMeta),
+        decode: impl FnMut(&[u8], &ListMeta) -> Step,
+    ) -> Result<ListMeta, ApiError> {
+        self.need = 0;
+        self.run(&mut head, decode)?;
+        match self.part {
+            Part::Tail => {
+                let tail = [&b"{\"\":null"[..], &self.buf].concat();
+                if let Ok(tail) = serde_json::from_slice::<Value>(&tail) {
+                    self.meta.merge(&tail);
+                    return Ok(self.meta);
+                }
+                Err(self.cut())
+            }
+            Part::Items => Err(self.cut()),
+            Part::Head => {
+                let whole: Value = serde_json::from_slice(&self.buf)
+                    .map_err(|_| if self.buf.len() < 512 { foreign(&self.buf) } else { self.cut() })?;
+                match str_at(&whole, "/kind") {
+                    kind if kind.ends_with("List") || kind == "Table" => {
+                        self.meta.merge(&whole);
+                        head(&self.meta);
+                        Ok(self.meta)
+                    }
+                    _ => Err(foreign(&self.buf)),
+                }
+            }
+        }
+    }
+
+    fn cut(&self) -> ApiError {
+        ApiError::Malformed(format!("the list was cut off in the middle, after {} objects", self.count))
+    }
+
+    /// Where the objects begin, once that has arrived.
+    fn read_head(&mut self) -> Result<Option<usize>, ApiError> {
+        let Some(first) = self.buf.iter().position(|b| !b.is_ascii_whitespace()) else { return Ok(None) };
+        if self.buf[first] != b'{' || self.buf.len() > LARGEST_HEAD {
+            return Err(foreign(&self.buf));
+        }
+        let found =
+            [&b"\"items\""[..], b"\"rows\""].map(|key| memmem::find(&self.buf, key).map(|at| (at, at + key.len())));
+        let Some((key, mut at)) = found.into_iter().flatten().min() else { return Ok(None) };
+        for wanted in [b':', b'['] {
+            while self.buf.get(at).is_some_and(u8::is_ascii_whitespace) {
+                at += 1;
+            }
+            match self.buf.get(at) {
+                Some(byte) if *byte == wanted => at += 1,
+                // `"items": null`: no objects, and the rest of the body is the tail.
+                Some(b'n') if self.buf.len() >= at + 4 => {
+                    at += 4;
+                    self.part = Part::Tail;
+                }
+                Some(b'n') | None => return Ok(None),
+                Some(_) => return Err(foreign(&self.buf)),
+            }
+        }
+        if self.part == Part::Head {
+            self.part = Part::Items;
+        }
+        let head = [&self.buf[..key], b"\"\":null}"].concat();
+        if let Ok(head) = serde_json::from_slice::<Value>(&head) {
+            self.meta.merge(&head);
+        }
+        Ok(Some(at))
+    }
+}
+
+impl ListMeta {
+    fn merge(&mut self, part: &Value) {
+        let take = |to: &mut String, pointer: &str| match str_at(part, pointer) {
+            "" => {}
+            text => *to = text.into(),
+        };
+        take(&mut self.revision, "/metadata/resourceVersion");
+        take(&mut self.token, "/metadata/continue");
+        let remaining = int_at(part, "/metadata/remainingItemCount").and_then(|n| usize::try_from(n).ok());
+        self.remaining = remaining.or(self.remaining);
+        if let Some(columns) = part.get("columnDefinitions").and_then(Value::as_array) {
+            self.columns.clone_from(columns);
+        }
+    }
+
+    /// Whether the head already said how the list goes on; custom resources say it after their objects.
+    pub fn is_known(&self) -> bool {
+        !self.revision.is_empty()
+    }
+}
+
+fn foreign(body: &[u8]) -> ApiError {
+    let start: String = String::from_utf8_lossy(&body[..body.len().min(400)]).chars().take(80).collect();
+    ApiError::Malformed(format!("the answer is not a list of a Kubernetes API server: {}", clean(start.trim())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(bytes: &[u8]) -> (Step, Option<Value>) {
+        let mut it = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
+        match it.next() {
+            Some(Ok(value)) => (Step::Used(it.byte_offset()), Some(value)),
+            Some(Err(e)) if !e.is_eof() => (Step::Broken(e.to_string()), None),
+            _ => (Step::More, None),
+        }
+    }
+
+    fn split(body: &str, chunk: usize) -> Result<(Vec<Value>, ListMeta, bool), ApiError> {
+        let (mut seen, mut early) = (vec![], false);
+        let mut splitter = Splitter::default();
+        for part in body.as_bytes().chunks(chunk) {
+            splitter.push(part);
+            splitter.run(
+                |meta| early = meta.is_known(),
+                |bytes, _| {
+                    let (step, value) = decode(bytes);
+                    seen.extend(value);
+                    step
+                },
+            )?;
+        }
+        let meta = splitter.finish(
+            |_| {},
+            |bytes, _| {
+                let (step, value) = decode(bytes);
+                seen.extend(value);
+                step
+            },
+        )?;
+        Ok((seen, meta, early))
+    }
+
+    const BUILTIN: &str = r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"42","continue":"a b","remainingItemCount":7},"items":[{"a":"]}\""},
+        {"b":[1,{"c":null}]} ]}"#;
+    const CUSTOM: &str = r#"{ "apiVersion": "x/v1", "items" : [ {"a":1} ], "kind": "XList", "metadata": {"resourceVersion":"9","continue":""} }"#;
+
+    #[test]
+    fn every_way_of_cutting_gives_the_same() {
+        for chunk in 1..BUILTIN.len() {
+            let (items, meta, early) = split(BUILTIN, chunk).unwrap();
+            assert_eq!(
+                (items.len(), meta.revision.as_str(), meta.token.as_str(), meta.remaining, early),
+                (2, "42", "a b", Some(7), true)
+            );
+        }
+        for chunk in 1..CUSTOM.len() {
+            let (items, meta, early) = split(CUSTOM, chunk).unwrap();
+            assert_eq!((items.len(), meta.revision.as_str(), meta.token.as_str(), early), (1, "9", "", false));
+        }
+    }
+
+    #[test]
+    fn empty_lists_have_many_forms() {
+        for body in [
+            r#"{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[]}"#,
+            r#"{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":null}"#,
+            r#"{"items": null,"kind":"PodList","metadata":{"resourceVersion":"1"}}"#,
+            r#"{"kind":"PodList","metadata":{"resourceVersion":"1"}}"#,
+        ] {
+            for chunk in [1, 7, 1000] {
+                let (items, meta, _) = split(body, chunk).unwrap();
+                assert_eq!((items.len(), meta.revision.as_str()), (0, "1"), "{body} by {chunk}");
+            }
+        }
+    }
+
+    #[test]
+    fn answers_that_are_no_lists_are_named() {
+        let error = |body: &str| split(body, 16).unwrap_err().to_string();
+        assert!(error("<html><body>Login</body></html>").contains("<html>"));
+        assert!(error(r#"{"kind":"Pod","metadata":{}}"#).contains("not a list"));
+        assert!(error(&BUILTIN[..BUILTIN.len() - 9]).contains("cut off in the middle, after 1 objects"));
+        assert!(error(&BUILTIN[..BUILTIN.len() - 1]).contains("cut off"));
+        assert!(error(&BUILTIN.replace("null", "nil!")).contains("broken after 1 objects"));
+    }
+}

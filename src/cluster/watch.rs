@@ -1,0 +1,553 @@
+//! One table: listed, then watched, for as long as somebody wants it.
+//!
+//! A watch that ends is resumed at the last revision; 410 lists again while the old rows stay; a way to the server
+//! that is broken is waited for. Rows keep their age, and errors are told in words.
+
+use super::api::ApiError;
+use super::backoff::{Backoff, random};
+use super::decode::{Change, Decoder};
+use super::hub::{Cluster, Session, State, now};
+use super::list::{BATCH, List, Progress, check};
+use super::narrow;
+use super::raw::Dictionary;
+use crate::world::fleet::{Delta, Feed, TableDelta};
+use crate::world::object::{Resource, ResourceId, int_at, str_at};
+use crate::world::row::{Row, Uid};
+use crate::world::text::clean;
+use crate::world::time::Time;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use http::Request;
+use http_body_util::BodyExt;
+use kube::client::Body;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch::Receiver;
+
+/// How long rows of a watch are collected before they are handed on.
+const GATHER: Duration = Duration::from_millis(50);
+/// A line of a watch longer than this ends it.
+const LONGEST_LINE: usize = 256 << 20;
+/// A table that is denied or unknown is tried again this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// A kind that cannot be watched is listed again this often.
+const LIST_AGAIN: Duration = Duration::from_secs(30);
+/// A watch that lasted this long was a good one.
+const GOOD: Duration = Duration::from_secs(5);
+/// Sentences about single objects, per batch.
+const MOST_NOTES: usize = 3;
+
+/// Where a table's deltas go; says nothing any more once nobody wants the table.
+#[derive(Clone)]
+pub struct Out {
+    cluster: Arc<Cluster>,
+    id: ResourceId,
+    alive: Arc<AtomicBool>,
+    said: Arc<Mutex<Said>>,
+}
+
+/// What was said last, so that nothing is said twice.
+#[derive(Default)]
+struct Said {
+    feed: Feed,
+    heard: Time,
+    /// Whether a list has been whole: "loading" is over then.
+    listed: bool,
+}
+
+impl Out {
+    /// Something about the table.
+    pub fn table(&self, delta: TableDelta) {
+        if self.alive.load(Ordering::Acquire) {
+            self.cluster.say(Delta::Table(self.id.clone(), delta));
+        }
+    }
+
+    /// How far the first list has come.
+    pub fn loading(&self, seen: usize, about: Option<usize>) {
+        if !self.said().listed {
+            self.feed(Feed::Loading { seen, about });
+        }
+    }
+
+    /// Sentences about objects, with the cluster's name.
+    pub fn notes(&self, notes: &[String]) {
+        if notes.is_empty() || !self.alive.load(Ordering::Acquire) {
+            return;
+        }
+        let more = notes.len().saturating_sub(MOST_NOTES);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let told = notes.iter().take(MOST_NOTES).map(String::as_str).collect::<Vec<_>>().join("; ");
+        self.cluster.say(Delta::Notice(format!("{}: {told}{more}", clean(&self.cluster.context.name))));
+    }
+
+    fn feed(&self, feed: Feed) {
+        let mut said = self.said();
+        if said.feed != feed {
+            said.feed = feed.clone();
+            drop(said);
+            self.table(TableDelta::Feed(feed));
+        }
+    }
+
+    /// The data is current as of now.
+    fn heard(&self) {
+        let mut said = self.said();
+        if said.heard != now() {
+            said.heard = now();
+            drop(said);
+            self.table(TableDelta::Heard(now()));
+        }
+    }
+
+    fn stale(&self, reason: &str) {
+        let since = match (&self.said().feed, self.said().heard) {
+            (Feed::Stale { since, .. }, _) => *since,
+            (_, heard) if heard.0 > 0 => heard,
+            _ => now(),
+        };
+        self.feed(Feed::Stale { reason: reason.into(), since });
+    }
+
+    fn said(&self) -> std::sync::MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The work of keeping one table.
+pub(super) struct Job {
+    cluster: Arc<Cluster>,
+    id: ResourceId,
+    namespaces: Vec<String>,
+    out: Out,
+    dictionary: Arc<Dictionary>,
+    /// What is being watched; empty before the first list and after 410.
+    scopes: Vec<Scope>,
+}
+
+/// One watch: everything, or one namespace.
+struct Scope {
+    namespace: Option<String>,
+    revision: String,
+    decoder: Decoder,
+}
+
+/// Why keeping a table came to a stop.
+enum Stop {
+    /// List again.
+    Expired,
+    /// The cluster does not have the kind (any more).
+    Unknown(String),
+    Denied(String),
+    Failed(ApiError),
+}
+
+impl From<ApiError> for Stop {
+    fn from(error: ApiError) -> Self {
+        match &error {
+            ApiError::Status { code: 410, .. } => Stop::Expired,
+            ApiError::Status { code: 403, message, .. } => Stop::Denied(message.clone()),
+            ApiError::Status { code: 404 | 405, message, .. } => Stop::Unknown(message.clone()),
+            _ => Stop::Failed(error),
+        }
+    }
+}
+
+impl Job {
+    pub fn new(cluster: Arc<Cluster>, id: ResourceId, namespaces: Vec<String>, alive: Arc<AtomicBool>) -> Self {
+        let out = Out { cluster: cluster.clone(), id: id.clone(), alive, said: Arc::default() };
+        Self { cluster, id, namespaces, out, dictionary: Arc::default(), scopes: vec![] }
+    }
+}
+
+/// Keeps a table until the task is aborted.
+pub(super) async fn run(mut job: Job) {
+    let options = job.cluster.options.clone();
+    let mut states = job.cluster.states();
+    let mut backoff = Backoff::new(options.retry_first, options.retry_most);
+    let mut failures = 0;
+    job.out.feed(Feed::Loading { seen: 0, about: None });
+    loop {
+        let session = job.session(&mut states).await;
+        let began = Instant::now();
+        let stop = tokio::select! {
+            stop = job.keep(&session) => stop,
+            () = left(states.clone(), session.number) => continue,
+        };
+        if began.elapsed() > GOOD {
+            failures = 0;
+            backoff.reset();
+        }
+        let pause = match stop {
+            Stop::Expired => {
+                job.scopes.clear();
+                failures += 1;
+                if failures > 1 { backoff.pause() } else { Duration::ZERO }
+            }
+            Stop::Unknown(why) => {
+                job.scopes.clear();
+                job.out.feed(Feed::Unknown(why));
+                job.cluster.rediscover();
+                LOOK_AGAIN
+            }
+            Stop::Denied(why) => {
+                job.scopes.clear();
+                job.out.feed(Feed::Denied(why));
+                LOOK_AGAIN
+            }
+            Stop::Failed(error) => {
+                failures += 1;
+                // A connection that merely broke is taken up again at once; only a second failure is worth a word.
+                if failures > 1 || job.scopes.is_empty() {
+                    job.out.stale(&error.to_string());
+                    job.cluster.suspect();
+                    backoff.pause()
+                } else {
+                    Duration::ZERO
+                }
+            }
+        };
+        // A changed state (discovered again, lost, live again) is a reason to look again at once.
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = states.changed(), if pause == LOOK_AGAIN => {}
+        }
+    }
+}
+
+/// Waits until the session with this number is no more.
+async fn left(mut states: Receiver<State>, number: u64) {
+    let gone = |state: &State| !matches!(state, State::Live(session) if session.number == number);
+    if states.wait_for(gone).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+impl Job {
+    /// The session, once there is one; meanwhile the table says why its rows stand still.
+    async fn session(&self, states: &mut Receiver<State>) -> Arc<Session> {
+        loop {
+            match states.borrow_and_update().clone() {
+                State::Live(session) => return session,
+                State::Lost(reason) => self.out.stale(&reason),
+                State::Opening => {}
+            }
+            if states.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Lists where needed, then watches; returns why it cannot go on.
+    async fn keep(&mut self, session: &Session) -> Stop {
+        let Some(resource) = session.catalog.iter().find(|resource| resource.id == self.id).cloned() else {
+            return Stop::Unknown(format!("{} has no kind {}", clean(&self.cluster.context.name), self.id));
+        };
+        if !resource.can("list") {
+            return Stop::Unknown(format!("{} cannot be listed", self.id));
+        }
+        if self.scopes.is_empty()
+            && let Err(error) = self.list(session, &resource).await
+        {
+            return error.into();
+        }
+        if !resource.can("watch") {
+            tokio::time::sleep(LIST_AGAIN).await;
+            return Stop::Expired;
+        }
+        let mut watches: FuturesUnordered<_> =
+            self.scopes.iter_mut().map(|scope| follow(&self.out, session, &resource, scope)).collect();
+        watches.next().await.unwrap_or(Stop::Expired)
+    }
+
+    /// Lists everything, or what may be listed; old rows stay until the new list is whole.
+    async fn list(&mut self, session: &Session, resource: &Resource) -> Result<(), ApiError> {
+        let own = std::mem::take(&mut self.namespaces);
+        let wanted: Vec<Option<String>> = match own.as_slice() {
+            [] => vec![None],
+            some => some.iter().cloned().map(Some).collect(),
+        };
+        self.namespaces = own;
+        match self.list_scopes(session, resource, wanted).await {
+            Err(error) if error.code() == 403 && self.namespaces.is_empty() && resource.namespaced => {
+                let readable = narrow::readable(&session.api, resource, &self.cluster.context.namespace).await?;
+                if readable.is_empty() {
+                    return Err(error);
+                }
+                self.narrowed(&readable);
+                let wanted = readable.into_iter().map(Some).collect();
+                self.list_scopes(session, resource, wanted).await
+            }
+            Ok(()) => {
+                if self.namespaces.is_empty() {
+                    self.out.table(TableDelta::Narrowed(vec![]));
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn narrowed(&self, namespaces: &[String]) {
+        let count = namespaces.len();
+        let few = namespaces.iter().take(5).map(|ns| clean(ns)).collect::<Vec<_>>().join(", ");
+        let dots = if count > 5 { format!(" and {} more", count - 5) } else { String::new() };
+        self.out.table(TableDelta::Narrowed(namespaces.to_vec()));
+        self.cluster.say(Delta::Notice(format!(
+            "{}: {} may not be listed for the whole cluster (403); showing the readable namespaces: {few}{dots}",
+            clean(&self.cluster.context.name),
+            self.id
+        )));
+    }
+
+    async fn list_scopes(
+        &mut self,
+        session: &Session,
+        resource: &Resource,
+        wanted: Vec<Option<String>>,
+    ) -> Result<(), ApiError> {
+        let lanes = if self.id == ResourceId::core("pods") { lanes() } else { 1 };
+        let decoder = || Decoder::new(resource, self.dictionary.clone());
+        let mut decoders: Vec<Decoder> = std::iter::repeat_with(decoder).take(lanes).collect();
+        let progress = Arc::new(Progress::default());
+        let mut scopes: Vec<(Option<String>, String)> = vec![];
+        self.out.table(TableDelta::ListStart);
+        let mut denied = None;
+        for namespace in wanted {
+            let list = List {
+                api: &session.api,
+                resource,
+                namespace: namespace.as_deref(),
+                page: self.cluster.options.page,
+                patience: self.cluster.context.request_timeout,
+                out: &self.out,
+                progress: &progress,
+            };
+            let revision = match list.run(&mut decoders).await {
+                // A continue token that has expired: once more from the start.
+                Err(error) if error.code() == 410 => {
+                    decoders.resize_with(lanes, decoder);
+                    list.run(&mut decoders).await
+                }
+                other => other,
+            };
+            match revision {
+                Ok(revision) => scopes.push((namespace, revision)),
+                // One namespace of several that is closed leaves the others open.
+                Err(error) if error.code() == 403 && namespace.is_some() => {
+                    denied = Some(error);
+                    decoders.resize_with(lanes, decoder);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match denied {
+            Some(error) if scopes.is_empty() => return Err(error),
+            Some(error) => self.out.notes(&[format!("{error}; the other namespaces are shown")]),
+            None => {}
+        }
+        self.out.table(TableDelta::ListEnd);
+        self.out.said().listed = true;
+        self.out.heard();
+        self.out.feed(Feed::Live);
+        let open = scopes.into_iter().map(|(namespace, revision)| {
+            let decoder = decoders.pop().unwrap_or_else(decoder);
+            Scope { namespace, revision, decoder }
+        });
+        self.scopes = open.collect();
+        Ok(())
+    }
+}
+
+/// Pages in flight for the large kind: each costs the server memory and us a thread.
+fn lanes() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 2)
+}
+
+/// Watches one scope, again and again from the last revision, until that does not work any more.
+async fn follow(out: &Out, session: &Session, resource: &Resource, scope: &mut Scope) -> Stop {
+    let mut pause = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+    loop {
+        let began = Instant::now();
+        match watch(out, session, resource, scope).await {
+            // The server ends every watch after a while: the next one goes on where it stopped.
+            Ok(()) if began.elapsed() > GOOD => pause.reset(),
+            Ok(()) => tokio::time::sleep(pause.pause()).await,
+            Err(stop) => return stop,
+        }
+    }
+}
+
+/// Rows and losses that have not been handed on yet.
+#[derive(Default)]
+struct Pending {
+    rows: Vec<Row>,
+    gone: Vec<Uid>,
+    revision: String,
+    since: Option<tokio::time::Instant>,
+}
+
+impl Pending {
+    /// Hands everything on; only now the revision counts as seen, so that a watch that is dropped loses nothing.
+    fn flush(&mut self, out: &Out, scope_revision: &mut String) {
+        if !self.rows.is_empty() {
+            out.table(TableDelta::Upsert(std::mem::take(&mut self.rows)));
+        }
+        if !self.gone.is_empty() {
+            out.table(TableDelta::Gone(std::mem::take(&mut self.gone)));
+        }
+        if !self.revision.is_empty() {
+            *scope_revision = std::mem::take(&mut self.revision);
+            out.heard();
+        }
+        self.since = None;
+    }
+
+    fn take(&mut self, change: Change, revision: String) -> Result<(), Stop> {
+        match change {
+            Change::Upsert(Some(row)) => {
+                // The order of a delta is rows, then losses: an object that comes back under its uid is no loss.
+                self.gone.retain(|uid| *uid != row.meta.uid);
+                self.rows.push(row);
+            }
+            Change::Upsert(None) | Change::Bookmark => {}
+            Change::Gone(uid) => {
+                self.rows.retain(|row| row.meta.uid != uid);
+                self.gone.push(uid);
+            }
+            Change::Error(status) => return Err(status_stop(&status)),
+        }
+        if !revision.is_empty() {
+            self.revision = revision;
+        }
+        self.since.get_or_insert_with(tokio::time::Instant::now);
+        Ok(())
+    }
+
+    fn is_due(&self) -> bool {
+        self.rows.len() + self.gone.len() >= BATCH
+    }
+}
+
+fn status_stop(status: &serde_json::Value) -> Stop {
+    let code = int_at(status, "/code").and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+    if matches!(str_at(status, "/reason"), "Expired" | "Gone") {
+        return Stop::Expired;
+    }
+    ApiError::from_body(code, status.to_string().as_bytes()).into()
+}
+
+/// One watch, until the server ends it.
+async fn watch(out: &Out, session: &Session, resource: &Resource, scope: &mut Scope) -> Result<(), Stop> {
+    let patience = out.cluster.context.request_timeout;
+    let lasts = 240 + u64::from(random() % 60);
+    let request = request(resource, scope, lasts)?;
+    let sent = tokio::time::timeout(patience, session.api.client().send(request)).await;
+    let answer = sent.map_err(|_| ApiError::Timeout(patience.as_secs()))?.map_err(super::api::link_error)?;
+    let mut body = check(answer, patience).await?;
+    out.feed(Feed::Live);
+    out.heard();
+    let ends = tokio::time::sleep(Duration::from_secs(lasts) + patience);
+    tokio::pin!(ends);
+    let (mut lines, mut pending) = (Lines::default(), Pending::default());
+    let ended = loop {
+        let due = pending.since.map(|since| since + GATHER);
+        let frame = tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
+                pending.flush(out, &mut scope.revision);
+                continue;
+            }
+            frame = body.frame() => frame,
+            () = &mut ends => break Err(ApiError::Timeout(lasts).into()),
+        };
+        let data = match frame {
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(error)) => break Err(super::api::link_error(error).into()),
+            None => break Ok(()),
+        };
+        if let Err(stop) = lines.take(&data, |line| event(line, out, scope, &mut pending)) {
+            break Err(stop);
+        }
+    };
+    pending.flush(out, &mut scope.revision);
+    ended
+}
+
+fn request(resource: &Resource, scope: &Scope, lasts: u64) -> Result<Request<Body>, Stop> {
+    let path = format!(
+        "{}?watch=1&allowWatchBookmarks=true&timeoutSeconds={lasts}&resourceVersion={}",
+        resource.collection_path(scope.namespace.as_deref()),
+        super::api::encode(&scope.revision)
+    );
+    // Compressed watches come as one gzip member per event from Kubernetes 1.37 on, which the client's layer cuts
+    // off after the first.
+    Request::get(path)
+        .header("Accept", scope.decoder.accept())
+        .header("Accept-Encoding", "identity")
+        .body(Body::empty())
+        .map_err(|e| Stop::Failed(ApiError::Malformed(format!("watch of {}: {e}", resource.id))))
+}
+
+fn event(line: &[u8], out: &Out, scope: &mut Scope, pending: &mut Pending) -> Result<(), Stop> {
+    let decoded = scope.decoder.event(line).map_err(|why| Stop::Failed(ApiError::Malformed(why)))?;
+    let (change, revision, columns) = decoded;
+    if let Some(columns) = columns {
+        out.table(TableDelta::Columns(columns));
+    }
+    out.notes(&scope.decoder.notes());
+    pending.take(change, revision)?;
+    if pending.is_due() {
+        pending.flush(out, &mut scope.revision);
+    }
+    Ok(())
+}
+
+/// Splits a stream into lines.
+#[derive(Default)]
+struct Lines {
+    buf: Vec<u8>,
+    /// Where to look for the next line break.
+    from: usize,
+}
+
+impl Lines {
+    fn take(&mut self, data: &[u8], mut on_line: impl FnMut(&[u8]) -> Result<(), Stop>) -> Result<(), Stop> {
+        self.buf.extend_from_slice(data);
+        let mut start = 0;
+        while let Some(end) = memchr::memchr(b'\n', &self.buf[self.from..]).map(|at| self.from + at) {
+            let line = self.buf[start..end].trim_ascii();
+            if !line.is_empty() {
+                on_line(line)?;
+            }
+            (start, self.from) = (end + 1, end + 1);
+        }
+        self.buf.drain(..start);
+        self.from = self.buf.len();
+        if self.buf.len() > LONGEST_LINE {
+            return Err(Stop::Failed(ApiError::Malformed("the watch sent a line without an end".into())));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_survive_any_cut() {
+        for chunk in 1..12 {
+            let (mut lines, mut seen) = (Lines::default(), vec![]);
+            for part in b"one\n\ntwo\r\nthree\nrest".chunks(chunk) {
+                let taken = lines.take(part, |line| {
+                    seen.push(String::from_utf8_lossy(line).into_owned());
+                    Ok(())
+                });
+                assert!(taken.is_ok());
+            }
+            assert_eq!(seen, ["one", "two", "three"]);
+        }
+    }
+}
