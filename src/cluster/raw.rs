@@ -109,8 +109,13 @@ mod tests {
     #[test]
     fn objects_come_back_whole() {
         let mut keeper = Keeper::new(Arc::default());
-        let object =
-            |n: usize| format!(r#"{{"metadata":{{"name":"web-{n}","labels":{{"app":"web","hash":"{}"}}}}}}"#, n * 7919);
+        let object = |n: usize| {
+            let conditions = ["Ready", "Initialized", "ContainersReady", "PodScheduled"].map(|kind| {
+                format!(r#"{{"type":"{kind}","status":"True","lastTransitionTime":"2026-11-21T10:00:00Z"}}"#)
+            });
+            let conditions = conditions.join(",");
+            format!(r#"{{"metadata":{{"name":"web-{n}"}},"status":{{"phase":"Running","conditions":[{conditions}]}}}}"#)
+        };
         let mut sizes = vec![];
         for n in 0..500 {
             let raw = keeper.keep(object(n).as_bytes(), r#"{"kind":"Pod","apiVersion":"v1","#);
