@@ -9,7 +9,7 @@ mod stored;
 mod write;
 
 pub use failure::{Cause, Failure};
-pub use kinds::builtin_kinds;
+pub use kinds::{builtin_kinds, is_custom};
 pub use stored::Stored;
 
 use crate::world::object::{Resource, ResourceId, str_at};

@@ -107,12 +107,17 @@ pub fn has_status(id: &ResourceId) -> bool {
     )
 }
 
+/// Whether a kind comes from a definition: items of its lists carry `apiVersion` and `kind`, and it knows no strategic
+/// merge patch.
+pub fn is_custom(id: &ResourceId) -> bool {
+    id.group == "argoproj.io" || !BUILTIN.iter().any(|line| line.0 == id.group && line.2 == id.plural)
+}
+
 /// Whether objects of a kind carry `metadata.generation`.
 pub fn has_generation(id: &ResourceId) -> bool {
     match id.group.as_str() {
         "" => matches!(id.plural.as_str(), "pods" | "replicationcontrollers"),
         "rbac.authorization.k8s.io" | "storage.k8s.io" | "coordination.k8s.io" => false,
-        "discovery.k8s.io" => true,
         _ => true,
     }
 }

@@ -181,7 +181,14 @@ impl Writer<'_> {
             Change::Deleted => table.remove(&key),
             _ => table.insert(key.clone(), stored.clone()),
         };
-        state.events.push_back(Event { version: state.version, change, id: kind.id.clone(), key, object: stored, before });
+        state.events.push_back(Event {
+            version: state.version,
+            change,
+            id: kind.id.clone(),
+            key,
+            object: stored,
+            before,
+        });
         state.trim();
         state.refresh_kinds(&kind.id);
         value
