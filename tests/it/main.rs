@@ -7,6 +7,7 @@ mod demo;
 mod describe;
 mod docs;
 mod git;
+mod harness;
 mod kubectl;
 mod layers;
 mod operations;

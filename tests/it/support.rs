@@ -461,26 +461,3 @@ impl Drop for Served {
         self.kill();
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_terminal_is_driven_and_judged_by_its_screen() {
-        let home = Home::new();
-        let mut tui = home.terminal("sh", &["-c", "stty -echo; read line; echo \"got $line\"; stty echo"], 80, 24);
-        tui.send("hello\r").wait("got hello");
-        assert_eq!(tui.ended(), Some(0));
-        tui.assert_restored();
-    }
-
-    #[test]
-    fn a_repository_takes_commits() {
-        let home = Home::new();
-        let bare = home.repository("fleet", &[("a/b.yaml", "x: 1\n")]);
-        home.commit(&bare, "a/b.yaml", "x: 2\n", "Two");
-        assert_eq!(home.git(&bare, &["show", "main:a/b.yaml"]), "x: 2\n");
-        assert!(home.git(&bare, &["log", "--format=%an %s", "main"]).starts_with("Mara Test Two\n"));
-    }
-}

@@ -227,28 +227,3 @@ pub fn pod(name: &str) -> serde_json::Value {
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [{"name": "app", "ready": true, "restartCount": 0, "image": "web:1", "imageID": "", "state": {"running": {"startedAt": "2026-11-21T09:00:01Z"}}}]}
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read;
-
-    #[test]
-    fn answers_what_it_is_told() {
-        let server = Server::start(|request| match request.plain() {
-            "/cut" => Reply::Cut(b"0123456789".to_vec(), 4),
-            _ => Reply::status(404, "NotFound", "no"),
-        });
-        let get = |path: &str| {
-            let mut stream = TcpStream::connect(server.address).unwrap();
-            stream.write_all(format!("GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
-            stream.shutdown(std::net::Shutdown::Write).unwrap();
-            let mut text = String::new();
-            stream.read_to_string(&mut text).unwrap();
-            text
-        };
-        assert!(get("/cut?x=1").ends_with("Content-Length: 10\r\n\r\n0123"));
-        assert!(get("/other").starts_with("HTTP/1.1 404"));
-        assert_eq!(server.requests(), 2);
-    }
-}

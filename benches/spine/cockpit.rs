@@ -1,0 +1,108 @@
+//! The real binary in a pseudo-terminal: how soon a key is on the screen, the first frame, what idling costs.
+
+use crate::measure::{cpu, memory, ms, percentile};
+use crate::support::{Home, Tui};
+use crate::{PODS, line};
+use anyhow::{Context, Result, bail};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// Keys for one figure.
+const KEYS: usize = 500;
+/// Starts for one figure.
+const STARTS: usize = 20;
+/// How long idling is watched.
+const IDLE: Duration = Duration::from_secs(10);
+/// Longest time for all rows to be there.
+const LOADED: Duration = Duration::from_secs(60);
+
+/// Measures the cockpit on the big cluster at `url`.
+pub fn measure(url: &str) -> Result<()> {
+    let mut home = Home::new();
+    // Without colours the selected row is the reversed one, whatever the theme.
+    home.set("NO_COLOR", "1").kubeconfig(&[("big", url)]);
+    first_frame(&home);
+    let mut tui = home.tui_sized(&["-A"], 160, 50);
+    tui.wait("big");
+    tui.send(":pods\r");
+    tui.wait_within(LOADED, "every pod", |screen| counts(&screen.contents()));
+    std::thread::sleep(Duration::from_secs(3));
+    let pid = tui.pid();
+    let before = cpu(pid);
+    std::thread::sleep(IDLE);
+    let share = (cpu(pid) - before).as_secs_f64() / IDLE.as_secs_f64() * 100.0;
+    line("idle over 10 s, of one core", &format!("{share:.2} %"), "< 0.5 %");
+    line("  resident memory of the cockpit", &format!("{:.0} MiB", memory(pid, "VmRSS")), "<= 100 MiB");
+    keys(&mut tui, "key to screen, idle", "<= 5 ms")?;
+    rate(url, 1_000)?;
+    std::thread::sleep(Duration::from_secs(1));
+    let before = (cpu(pid), Instant::now());
+    keys(&mut tui, "key to screen, 1,000 events a second", "<= 16 ms")?;
+    let share = (cpu(pid) - before.0).as_secs_f64() / before.1.elapsed().as_secs_f64() * 100.0;
+    line("  processor time meanwhile, of one core", &format!("{share:.0} %"), "");
+    rate(url, 0)?;
+    tui.quit();
+    Ok(())
+}
+
+/// Whether the top line counts every pod, with or without a separator of thousands.
+fn counts(text: &str) -> bool {
+    let digits: String = text.lines().take(3).collect::<String>().replace([' ', ',', '\u{a0}', '\u{202f}'], "");
+    digits.contains(&PODS.to_string())
+}
+
+/// Sets the rate of the server's events.
+fn rate(url: &str, events: u32) -> Result<()> {
+    let address = url.strip_prefix("http://").unwrap_or(url);
+    let mut stream = TcpStream::connect(address).context("the server of the benchmark")?;
+    write!(stream, "GET /rate?{events} HTTP/1.1\r\nHost: x\r\n\r\n")?;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer)?;
+    if answer != *b"HTTP/1.1 200" {
+        bail!("the rate of events cannot be set: {}", String::from_utf8_lossy(&answer));
+    }
+    Ok(())
+}
+
+/// The row of the screen that is drawn reversed for most of its width.
+fn selected(screen: &vt100::Screen) -> Option<u16> {
+    let (rows, cols) = screen.size();
+    let reversed =
+        |row: u16| (0..cols.get()).filter(|col| screen.cell(row, *col).is_some_and(vt100::Cell::inverse)).count();
+    (1..rows.get().saturating_sub(1)).find(|row| reversed(*row) > usize::from(cols.get()) / 2)
+}
+
+/// Moves the cursor down and up again; the time until the screen shows it.
+fn keys(tui: &mut Tui, what: &str, target: &str) -> Result<()> {
+    tui.send("g");
+    tui.wait_for("a selected row", |screen| selected(screen).is_some());
+    let mut times = Vec::new();
+    for n in 0..KEYS {
+        let from = tui.look(selected).context("no row is selected")?;
+        let start = Instant::now();
+        tui.send(if n % 20 < 10 { "j" } else { "k" });
+        tui.wait_for("the cursor on another row", |screen| selected(screen).is_some_and(|row| row != from));
+        times.push(start.elapsed());
+        // Keys come at different points of whatever the program does in between.
+        std::thread::sleep(Duration::from_millis(7 + (n as u64 * 13) % 17));
+    }
+    let (half, most) = (percentile(&mut times, 0.5), percentile(&mut times, 0.99));
+    line(&format!("{what}: p50, p99"), &format!("{}, {}", ms(half), ms(most)), &format!("p99 {target}"));
+    Ok(())
+}
+
+fn first_frame(home: &Home) {
+    let mut times: Vec<Duration> = (0..STARTS)
+        .map(|_| {
+            let start = Instant::now();
+            let mut tui = home.tui_sized(&[], 160, 50);
+            tui.wait_for("a first frame", |screen| screen.alternate_screen() && screen.contents().contains("kokpit"));
+            let time = start.elapsed();
+            tui.quit();
+            time
+        })
+        .collect();
+    let (half, most) = (percentile(&mut times, 0.5), percentile(&mut times, 0.99));
+    line("start to first frame: p50, p99", &format!("{}, {}", ms(half), ms(most)), "<= 50 ms");
+}

@@ -1,0 +1,109 @@
+//! `cargo bench`: the figures that docs/performance.md names, measured on this machine in one run.
+//!
+//! The server of 50,000 pods, the floor and every sync run in processes of their own (this binary, started again with
+//! another word), so that memory and processor time belong to what is measured. The cockpit is the real binary in a
+//! pseudo-terminal.
+
+mod cockpit;
+mod data;
+mod floor;
+mod measure;
+mod server;
+#[path = "../../tests/it/support.rs"]
+mod support;
+mod sync;
+
+use anyhow::{Context, Result, bail};
+use floor::Work;
+use measure::{ms, percentile};
+use std::process::Command;
+use std::time::Duration;
+use support::Served;
+
+/// Objects of the big cluster.
+const PODS: usize = 50_000;
+/// Runs of what takes a second; the median counts.
+const RUNS: usize = 5;
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["serve", pods] => serve(pods.parse()?),
+        ["discard", url] => report_floor(url, Work::Discard),
+        ["skip", url] => report_floor(url, Work::Skip),
+        ["sync", url, pods] => sync::report(url, pods.parse()?),
+        // `cargo test --benches` runs this as well; only `cargo bench` passes the word.
+        _ if args.iter().any(|arg| arg == "--bench") => bench(),
+        _ => Ok(()),
+    }
+}
+
+/// Serves until the parent ends it.
+fn serve(pods: usize) -> Result<()> {
+    let server = server::start(pods);
+    println!("{}", server.url());
+    loop {
+        std::thread::park();
+    }
+}
+
+fn report_floor(url: &str, work: Work) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let (time, bytes) = runtime.block_on(floor::read(url, work))?;
+    println!("{} {bytes} {}", time.as_micros(), measure::memory(std::process::id(), "VmHWM"));
+    Ok(())
+}
+
+/// Runs this binary again with other words; the numbers that it prints.
+fn again(args: &[&str]) -> Result<Vec<f64>> {
+    let output = Command::new(std::env::current_exe()?).args(args).output()?;
+    if !output.status.success() {
+        bail!("{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().map(|n| n.parse().with_context(|| format!("{args:?} printed {text}"))).collect()
+}
+
+/// Several runs of one measurement: the median time, and the numbers of the last run.
+fn repeated(args: &[&str]) -> Result<(Duration, Vec<f64>)> {
+    let (mut times, mut last) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        last = again(args)?;
+        times.push(Duration::from_micros(last.first().copied().unwrap_or_default() as u64));
+    }
+    Ok((percentile(&mut times, 0.5), last))
+}
+
+fn bench() -> Result<()> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["serve", &PODS.to_string()]);
+    let server = Served::start(command, |line| line.starts_with("http"));
+    let url = server.lines.last().cloned().unwrap_or_default();
+    println!("{:<58} {:>22}   target", "", "measured");
+    loading(&url)?;
+    cockpit::measure(&url)
+}
+
+/// One line of the table.
+pub fn line(what: &str, measured: &str, target: &str) {
+    println!("{what:<58} {measured:>22}   {target}");
+}
+
+fn loading(url: &str) -> Result<()> {
+    let (discard, numbers) = repeated(&["discard", url])?;
+    let megabytes = numbers.get(1).copied().unwrap_or_default() / 1e6;
+    line(&format!("{PODS} pods, {megabytes:.0} MB in pages of 500: read, discarded"), &ms(discard), "the floor");
+    let (skip, _) = repeated(&["skip", url])?;
+    line("the same, parsed and discarded", &ms(skip), "");
+    let (synced, numbers) = repeated(&["sync", url, &PODS.to_string()])?;
+    let at = |n: usize| numbers.get(n).copied().unwrap_or(f64::NAN);
+    line("synced, every raw object kept", &ms(synced), "");
+    let ratio = |floor: Duration| format!("{:.2}", synced.as_secs_f64() / floor.as_secs_f64());
+    line("  as a ratio to the floor", &ratio(discard), "<= 2");
+    line("  as a ratio to parsed and discarded", &ratio(skip), "");
+    line("  first rows", &ms(Duration::from_micros(at(1) as u64)), "");
+    line("  processor time", &ms(Duration::from_micros(at(2) as u64)), "");
+    line("  resident memory, most", &format!("{:.0} MiB", at(3)), "<= 100 MiB");
+    line("  resident memory, two seconds later", &format!("{:.0} MiB", at(4)), "<= 100 MiB");
+    Ok(())
+}
