@@ -1,7 +1,8 @@
 //! The harness itself: a terminal is driven, a repository takes commits, a server answers what it is told.
 
-use crate::support::Home;
+use crate::embedded::Embedded;
 use crate::support::http::{Reply, Server};
+use crate::support::{Home, until};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -40,4 +41,22 @@ fn answers_what_it_is_told() {
     assert!(get("/cut?x=1").ends_with("Content-Length: 10\r\n\r\n0123"));
     assert!(get("/other").starts_with("HTTP/1.1 404"));
     assert_eq!(server.requests(), 2);
+}
+
+#[test]
+fn the_embedded_shop_runs_dies_and_comes_back() {
+    let mut cluster = Embedded::shop();
+    until("two running pods of web", || {
+        let running = |name: &String| {
+            let pod = cluster.get("pods", "shop", name)?;
+            (pod.pointer("/status/phase")?.as_str()? == "Running").then_some(())
+        };
+        (cluster.pods().iter().filter_map(running).count() == 2).then_some(())
+    });
+    let reached = |cluster: &Embedded| TcpStream::connect(cluster.url().trim_start_matches("http://")).is_ok();
+    assert!(reached(&cluster));
+    cluster.stop();
+    until("a port that nobody serves", || (!reached(&cluster)).then_some(()));
+    cluster.start();
+    assert!(reached(&cluster));
 }

@@ -6,6 +6,7 @@ mod browse;
 mod demo;
 mod describe;
 mod docs;
+mod embedded;
 mod git;
 mod harness;
 mod kubectl;
