@@ -1,1 +1,354 @@
-//! The table of actions: keys, help, palette, the `:` line and docs are made from it.
+//! The table of actions: what keys, the `:` line, the help screen, the hints and docs/actions.md are made from.
+//!
+//! A new action is one row here and one function in a file of [`actions`](self). Whether it may run is asked in one
+//! place, [`perform`]: its condition, and read-only mode by its risk.
+
+mod going;
+mod moving;
+mod reading;
+mod sorting;
+mod writing;
+
+pub use going::{run_line, within_of};
+pub use reading::ask_why;
+pub use writing::answered;
+
+use crate::effect::Effect;
+use crate::kinds::Can;
+use crate::state::State;
+use crate::state::list::ListOf;
+use crate::state::nav::View;
+use crate::state::text::TextOf;
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Action {
+    /// Kebab-case; what keymaps and the `:` line call it.
+    pub name: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+    /// One or two words for the hints in the bottom line.
+    pub label: &'static str,
+    /// What it may do to the world.
+    pub risk: Risk,
+    /// Whether it makes sense now.
+    pub when: fn(&State) -> bool,
+    /// Does it; the text is what followed its name on the `:` line.
+    pub run: fn(&mut State, &str) -> Vec<Effect>,
+}
+
+/// Rows are data; two are the same when they have the same name.
+impl PartialEq for Action {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// What an action may do to the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Risk {
+    /// Looks, changes nothing.
+    Read,
+    /// Changes a cluster or a repository, after its plan was confirmed.
+    Write,
+    /// Takes something away that does not come back by itself (evicted pods), after its plan was confirmed.
+    Destructive,
+}
+
+impl Risk {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Risk::Read => "read",
+            Risk::Write => "write",
+            Risk::Destructive => "destructive",
+        }
+    }
+}
+
+impl Action {
+    const fn read(
+        name: &'static str,
+        label: &'static str,
+        doc: &'static str,
+        run: fn(&mut State, &str) -> Vec<Effect>,
+    ) -> Self {
+        Self { name, doc, label, risk: Risk::Read, when: always, run }
+    }
+
+    const fn write(
+        name: &'static str,
+        label: &'static str,
+        doc: &'static str,
+        run: fn(&mut State, &str) -> Vec<Effect>,
+    ) -> Self {
+        Self { risk: Risk::Write, ..Self::read(name, label, doc, run) }
+    }
+
+    const fn destructive(
+        name: &'static str,
+        label: &'static str,
+        doc: &'static str,
+        run: fn(&mut State, &str) -> Vec<Effect>,
+    ) -> Self {
+        Self { risk: Risk::Destructive, ..Self::read(name, label, doc, run) }
+    }
+
+    const fn when(mut self, when: fn(&State) -> bool) -> Self {
+        self.when = when;
+        self
+    }
+}
+
+/// Every action, in the order of docs/actions.md.
+pub static TABLE: &[Action] = &[
+    // Everywhere
+    Action::read("command", "go", "Type a command: a kind, a screen, or an action.", going::command),
+    Action::read("filter", "filter", "Filter the rows, or search the text.", going::filter).when(can_filter),
+    Action::read("clear-filter", "clear filter", "Show all rows again.", going::clear_filter),
+    Action::read("back", "back", "Clear the filter; else go back to the screen before.", going::back),
+    Action::read("help", "keys", "Show the keys of this screen and every action.", going::help),
+    Action::read("aliases", "aliases", "List every kind with the names it answers to.", going::aliases),
+    Action::read("problems", "problems", "List what is wrong in the fleet, grouped.", going::problems),
+    Action::read("history-back", "back", "Go to the place visited before.", going::history_back),
+    Action::read("history-forward", "forward", "Go forward again in the places visited.", going::history_forward),
+    Action::read("last-view", "last", "Switch to the place visited last, and back again.", going::last_view),
+    Action::read("refresh", "refresh", "Draw everything again, and retry lost clusters now.", going::refresh),
+    Action::read("suspend", "suspend", "Stop the program and go to the shell (fg comes back).", going::suspend),
+    Action::read("quit", "quit", "Leave.", going::quit),
+    // Moving
+    Action::read("row-down", "down", "Move down.", moving::down),
+    Action::read("row-up", "up", "Move up.", moving::up),
+    Action::read("row-first", "top", "Go to the first line.", moving::first),
+    Action::read("row-last", "bottom", "Go to the last line.", moving::last),
+    Action::read("page-down", "page down", "Move down a screenful.", moving::page_down),
+    Action::read("page-up", "page up", "Move up a screenful.", moving::page_up),
+    Action::read("scroll-left", "left", "Scroll to the left.", moving::left),
+    Action::read("scroll-right", "right", "Scroll to the right.", moving::right),
+    // Rows
+    Action::read("open", "open", "Go into what is under the cursor.", going::open).when(can_open),
+    Action::read("mark", "mark", "Mark the row, or take the mark away.", moving::mark).when(has_row),
+    Action::read("mark-range", "mark range", "Mark the rows from the last mark to here.", moving::mark_range)
+        .when(on_table),
+    Action::read("mark-none", "unmark", "Take away all marks.", moving::mark_none).when(on_table),
+    Action::read("copy", "copy", "Copy the name of the row, or the whole text.", reading::copy),
+    Action::read("copy-namespace", "copy ns", "Copy the namespace of the row.", reading::copy_namespace)
+        .when(has_object),
+    Action::read("owner", "owner", "Go to the controller that owns the object.", going::owner).when(has_owner),
+    Action::read("node", "node", "Go to the node that the pod runs on.", going::node).when(on_pods),
+    Action::read("wide", "wide", "Show all columns, or the usual ones.", sorting::wide).when(on_table),
+    Action::read("faults", "faults", "Show only what is not as it should be.", sorting::faults).when(on_table),
+    Action::read("sort-name", "by name", "Sort by name; again reverses.", sorting::by_name).when(on_table),
+    Action::read("sort-age", "by age", "Sort by age; again reverses.", sorting::by_age).when(on_table),
+    Action::read("sort-namespace", "by ns", "Sort by namespace; again reverses.", sorting::by_namespace).when(on_table),
+    Action::read("sort-status", "by status", "Sort by status; again reverses.", sorting::by_status).when(on_table),
+    Action::read("sort-column", "by column", "Sort by the chosen column; again reverses.", sorting::by_chosen)
+        .when(on_table),
+    Action::read("column-left", "column", "Choose the column to the left.", sorting::column_left).when(on_table),
+    Action::read("column-right", "column", "Choose the column to the right.", sorting::column_right).when(on_table),
+    Action::read("namespace-all", "all ns", "Look at all namespaces.", sorting::namespace::<0>),
+    Action::read("namespace-1", "ns 1", "Look at the first favourite namespace.", sorting::namespace::<1>),
+    Action::read("namespace-2", "ns 2", "Look at the second favourite namespace.", sorting::namespace::<2>),
+    Action::read("namespace-3", "ns 3", "Look at the third favourite namespace.", sorting::namespace::<3>),
+    Action::read("namespace-4", "ns 4", "Look at the fourth favourite namespace.", sorting::namespace::<4>),
+    Action::read("namespace-5", "ns 5", "Look at the fifth favourite namespace.", sorting::namespace::<5>),
+    Action::read("namespace-6", "ns 6", "Look at the sixth favourite namespace.", sorting::namespace::<6>),
+    Action::read("namespace-7", "ns 7", "Look at the seventh favourite namespace.", sorting::namespace::<7>),
+    Action::read("namespace-8", "ns 8", "Look at the eighth favourite namespace.", sorting::namespace::<8>),
+    Action::read("namespace-9", "ns 9", "Look at the ninth favourite namespace.", sorting::namespace::<9>),
+    Action::read("row-namespace", "its ns", "Look at the namespace of the row only.", sorting::row_namespace)
+        .when(has_object),
+    // Objects
+    Action::read("describe", "describe", "Show everything known about the object, with its events.", reading::describe)
+        .when(has_object),
+    Action::read("yaml", "yaml", "Show the object as YAML.", reading::yaml).when(has_object),
+    Action::read("why", "why", "Explain what is wrong with the object, or with a URL.", reading::why).when(can_why),
+    Action::read(
+        "logs",
+        "logs",
+        "Follow the logs of the container, the pod, or all pods of the workload.",
+        reading::logs,
+    )
+    .when(can_logs),
+    Action::read("logs-previous", "previous", "Show the logs of the run before.", reading::logs_previous)
+        .when(can_logs),
+    Action::write("shell", "shell", "Open a shell in a container.", reading::shell).when(can_exec),
+    // Texts
+    Action::read("next-hit", "next", "Go to the next hit of the search.", reading::next_hit).when(on_text),
+    Action::read("previous-hit", "previous", "Go to the hit before.", reading::previous_hit).when(on_text),
+    Action::read("next-link", "next object", "Go to the next line that leads to an object.", reading::next_link)
+        .when(on_text),
+    Action::read(
+        "previous-link",
+        "previous object",
+        "Go to the line before that leads to an object.",
+        reading::previous_link,
+    )
+    .when(on_text),
+    Action::read("wrap", "wrap", "Let long lines go on in the next row, or cut them.", reading::wrap)
+        .when(on_text_or_logs),
+    Action::read(
+        "managed-fields",
+        "managedFields",
+        "Show metadata.managedFields, or hide it.",
+        reading::managed_fields,
+    )
+    .when(on_yaml),
+    // Logs
+    Action::read("follow", "follow", "Stay at the end of the log as lines come, or stop doing so.", reading::follow)
+        .when(on_logs),
+    Action::read("timestamps", "timestamps", "Show when each line was written.", reading::timestamps).when(on_logs),
+    Action::read(
+        "previous",
+        "previous run",
+        "Switch between the run before and the current one.",
+        reading::previous_run,
+    )
+    .when(on_logs),
+    Action::read("next-container", "container", "Show the next container, then all of them.", reading::next_container)
+        .when(on_logs),
+    Action::read("all-containers", "all", "Show all containers.", reading::all_containers).when(on_logs),
+    Action::read("clear", "clear", "Forget the lines so far.", reading::clear).when(on_logs),
+    Action::read("logs-tail", "tail", "Begin with the last 500 lines.", reading::since::<-1>).when(on_logs),
+    Action::read("logs-head", "head", "Begin with the first line.", reading::since::<0>).when(on_logs),
+    Action::read("logs-1m", "1m", "Begin one minute ago.", reading::since::<60>).when(on_logs),
+    Action::read("logs-5m", "5m", "Begin five minutes ago.", reading::since::<300>).when(on_logs),
+    Action::read("logs-15m", "15m", "Begin 15 minutes ago.", reading::since::<900>).when(on_logs),
+    Action::read("logs-30m", "30m", "Begin 30 minutes ago.", reading::since::<1800>).when(on_logs),
+    Action::read("logs-1h", "1h", "Begin an hour ago.", reading::since::<3600>).when(on_logs),
+    // Changing things
+    Action::write("cordon", "cordon", "Take nodes out of scheduling, with a reason, live and in git.", writing::cordon)
+        .when(can_cordon),
+    Action::write("uncordon", "uncordon", "Put nodes back into scheduling, in git and live.", writing::uncordon)
+        .when(can_cordon),
+    Action::destructive(
+        "drain",
+        "drain",
+        "Cordon a node and evict its pods, after showing what that means.",
+        writing::drain,
+    )
+    .when(can_cordon),
+    Action::write("scale", "scale", "Change the number of replicas, in git.", writing::scale).when(can_scale),
+    Action::write("limits", "limits", "Change the CPU and memory limits of a container, in git.", writing::limits)
+        .when(can_limit),
+    Action::read("confirm", "go on", "Press the button under the cursor; Cancel is the first.", writing::confirm)
+        .when(on_operation),
+    Action::read("switch", "switch", "Go to the other button.", writing::switch).when(on_operation),
+    Action::write("finish", "finish", "Finish the operation that was left open.", writing::finish)
+        .when(on_open_operation),
+    Action::write("undo", "undo", "Undo the operation that was left open.", writing::undo).when(on_open_operation),
+];
+
+/// The action with this name.
+pub fn find(name: &str) -> Option<&'static Action> {
+    TABLE.iter().find(|action| action.name == name)
+}
+
+/// Runs an action, if it may run: the one place where conditions and read-only mode are asked.
+pub fn perform(state: &mut State, action: &Action, args: &str) -> Vec<Effect> {
+    if state.readonly && action.risk != Risk::Read {
+        state.warn(format!("read-only: {} is refused (started with --readonly)", action.name));
+        return vec![];
+    }
+    if !(action.when)(state) {
+        state.warn(format!("{} does not apply here", action.name));
+        return vec![];
+    }
+    state.touch();
+    (action.run)(state, args)
+}
+
+fn always(_: &State) -> bool {
+    true
+}
+
+fn on_table(state: &State) -> bool {
+    matches!(state.nav.top().view, View::Table(_))
+}
+
+fn on_pods(state: &State) -> bool {
+    matches!(&state.nav.top().view, View::Table(table) if table.resource.plural == "pods")
+}
+
+fn on_text(state: &State) -> bool {
+    matches!(state.nav.top().view, View::Text(_))
+}
+
+fn on_yaml(state: &State) -> bool {
+    matches!(&state.nav.top().view, View::Text(text) if matches!(text.of, TextOf::Yaml { .. }))
+}
+
+fn on_logs(state: &State) -> bool {
+    matches!(state.nav.top().view, View::Logs(_))
+}
+
+fn on_text_or_logs(state: &State) -> bool {
+    on_text(state) || on_logs(state)
+}
+
+fn on_operation(state: &State) -> bool {
+    matches!(state.nav.top().view, View::Operation(_))
+}
+
+fn on_open_operation(state: &State) -> bool {
+    use crate::state::operation::is_open;
+    let View::Operation(screen) = &state.nav.top().view else { return false };
+    screen.id.as_ref().and_then(|id| state.operation(id)).is_some_and(is_open)
+}
+
+fn can_filter(state: &State) -> bool {
+    !on_operation(state)
+}
+
+fn can_open(state: &State) -> bool {
+    match &state.nav.top().view {
+        View::Table(table) => !table.order.entries.is_empty(),
+        View::List(_) => state.list_key().is_some(),
+        View::Text(text) => text.lines.get(text.cursor.at).is_some_and(|line| line.target.is_some()),
+        View::Logs(_) | View::Operation(_) => false,
+    }
+}
+
+fn has_row(state: &State) -> bool {
+    match &state.nav.top().view {
+        View::Table(table) => !table.order.entries.is_empty(),
+        View::List(list) => list.of == ListOf::Fleet,
+        _ => false,
+    }
+}
+
+fn has_object(state: &State) -> bool {
+    state.picked().is_some()
+}
+
+fn has_owner(state: &State) -> bool {
+    state.picked().is_some_and(|picked| picked.row(state).is_some_and(|row| row.meta.owner.is_some()))
+}
+
+fn picked_can(state: &State, can: Can) -> bool {
+    state.picked().is_some_and(|picked| picked.can(can))
+}
+
+fn can_why(state: &State) -> bool {
+    state.picked().is_none_or(|picked| picked.can(Can::Why))
+}
+
+fn can_logs(state: &State) -> bool {
+    picked_can(state, Can::Logs)
+}
+
+fn can_exec(state: &State) -> bool {
+    picked_can(state, Can::Exec)
+}
+
+fn can_cordon(state: &State) -> bool {
+    picked_can(state, Can::Cordon)
+}
+
+fn can_scale(state: &State) -> bool {
+    picked_can(state, Can::Scale)
+}
+
+fn can_limit(state: &State) -> bool {
+    picked_can(state, Can::Resources)
+}

@@ -1,8 +1,40 @@
 //! The one state that `update` owns and `ui` draws.
 
+pub mod command;
+pub mod filter;
+pub mod grid;
+pub mod head;
+pub mod list;
+mod listings;
+pub mod logs;
+pub mod nav;
+pub mod notices;
+pub mod operation;
+pub mod order;
+pub mod picked;
+pub mod problems;
+pub mod prompt;
+pub mod table;
+pub mod text;
+pub mod watch;
+pub mod why;
+
+pub use crate::diagnose::case::Subject as WhySubject;
+use crate::effect::{Effect, RequestId};
 use crate::keymap::Keymap;
+use crate::msg::{Level, OperationStatus, OperationView, StepState};
 use crate::world::fleet::{ClusterId, Fleet};
 use crate::world::time::Time;
+use filter::Filter;
+use grid::Grid;
+use head::Head;
+use list::{ListOf, ListView};
+use nav::{Nav, Scope, Screen, View};
+use notices::Notices;
+use problems::Problems;
+use prompt::Prompt;
+use ratatui::layout::Rect;
+use std::collections::BTreeSet;
 
 /// What the program starts with.
 #[derive(Debug)]
@@ -40,17 +72,303 @@ pub struct State {
     pub readonly: bool,
     /// What keys do.
     pub keymap: Keymap,
+    /// Clusters that somebody looked at.
+    pub opened: BTreeSet<ClusterId>,
+    /// Where one is.
+    pub nav: Nav,
+    /// What is being typed.
+    pub prompt: Option<Prompt>,
+    /// What was said.
+    pub notices: Notices,
+    /// Every operation known, oldest first.
+    pub operations: Vec<OperationView>,
+    /// Steps of the tutorial; empty: there is none.
+    pub tutorial: Vec<StepState>,
+    /// Commands typed, oldest first.
+    pub history: Vec<String>,
+    /// Namespaces behind the keys 1 to 9.
+    pub favourites: Vec<String>,
+    /// What is wrong.
+    pub problems: Problems,
+    /// What the visible part looks like; `ui` paints it.
+    pub painted: Painted,
+    start_namespaces: Vec<String>,
+    watches: watch::Watches,
+    next_request: u64,
+    touched: bool,
+    first_command: Option<String>,
+}
+
+/// What is visible, as text; compared to find out whether anything must be drawn.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Painted {
+    /// The top line.
+    pub head: Head,
+    /// The bar of problems under it; empty: there is none.
+    pub bar: String,
+    /// The table or list in view.
+    pub grid: Grid,
+    /// The bottom line: hints or a notice.
+    pub foot: head::Foot,
+}
+
+/// Where the parts of the screen are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Areas {
+    /// The top line.
+    pub head: Rect,
+    /// The bar of problems; no rows when nothing is wrong.
+    pub bar: Rect,
+    /// The view.
+    pub body: Rect,
+    /// The tutorial; empty when there is none.
+    pub tutorial: Rect,
+    /// The bottom line.
+    pub foot: Rect,
 }
 
 impl State {
     /// The state at the start; nothing is asked of the outside yet, see [`update::start`](crate::update::start).
     pub fn new(start: Start) -> Self {
+        let count = start.contexts.len();
+        let opened: BTreeSet<ClusterId> = start.open.into_iter().filter(|id| usize::from(id.0) < count).collect();
+        let scope = Scope { clusters: opened.iter().copied().collect(), namespaces: start.namespaces.clone() };
+        let mut favourites = start.namespaces.clone();
+        if !favourites.iter().any(|ns| ns == "default") {
+            favourites.push("default".into());
+        }
         Self {
             fleet: Fleet::new(start.contexts),
             now: start.now,
             size: start.size,
             readonly: start.readonly,
             keymap: start.keymap,
+            opened,
+            nav: Nav::new(scope),
+            prompt: None,
+            notices: Notices::default(),
+            operations: vec![],
+            tutorial: vec![],
+            history: start.history,
+            favourites,
+            problems: Problems::default(),
+            painted: Painted::default(),
+            start_namespaces: start.namespaces,
+            watches: watch::Watches::default(),
+            next_request: 0,
+            touched: true,
+            first_command: start.command,
         }
+    }
+
+    /// The command to begin with; once.
+    pub fn take_first_command(&mut self) -> Option<String> {
+        self.first_command.take()
+    }
+
+    /// A number for a request.
+    pub fn request(&mut self) -> RequestId {
+        self.next_request += 1;
+        RequestId(self.next_request)
+    }
+
+    /// Something visible may have changed that is not part of [`Painted`]: text, logs, a prompt.
+    pub fn touch(&mut self) {
+        self.touched = true;
+    }
+
+    /// Whether that was so since the last call.
+    pub fn take_touched(&mut self) -> bool {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Opens clusters that nobody looked at yet.
+    pub fn open(&mut self, clusters: &[ClusterId]) -> Vec<Effect> {
+        let new = clusters.iter().filter(|id| self.opened.insert(**id)).copied();
+        new.map(Effect::Open).collect()
+    }
+
+    /// Says something.
+    pub fn say(&mut self, text: String) {
+        self.notices.add(Level::Info, text, self.now);
+    }
+
+    /// Says that something did not go as asked.
+    pub fn warn(&mut self, text: String) {
+        self.notices.add(Level::Warn, text, self.now);
+    }
+
+    /// Filters or searches the view.
+    pub fn set_filter(&mut self, text: &str) {
+        self.touch();
+        match &mut self.nav.top_mut().view {
+            View::Table(table) => {
+                table.filter = Filter::parse(text);
+                table.unordered = true;
+            }
+            View::List(list) => list.filter = Filter::parse(text),
+            View::Logs(logs) => logs.set_filter(Filter::parse(text)),
+            View::Text(view) => view.search(text),
+            View::Operation(_) => {}
+        }
+    }
+
+    /// Looks at these namespaces from here on; empty: all.
+    pub fn set_namespaces(&mut self, namespaces: Vec<String>) {
+        self.nav.top_mut().scope.namespaces = namespaces;
+        self.rescoped();
+    }
+
+    /// Looks at these clusters from here on.
+    pub fn set_clusters(&mut self, clusters: Vec<ClusterId>) {
+        self.nav.top_mut().scope.clusters = clusters;
+        self.rescoped();
+    }
+
+    fn rescoped(&mut self) {
+        self.touch();
+        if let View::Table(table) = &mut self.nav.top_mut().view {
+            table.unordered = true;
+            // Columns come and go with the scope: their widths are those of other rows.
+            table.widths.clear();
+        }
+    }
+
+    /// Puts namespaces behind the keys 1 to 9.
+    pub fn prefer(&mut self, namespaces: &[String]) {
+        for name in namespaces {
+            if !self.favourites.contains(name) {
+                self.favourites.push(name.clone());
+            }
+        }
+        if self.favourites.len() > 9 {
+            self.favourites.drain(..self.favourites.len() - 9);
+        }
+    }
+
+    /// Brings the order of the table in view up to date.
+    pub fn reorder(&mut self) {
+        let fleet = &self.fleet;
+        let Screen { scope, view } = self.nav.top_mut();
+        if let View::Table(table) = view {
+            table.reorder(fleet, scope);
+        }
+    }
+
+    /// Whether an operation waits for confirmation.
+    pub fn is_planned(&self, operation: &OperationView) -> bool {
+        operation.status == OperationStatus::Planned
+    }
+
+    /// Confirmed: it is on its way, whatever comes next.
+    pub fn start_operation(&mut self, id: &str) {
+        if let Some(operation) = self.operations.iter_mut().find(|op| op.id == id) {
+            operation.status = OperationStatus::Running;
+        }
+    }
+
+    /// Puts a screen on top.
+    pub fn push(&mut self, screen: Screen) -> Vec<Effect> {
+        self.touch();
+        self.nav.push(screen).map(|gone| self.close(gone)).unwrap_or_default()
+    }
+
+    /// Puts a view on top, in the scope of the one below.
+    pub fn show(&mut self, view: View) -> Vec<Effect> {
+        let scope = self.nav.top().scope.clone();
+        self.push(Screen { scope, view })
+    }
+
+    /// Shows a list, or goes on with it where it is in view already.
+    pub fn show_list(&mut self, of: ListOf) -> Vec<Effect> {
+        match &self.nav.top().view {
+            View::List(list) if list.of == of => vec![],
+            _ => self.show(View::List(ListView::new(of))),
+        }
+    }
+
+    /// Goes back one screen.
+    pub fn back(&mut self) -> Vec<Effect> {
+        let Some(gone) = self.nav.pop() else { return vec![] };
+        self.touch();
+        if let View::Table(table) = &mut self.nav.top_mut().view {
+            table.unordered = true;
+        }
+        self.close(gone)
+    }
+
+    /// Ends what a screen that is gone was waiting for.
+    fn close(&mut self, gone: Screen) -> Vec<Effect> {
+        match gone.view {
+            View::Logs(logs) => vec![Effect::StopLogs(logs.request)],
+            View::Text(text) if matches!(text.of, text::TextOf::Why { .. }) && text.waiting.is_some() => {
+                vec![Effect::StopWhy(text.request)]
+            }
+            View::Operation(screen) => self.discard(screen.id),
+            _ => vec![],
+        }
+    }
+
+    /// Forgets an operation that was planned and not confirmed.
+    fn discard(&mut self, id: Option<String>) -> Vec<Effect> {
+        let Some(id) = id else { return vec![] };
+        let before = self.operations.len();
+        self.operations.retain(|op| op.id != id || op.status != OperationStatus::Planned);
+        if self.operations.len() < before { vec![Effect::Discard { operation: id }] } else { vec![] }
+    }
+
+    /// The operation with this id.
+    pub fn operation(&self, id: &str) -> Option<&OperationView> {
+        self.operations.iter().find(|op| op.id == id)
+    }
+
+    /// Where the parts of the screen are.
+    pub fn areas(&self) -> Areas {
+        let (width, height) = self.size;
+        let mut rest = Rect::new(0, 0, width, height);
+        let mut take = |rows: u16, bottom: bool| {
+            let rows = rows.min(rest.height);
+            let y = if bottom { rest.y + rest.height - rows } else { rest.y };
+            let area = Rect::new(0, y, width, rows);
+            rest.height -= rows;
+            if !bottom {
+                rest.y += rows;
+            }
+            area
+        };
+        let head = take(1, false);
+        let foot = take(1, true);
+        let bar = take(u16::from(!self.painted.bar.is_empty() && height >= 8), false);
+        let strip = !self.tutorial.is_empty() && width < 110 && height >= 14;
+        let mut tutorial = take(if strip { 4 } else { 0 }, true);
+        let mut body = rest;
+        if !self.tutorial.is_empty() && width >= 110 {
+            let side = 40;
+            tutorial = Rect::new(body.x + body.width - side, body.y, side, body.height);
+            body.width -= side;
+        }
+        Areas { head, bar, body, tutorial, foot }
+    }
+
+    /// The sections of the keymap that hold on a screen, the most special first.
+    pub fn sections(&self, screen: &Screen) -> Vec<String> {
+        let own: [&str; 2] = match &screen.view {
+            View::Table(table) => [&table.resource.plural, "table"],
+            View::List(list) => match list.of {
+                ListOf::Fleet => ["fleet", "list"],
+                ListOf::Containers { .. } => ["containers", "list"],
+                _ => ["list", "list"],
+            },
+            View::Text(text) => match text.of {
+                text::TextOf::Describe => ["describe", "text"],
+                text::TextOf::Yaml { .. } => ["yaml", "text"],
+                text::TextOf::Why { .. } => ["why", "text"],
+            },
+            View::Logs(_) => ["logs", "logs"],
+            View::Operation(_) => ["operation", "operation"],
+        };
+        let mut sections: Vec<String> = own.iter().chain(&["global"]).map(|s| s.to_string()).collect();
+        sections.dedup();
+        sections
     }
 }

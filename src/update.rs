@@ -1,23 +1,233 @@
 //! The one place where the state changes: a message in, effects out.
 
-use crate::effect::Effect;
-use crate::msg::Msg;
-use crate::state::State;
+mod keys;
+mod world;
 
-/// What must be done outside before the first message: clusters to open, the first command.
+use crate::actions;
+use crate::effect::{Effect, RequestId};
+use crate::msg::{Level, LogLine, Msg, OperationView, WhyAnswer};
+use crate::state::nav::View;
+use crate::state::text::{TextOf, TextView};
+use crate::state::{Painted, State, head};
+use serde_json::Value;
+use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
+
+/// What must be done outside before the first message: clusters to open, tables to watch, the first command.
 pub fn start(state: &mut State) -> Vec<Effect> {
-    let _ = state;
-    vec![]
+    let mut effects: Vec<Effect> = state.opened.iter().copied().map(Effect::Open).collect();
+    if let Some(line) = state.take_first_command() {
+        match actions::run_line(state, &line) {
+            Ok(more) => effects.extend(more),
+            Err(error) => state.notices.add(Level::Error, error, state.now),
+        }
+    }
+    state.reorder();
+    effects.extend(state.sync_watches());
+    effects
 }
 
 /// Takes in a message. Synchronous, total, and cheap: the caller may feed many before it draws once.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
-    let _ = (state, msg);
-    vec![]
+    let mut watches_may_change = true;
+    let mut effects = match msg {
+        Msg::Key(event) => keys::key(state, event),
+        Msg::Paste(text) => keys::paste(state, &text),
+        Msg::Resize(width, height) => {
+            state.size = (width, height);
+            state.touch();
+            vec![]
+        }
+        Msg::Tick(now) => {
+            state.now = now;
+            vec![]
+        }
+        Msg::World(deltas) => {
+            watches_may_change = world::apply(state, deltas);
+            vec![]
+        }
+        Msg::Object { request, answer } => object(state, request, answer),
+        Msg::Events { request, answer } => events(state, request, answer),
+        Msg::LogLines { request, lines } => log_lines(state, request, lines),
+        Msg::LogEnd { request, pod, container, reason } => log_end(state, request, &pod, &container, reason),
+        Msg::Why { request, answer } => why(state, request, answer),
+        Msg::Planned { request, answer } => planned(state, request, answer),
+        Msg::Operation(view) => operation(state, *view),
+        Msg::Operations(views) => {
+            views.into_iter().for_each(|view| drop(operation(state, view)));
+            vec![]
+        }
+        Msg::Notice(level, text) => {
+            state.notices.add(level, text, state.now);
+            vec![]
+        }
+        Msg::Tutorial(steps) => {
+            state.tutorial = steps;
+            state.touch();
+            vec![]
+        }
+        Msg::Resumed => {
+            state.touch();
+            vec![Effect::Repaint]
+        }
+        Msg::Terminate => vec![Effect::Quit],
+    };
+    state.reorder();
+    if watches_may_change {
+        effects.extend(state.sync_watches());
+    }
+    effects
 }
 
 /// Brings what is visible up to date and says whether it changed, so that the caller draws only then.
 pub fn settle(state: &mut State) -> bool {
-    let _ = state;
-    true
+    state.problems.refresh(&state.fleet, state.now);
+    let mut painted = Painted { bar: head::bar(state), ..Painted::default() };
+    // The bar takes a row from the view, so it must be known before the rest is laid out.
+    let touched = state.take_touched() | (painted.bar != state.painted.bar);
+    state.painted.bar.clone_from(&painted.bar);
+    let body = state.areas().body;
+    let (width, height) = (usize::from(body.width), usize::from(body.height));
+    painted.grid = grid(state, width, height);
+    painted.head = head::head(state);
+    painted.foot = head::foot(state);
+    let changed = touched || painted != state.painted;
+    state.painted = painted;
+    changed
+}
+
+fn grid(state: &mut State, width: usize, height: usize) -> crate::state::grid::Grid {
+    let screen = state.nav.top();
+    if let View::List(list) = &screen.view {
+        let (grid, cursor) = list.grid(list.listing(state, &screen.scope), width, height);
+        if let View::List(list) = &mut state.nav.top_mut().view {
+            list.cursor = cursor;
+        }
+        return grid;
+    }
+    let (fleet, now) = (&state.fleet, state.now);
+    let screen = state.nav.top_mut();
+    match &mut screen.view {
+        View::Table(table) => return table.grid(fleet, &screen.scope, now, width, height),
+        View::Text(text) => text.settle(width, height),
+        View::Logs(logs) => {
+            logs.settle(height, |logs, n| match logs.line(n) {
+                Some(line) if logs.wrap => {
+                    let columns = logs.prefix(line).width() + line.text.width();
+                    columns.div_ceil(width.max(1)).max(1)
+                }
+                _ => 1,
+            });
+        }
+        View::List(_) | View::Operation(_) => {}
+    }
+    Default::default()
+}
+
+/// Every text that waits for this answer (the stack may hold it below another screen).
+fn texts(state: &mut State, request: RequestId) -> impl Iterator<Item = &mut TextView> {
+    state.touch();
+    state.nav.screens_mut().iter_mut().filter_map(move |screen| match &mut screen.view {
+        View::Text(text) if text.request == request => Some(&mut **text),
+        _ => None,
+    })
+}
+
+fn object(state: &mut State, request: RequestId, answer: Result<Arc<Value>, String>) -> Vec<Effect> {
+    let now = state.now;
+    for text in texts(state, request) {
+        text.waiting = None;
+        match &answer {
+            Ok(value) => {
+                text.error = None;
+                text.value = Some(value.clone());
+                text.write(now);
+            }
+            Err(error) => text.error = Some(error.clone()),
+        }
+    }
+    vec![]
+}
+
+fn events(state: &mut State, request: RequestId, answer: Result<Vec<Value>, String>) -> Vec<Effect> {
+    let now = state.now;
+    if let Some(text) = texts(state, request).next() {
+        text.events = Some(answer);
+        text.write(now);
+    }
+    vec![]
+}
+
+fn log_lines(state: &mut State, request: RequestId, lines: Vec<LogLine>) -> Vec<Effect> {
+    state.touch();
+    for screen in state.nav.screens_mut() {
+        if let View::Logs(logs) = &mut screen.view
+            && logs.request == request
+        {
+            logs.append(lines);
+            break;
+        }
+    }
+    vec![]
+}
+
+fn log_end(state: &mut State, request: RequestId, pod: &str, container: &str, reason: Option<String>) -> Vec<Effect> {
+    state.touch();
+    for screen in state.nav.screens_mut() {
+        if let View::Logs(logs) = &mut screen.view
+            && logs.request == request
+        {
+            let why = reason.as_deref().unwrap_or("the log ended");
+            logs.ended.push(format!("{pod}/{container}: {why}"));
+        }
+    }
+    vec![]
+}
+
+fn why(state: &mut State, request: RequestId, answer: WhyAnswer) -> Vec<Effect> {
+    let now = state.now;
+    let Some(text) = texts(state, request).next() else { return vec![] };
+    match answer {
+        WhyAnswer::Reading { facts, now } => text.waiting = Some(format!("{facts} facts, reading {now}")),
+        WhyAnswer::Failed(error) => (text.waiting, text.error) = (None, Some(error)),
+        WhyAnswer::Verdict(found) => {
+            text.waiting = None;
+            if let TextOf::Why { verdict, .. } = &mut text.of {
+                *verdict = Some(found);
+            }
+            text.write(now);
+        }
+    }
+    vec![]
+}
+
+fn planned(state: &mut State, request: RequestId, answer: Result<Box<OperationView>, String>) -> Vec<Effect> {
+    state.touch();
+    let waiting = state.nav.screens_mut().iter_mut().find_map(|screen| match &mut screen.view {
+        View::Operation(operation) if operation.request == request && operation.id.is_none() => Some(operation),
+        _ => None,
+    });
+    match (waiting, answer) {
+        (Some(screen), Ok(view)) => {
+            screen.id = Some(view.id.clone());
+            screen.title.clone_from(&view.title);
+            operation(state, *view)
+        }
+        (Some(screen), Err(error)) => {
+            screen.error = Some(error);
+            vec![]
+        }
+        // Its screen was left: what nobody will see is not kept.
+        (None, Ok(view)) => vec![Effect::Discard { operation: view.id }],
+        (None, Err(_)) => vec![],
+    }
+}
+
+fn operation(state: &mut State, view: OperationView) -> Vec<Effect> {
+    state.touch();
+    match state.operations.iter_mut().find(|known| known.id == view.id) {
+        Some(known) => *known = view,
+        None => state.operations.push(view),
+    }
+    vec![]
 }

@@ -1,7 +1,7 @@
 //! The fleet: one [`Shard`] per cluster, fed by [`Delta`]s, read by everything else.
 
 use super::object::{Resource, ResourceId};
-use super::row::{Row, Uid};
+use super::row::{Row, Tone, Uid};
 use super::time::Time;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -106,6 +106,7 @@ pub struct Table {
     rows: Vec<Option<Row>>,
     free: Vec<u32>,
     index: HashMap<Uid, u32>,
+    tones: [usize; 5],
     /// During a re-list: slots seen so far.
     seen: Option<Vec<bool>>,
 }
@@ -193,6 +194,11 @@ impl Table {
         self.index.is_empty()
     }
 
+    /// How many objects stand like this; kept with every change, so it costs nothing to ask.
+    pub fn count(&self, tone: Tone) -> usize {
+        self.tones[tone as usize]
+    }
+
     fn apply(&mut self, delta: TableDelta) {
         match delta {
             TableDelta::Feed(feed) => self.feed = feed,
@@ -220,7 +226,10 @@ impl Table {
                 slot
             }
         };
-        self.rows[slot as usize] = Some(row);
+        self.tones[row.tone as usize] += 1;
+        if let Some(old) = self.rows[slot as usize].replace(row) {
+            self.tones[old.tone as usize] -= 1;
+        }
         if let Some(seen) = &mut self.seen {
             if seen.len() <= slot as usize {
                 seen.resize(slot as usize + 1, false);
@@ -232,7 +241,9 @@ impl Table {
     fn remove(&mut self, uid: Uid) {
         if let Some(slot) = self.index.remove(&uid) {
             self.revision += 1;
-            self.rows[slot as usize] = None;
+            if let Some(old) = self.rows[slot as usize].take() {
+                self.tones[old.tone as usize] -= 1;
+            }
             self.free.push(slot);
         }
     }

@@ -1,0 +1,340 @@
+//! Going somewhere: commands, drilling down, back, history.
+
+use super::perform;
+use crate::effect::Effect;
+use crate::kinds::Opens;
+use crate::state::State;
+use crate::state::command::{self, Command};
+use crate::state::filter::Filter;
+use crate::state::list::{ListOf, ListView};
+use crate::state::nav::{Scope, Screen, View};
+use crate::state::operation::OperationScreen;
+use crate::state::order::Within;
+use crate::state::picked::Picked;
+use crate::state::prompt::{Asks, Prompt};
+use crate::state::table::TableView;
+use crate::world::fleet::{ClusterId, Link};
+use crate::world::object::{ObjectRef, ResourceId};
+use crate::world::selector::Selector;
+
+pub fn command(state: &mut State, _: &str) -> Vec<Effect> {
+    state.prompt = Some(Prompt::new(Asks::Command));
+    vec![]
+}
+
+pub fn filter(state: &mut State, _: &str) -> Vec<Effect> {
+    let (asks, text) = match &state.nav.top().view {
+        View::Table(table) => (Asks::Filter, table.filter.text().to_string()),
+        View::List(list) => (Asks::Filter, list.filter.text().to_string()),
+        View::Logs(logs) => (Asks::Filter, logs.filter.text().to_string()),
+        View::Text(_) => (Asks::Search, String::new()),
+        View::Operation(_) => return vec![],
+    };
+    state.prompt = Some(Prompt::with(asks, &text));
+    vec![]
+}
+
+pub fn clear_filter(state: &mut State, _: &str) -> Vec<Effect> {
+    state.set_filter("");
+    vec![]
+}
+
+/// First clears what narrows the view, then goes back.
+pub fn back(state: &mut State, _: &str) -> Vec<Effect> {
+    let narrowed = match &state.nav.top().view {
+        View::Table(table) => !table.filter.text().is_empty(),
+        View::List(list) => !list.filter.text().is_empty(),
+        View::Logs(logs) => !logs.filter.text().is_empty(),
+        View::Text(text) => text.find.is_some(),
+        View::Operation(_) => false,
+    };
+    if narrowed {
+        state.set_filter("");
+        return vec![];
+    }
+    state.back()
+}
+
+pub fn help(state: &mut State, _: &str) -> Vec<Effect> {
+    match &state.nav.top().view {
+        View::List(list) if list.of == ListOf::Help => state.back(),
+        _ => state.show_list(ListOf::Help),
+    }
+}
+
+pub fn aliases(state: &mut State, _: &str) -> Vec<Effect> {
+    state.show_list(ListOf::Aliases)
+}
+
+pub fn problems(state: &mut State, _: &str) -> Vec<Effect> {
+    state.show_list(ListOf::Problems)
+}
+
+pub fn history_back(state: &mut State, _: &str) -> Vec<Effect> {
+    visit(state, state.nav.place.checked_sub(1))
+}
+
+pub fn history_forward(state: &mut State, _: &str) -> Vec<Effect> {
+    visit(state, Some(state.nav.place + 1))
+}
+
+/// Like `cd -`: to the place before; from there, back again.
+pub fn last_view(state: &mut State, _: &str) -> Vec<Effect> {
+    let last = state.nav.places.len().saturating_sub(1);
+    let to = if state.nav.place == last { state.nav.place.checked_sub(1) } else { Some(last) };
+    visit(state, to)
+}
+
+fn visit(state: &mut State, place: Option<usize>) -> Vec<Effect> {
+    let Some((place, line)) = place.and_then(|n| Some((n, state.nav.places.get(n)?.clone()))) else { return vec![] };
+    state.nav.place = place;
+    match command::parse(state, &line) {
+        Ok(command) => run(state, command),
+        Err(error) => {
+            state.warn(error);
+            vec![]
+        }
+    }
+}
+
+pub fn refresh(state: &mut State, _: &str) -> Vec<Effect> {
+    let lost = state.fleet.iter().filter(|(_, shard)| matches!(shard.link, Link::Lost { .. }));
+    lost.map(|(id, _)| Effect::Retry(id)).chain([Effect::Repaint]).collect()
+}
+
+pub fn suspend(_: &mut State, _: &str) -> Vec<Effect> {
+    vec![Effect::Suspend]
+}
+
+pub fn quit(_: &mut State, _: &str) -> Vec<Effect> {
+    vec![Effect::Quit]
+}
+
+/// Runs a command line and remembers it; what is wrong with it becomes the error.
+///
+/// # Errors
+/// A sentence for the person; nothing was done then.
+pub fn run_line(state: &mut State, line: &str) -> Result<Vec<Effect>, String> {
+    let line = line.trim();
+    let command = command::parse(state, line)?;
+    if !matches!(command, Command::Action(..)) {
+        state.nav.remember(line);
+    }
+    Ok(run(state, command))
+}
+
+fn run(state: &mut State, command: Command) -> Vec<Effect> {
+    state.touch();
+    match command {
+        Command::Table { resource, namespaces, filter, clusters } => {
+            let mut scope = state.nav.top().scope.clone();
+            scope.namespaces = namespaces.unwrap_or(scope.namespaces);
+            scope.clusters = clusters.unwrap_or(scope.clusters);
+            let mut table = new_table(state, resource);
+            table.filter = Filter::parse(filter.as_deref().unwrap_or_default());
+            state.prefer(&scope.namespaces);
+            show_table(state, scope, table)
+        }
+        Command::List(list) => state.show_list(list),
+        Command::Context(clusters) => {
+            let effects = state.open(&clusters);
+            state.set_clusters(clusters);
+            effects
+        }
+        Command::Namespace(namespaces) => {
+            state.prefer(&namespaces);
+            state.set_namespaces(namespaces);
+            vec![]
+        }
+        Command::Why { subject, clusters } => super::reading::ask_why(state, subject, clusters),
+        Command::Action(action, args) => perform(state, action, &args),
+    }
+}
+
+fn new_table(state: &State, resource: ResourceId) -> TableView {
+    let (_, namespaced) = command::kind_of(state, &resource);
+    TableView::new(resource, namespaced)
+}
+
+fn show_table(state: &mut State, scope: Scope, table: TableView) -> Vec<Effect> {
+    let mut effects = state.open(&scope.clusters);
+    effects.extend(state.push(Screen { scope, view: View::Table(table) }));
+    effects
+}
+
+/// A table of what belongs to an object, in its cluster and namespace.
+fn drill(
+    state: &mut State,
+    cluster: ClusterId,
+    namespace: &str,
+    plural: ResourceId,
+    within: Option<Within>,
+) -> Vec<Effect> {
+    let namespaces = if namespace.is_empty() { vec![] } else { vec![namespace.to_string()] };
+    let mut table = new_table(state, plural);
+    table.within = within;
+    show_table(state, Scope { clusters: vec![cluster], namespaces }, table)
+}
+
+/// Enter.
+pub fn open(state: &mut State, _: &str) -> Vec<Effect> {
+    match &state.nav.top().view {
+        View::List(list) => {
+            let of = list.of.clone();
+            open_list(state, of)
+        }
+        View::Text(text) => {
+            let target = text.lines.get(text.cursor.at).and_then(|line| line.target.clone());
+            let cluster = text.cluster;
+            target.map(|target| go_to(state, cluster, &target)).unwrap_or_default()
+        }
+        View::Table(_) => state.picked().map(|picked| open_object(state, &picked)).unwrap_or_default(),
+        View::Logs(_) | View::Operation(_) => vec![],
+    }
+}
+
+fn open_list(state: &mut State, of: ListOf) -> Vec<Effect> {
+    let Some(key) = state.list_key() else { return vec![] };
+    match of {
+        ListOf::Fleet => open_clusters(state, &key),
+        ListOf::Problems => open_problem(state, &key),
+        ListOf::Namespaces => {
+            let namespaces = if key == "all" { vec![] } else { vec![key] };
+            state.prefer(&namespaces);
+            let effects = state.back();
+            state.set_namespaces(namespaces);
+            effects
+        }
+        ListOf::Containers { .. } => super::reading::logs(state, &key),
+        ListOf::Managed { .. } => match state.picked() {
+            Some(picked) => go_to(state, picked.cluster, &picked.object),
+            None => vec![],
+        },
+        ListOf::Operations => {
+            let title = state.operation(&key).map(|op| op.title.clone()).unwrap_or_default();
+            state.show(View::Operation(OperationScreen::of(&key, &title)))
+        }
+        ListOf::Aliases => run_line(state, &key).unwrap_or_default(),
+        ListOf::Notices | ListOf::Help => vec![],
+    }
+}
+
+/// A closed cluster is opened and joins the view; an open one, or the marked ones, are gone into.
+fn open_clusters(state: &mut State, key: &str) -> Vec<Effect> {
+    let marks = match &mut state.nav.top_mut().view {
+        View::List(list) => std::mem::take(&mut list.marks),
+        _ => Default::default(),
+    };
+    let chosen = |name: &str| if marks.is_empty() { name == key } else { marks.contains(name) };
+    let clusters: Vec<ClusterId> =
+        state.fleet.iter().filter(|(_, shard)| chosen(&shard.name)).map(|(id, _)| id).collect();
+    let effects = state.open(&clusters);
+    if !effects.is_empty() && marks.is_empty() {
+        let scope = &mut state.nav.top_mut().scope.clusters;
+        scope.extend(clusters);
+        scope.sort();
+        scope.dedup();
+        return effects;
+    }
+    let scope = Scope { clusters, namespaces: state.nav.top().scope.namespaces.clone() };
+    let table = new_table(state, ResourceId::core("pods"));
+    effects.into_iter().chain(show_table(state, scope, table)).collect()
+}
+
+fn open_problem(state: &mut State, key: &str) -> Vec<Effect> {
+    let Some(problem) = state.problems.list.iter().find(|p| p.key() == key).cloned() else { return vec![] };
+    let scope = Scope { clusters: problem.clusters.iter().copied().collect(), namespaces: vec![] };
+    let mut table = new_table(state, problem.resource);
+    table.within = Some(Within::Status(problem.tone, problem.word));
+    show_table(state, scope, table)
+}
+
+fn open_object(state: &mut State, picked: &Picked) -> Vec<Effect> {
+    let object = &picked.object;
+    if picked.resource == ResourceId::core("namespaces") {
+        let name = object.name.clone();
+        state.prefer(std::slice::from_ref(&name));
+        return drill(state, picked.cluster, &name, ResourceId::core("pods"), None);
+    }
+    match picked.opens() {
+        Opens::Containers => {
+            let (cluster, namespace, pod) = (picked.cluster, object.namespace.clone(), object.name.clone());
+            let scope = Scope { clusters: vec![cluster], namespaces: vec![namespace.clone()] };
+            let view = View::List(ListView::new(ListOf::Containers { cluster, namespace, pod }));
+            state.push(Screen { scope, view })
+        }
+        Opens::PodsOnNode => {
+            let within = Some(Within::Node(object.name.clone()));
+            drill(state, picked.cluster, "", ResourceId::core("pods"), within)
+        }
+        Opens::Pods => match within_of(state, picked) {
+            Some(within) => drill(state, picked.cluster, &object.namespace, ResourceId::core("pods"), Some(within)),
+            None => super::reading::describe(state, ""),
+        },
+        Opens::Resources => {
+            let (cluster, namespace, name) = (picked.cluster, object.namespace.clone(), object.name.clone());
+            state.show(View::List(ListView::new(ListOf::Managed { cluster, namespace, name })))
+        }
+        Opens::Describe => super::reading::describe(state, ""),
+    }
+}
+
+/// Which pods belong to an object: by its selector for a Service, by owner for everything that owns pods.
+/// `None` where a Service has no selector.
+pub fn within_of(state: &State, picked: &Picked) -> Option<Within> {
+    let object = &picked.object;
+    if object.kind == "Service" {
+        let value = picked.row(state)?.raw.value()?;
+        let selector = value.pointer("/spec/selector").filter(|map| map.as_object().is_some_and(|m| !m.is_empty()))?;
+        return Some(Within::Selected {
+            namespace: object.namespace.clone(),
+            selector: Selector::from_map(selector),
+            of: format!("Service {}", object.name),
+        });
+    }
+    Some(Within::Owner { namespace: object.namespace.clone(), kind: object.kind.clone(), name: object.name.clone() })
+}
+
+/// Goes to the table of an object's kind, with the cursor on it; where its kind is unknown, says so.
+pub fn go_to(state: &mut State, cluster: ClusterId, object: &ObjectRef) -> Vec<Effect> {
+    let Some(resource) = command::resource_of(state, object) else {
+        state.warn(format!("the kind {} is not served by {}", object.kind, state.fleet.shard(cluster).name));
+        return vec![];
+    };
+    let known = state.fleet.shard(cluster).table(&resource).and_then(|t| t.find(&object.namespace, &object.name));
+    let uid = known.map(|row| row.meta.uid);
+    let within = uid.is_none().then(|| Within::Name(object.name.clone()));
+    let effects = drill(state, cluster, &object.namespace, resource, within);
+    state.reorder();
+    let fleet = &state.fleet;
+    if let (View::Table(table), Some(uid)) = (&mut state.nav.top_mut().view, uid) {
+        table.go_to(fleet, cluster, uid);
+    }
+    effects
+}
+
+pub fn owner(state: &mut State, _: &str) -> Vec<Effect> {
+    let Some(picked) = state.picked() else { return vec![] };
+    let Some(owner) = picked.row(state).and_then(|row| row.meta.owner.clone()) else { return vec![] };
+    // An owner lives in the namespace of what it owns, and rows keep no group: the kind's name decides.
+    let id = command::resource(state, &owner.kind);
+    let namespaced = id.as_ref().is_none_or(|id| command::kind_of(state, id).1);
+    let namespace = if namespaced { picked.object.namespace.as_str() } else { "" };
+    let group = id.map(|id| id.group).unwrap_or_default();
+    go_to(state, picked.cluster, &ObjectRef::new(&group, &owner.kind, namespace, &owner.name))
+}
+
+pub fn node(state: &mut State, _: &str) -> Vec<Effect> {
+    let Some(picked) = state.picked() else { return vec![] };
+    let node = picked.row(state).and_then(|row| match &row.body {
+        crate::world::row::Body::Pod(pod) if !pod.node.is_empty() => Some(pod.node.to_string()),
+        _ => None,
+    });
+    match node {
+        Some(node) => go_to(state, picked.cluster, &ObjectRef::new("", "Node", "", &node)),
+        None => {
+            state.warn("the pod is on no node yet".into());
+            vec![]
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What changes clusters and repositories. Nothing here does: a question, then a plan, and only what was shown and
+//! confirmed is run.
+
+use crate::effect::{Effect, Intent};
+use crate::kinds::Can;
+use crate::state::State;
+use crate::state::nav::{Scope, Screen, View};
+use crate::state::operation::OperationScreen;
+use crate::state::picked::Picked;
+use crate::state::prompt::{Asks, LimitsChange, Prompt};
+use crate::world::fleet::ClusterId;
+use crate::world::object::ObjectRef;
+
+/// Asks. An answer that came with the command (`:cordon disk errors`) is taken at once.
+fn ask(state: &mut State, asks: Asks, answer: &str) -> Vec<Effect> {
+    state.prompt = Some(Prompt::with(asks, answer));
+    if answer.is_empty() { vec![] } else { answered(state) }
+}
+
+/// The nodes meant, all of one cluster.
+fn nodes(state: &mut State) -> Option<(ClusterId, Vec<String>)> {
+    let picked: Vec<Picked> = state.picked_all().into_iter().filter(|p| p.can(Can::Cordon)).collect();
+    let cluster = picked.first()?.cluster;
+    if picked.iter().any(|p| p.cluster != cluster) {
+        state.warn("the marked nodes are in several clusters: one cluster at a time".into());
+        return None;
+    }
+    Some((cluster, picked.into_iter().map(|p| p.object.name).collect()))
+}
+
+pub fn cordon(state: &mut State, reason: &str) -> Vec<Effect> {
+    let Some((cluster, nodes)) = nodes(state) else { return vec![] };
+    ask(state, Asks::CordonReason { cluster, nodes }, reason)
+}
+
+pub fn uncordon(state: &mut State, reason: &str) -> Vec<Effect> {
+    let Some((cluster, nodes)) = nodes(state) else { return vec![] };
+    ask(state, Asks::UncordonReason { cluster, nodes }, reason)
+}
+
+pub fn drain(state: &mut State, reason: &str) -> Vec<Effect> {
+    let Some((cluster, mut nodes)) = nodes(state) else { return vec![] };
+    if nodes.len() > 1 {
+        state.warn("one node at a time is drained: take away the marks".into());
+        return vec![];
+    }
+    let node = nodes.remove(0);
+    ask(state, Asks::DrainReason { cluster, node }, reason)
+}
+
+fn workload(state: &State) -> Option<(ClusterId, ObjectRef)> {
+    state.picked().map(|picked| (picked.cluster, picked.object))
+}
+
+pub fn scale(state: &mut State, replicas: &str) -> Vec<Effect> {
+    let Some((cluster, object)) = workload(state) else { return vec![] };
+    ask(state, Asks::Replicas { cluster, object }, replicas)
+}
+
+pub fn limits(state: &mut State, change: &str) -> Vec<Effect> {
+    let Some((cluster, object)) = workload(state) else { return vec![] };
+    ask(state, Asks::Limits { cluster, object }, change)
+}
+
+/// Takes the answer in the prompt: the next question, a plan, or what is wrong with it (the prompt stays then).
+pub fn answered(state: &mut State) -> Vec<Effect> {
+    let Some(prompt) = &mut state.prompt else { return vec![] };
+    let text = prompt.input.value().trim().to_string();
+    match step(prompt.asks.clone(), text) {
+        Err(error) => {
+            prompt.error = Some(error);
+            vec![]
+        }
+        Ok(Next::Ask(asks)) => {
+            state.prompt = Some(Prompt::new(asks));
+            vec![]
+        }
+        Ok(Next::Plan(cluster, title, intent)) => {
+            state.prompt = None;
+            plan(state, cluster, title, intent)
+        }
+    }
+}
+
+enum Next {
+    Ask(Asks),
+    Plan(ClusterId, String, Intent),
+}
+
+fn step(asks: Asks, text: String) -> Result<Next, String> {
+    let needed = |reason: String| {
+        if reason.is_empty() {
+            Err("a reason is needed: it is what the next person reads".to_string())
+        } else {
+            Ok(reason)
+        }
+    };
+    Ok(match asks {
+        Asks::CordonReason { cluster, nodes } => {
+            let title = format!("cordon {}", nodes.join(" "));
+            Next::Plan(cluster, title, Intent::Cordon { nodes, reason: needed(text)? })
+        }
+        Asks::UncordonReason { cluster, nodes } => {
+            let title = format!("uncordon {}", nodes.join(" "));
+            Next::Plan(cluster, title, Intent::Uncordon { nodes, reason: text })
+        }
+        Asks::DrainReason { cluster, node } => {
+            Next::Plan(cluster, format!("drain {node}"), Intent::Drain { node, reason: needed(text)? })
+        }
+        Asks::Replicas { cluster, object } => {
+            let replicas = text.parse().map_err(|_| format!("`{text}` is not a number of replicas"))?;
+            Next::Ask(Asks::ScaleReason { cluster, object, replicas })
+        }
+        Asks::ScaleReason { cluster, object, replicas } => {
+            let title = format!("scale {} to {replicas}", object.name);
+            Next::Plan(cluster, title, Intent::Scale { object, replicas, reason: text })
+        }
+        Asks::Limits { cluster, object } => {
+            Next::Ask(Asks::LimitsReason { cluster, object, change: LimitsChange::parse(&text)? })
+        }
+        Asks::LimitsReason { cluster, object, change } => {
+            let LimitsChange { container, cpu, memory } = change;
+            let title = format!("limits of {}", object.name);
+            Next::Plan(cluster, title, Intent::Resources { object, container, cpu, memory, reason: text })
+        }
+        Asks::Command | Asks::Filter | Asks::Search | Asks::WhyUrl => return Err("nothing was asked".into()),
+    })
+}
+
+/// Shows the screen that the plan will come to.
+fn plan(state: &mut State, cluster: ClusterId, title: String, intent: Intent) -> Vec<Effect> {
+    let request = state.request();
+    let scope = Scope { clusters: vec![cluster], namespaces: state.nav.top().scope.namespaces.clone() };
+    let view = View::Operation(OperationScreen::planning(title, request));
+    let mut effects = state.push(Screen { scope, view });
+    effects.push(Effect::Plan { request, cluster, intent });
+    effects
+}
+
+pub fn switch(state: &mut State, _: &str) -> Vec<Effect> {
+    if let View::Operation(screen) = &mut state.nav.top_mut().view {
+        screen.go = !screen.go;
+    }
+    vec![]
+}
+
+/// Enter on an operation: the button under the cursor; where the cluster is protected, the typed name.
+pub fn confirm(state: &mut State, _: &str) -> Vec<Effect> {
+    let View::Operation(screen) = &state.nav.top().view else { return vec![] };
+    let (go, typed) = (screen.go, screen.typed.value().trim().to_string());
+    let id = screen.id.clone().unwrap_or_default();
+    let Some(operation) = state.operation(&id) else { return state.back() };
+    if !state.is_planned(operation) {
+        return state.back();
+    }
+    if !operation.blocked.is_empty() {
+        return state.back();
+    }
+    if operation.protected && typed != operation.cluster {
+        let name = operation.cluster.clone();
+        return match typed.as_str() {
+            "" => state.back(),
+            _ => {
+                state.warn(format!("`{typed}` is not the name of the cluster ({name})"));
+                vec![]
+            }
+        };
+    }
+    if !operation.protected && !go {
+        return state.back();
+    }
+    state.start_operation(&id);
+    vec![Effect::Run { operation: id }]
+}
+
+fn open_id(state: &State) -> Option<String> {
+    match &state.nav.top().view {
+        View::Operation(screen) => screen.id.clone(),
+        _ => None,
+    }
+}
+
+pub fn finish(state: &mut State, _: &str) -> Vec<Effect> {
+    open_id(state).map(|operation| Effect::Finish { operation }).into_iter().collect()
+}
+
+pub fn undo(state: &mut State, _: &str) -> Vec<Effect> {
+    open_id(state).map(|operation| Effect::Undo { operation }).into_iter().collect()
+}

@@ -1,0 +1,177 @@
+//! What is visible of a table or list, as text: made once per change, compared with what was there before,
+//! and painted as it is. So nothing is drawn when nothing visible changed.
+
+use crate::world::quantity::Quantity;
+use crate::world::row::{Cell, Tone};
+use crate::world::time::{Time, human};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// A visible part of a table.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Grid {
+    /// The columns that fit.
+    pub columns: Vec<GridColumn>,
+    /// The rows that fit.
+    pub rows: Vec<GridRow>,
+    /// Where there are no rows: why.
+    pub empty: Vec<String>,
+}
+
+/// A column with its place.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct GridColumn {
+    /// Upper case.
+    pub title: String,
+    /// Columns of the terminal.
+    pub width: u16,
+    /// Numbers stand right.
+    pub right: bool,
+    /// Sorted by it: `Some(true)` largest first.
+    pub sorted: Option<bool>,
+    /// Chosen with Shift-arrows.
+    pub chosen: bool,
+}
+
+/// A row as text.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct GridRow {
+    /// As many as columns.
+    pub cells: Vec<String>,
+    /// How it stands.
+    pub tone: Tone,
+    /// Under the cursor.
+    pub selected: bool,
+    /// Marked with Space.
+    pub marked: bool,
+    /// Its cluster does not answer, or its table is old.
+    pub stale: bool,
+}
+
+/// A cell as people read it; nothing known is `-`.
+pub fn text(cell: &Cell, now: Time) -> String {
+    match cell {
+        Cell::Empty => "-".into(),
+        Cell::Text(text) => text.to_string(),
+        Cell::Shared(text) => text.to_string(),
+        Cell::Int(n) => n.to_string(),
+        Cell::Count(n, Some(last)) if last.is_set() && *n > 0 => format!("{n} ({})", human(last.age(now))),
+        Cell::Count(n, _) => n.to_string(),
+        Cell::Ratio(part, whole) => format!("{part}/{whole}"),
+        Cell::Since(at) if at.is_set() => human(at.age(now)),
+        Cell::Since(_) => "-".into(),
+        Cell::Bytes(n) => bytes(*n),
+        Cell::Cpu(milli) if milli % 1000 == 0 => (milli / 1000).to_string(),
+        Cell::Cpu(milli) => format!("{milli}m"),
+    }
+}
+
+/// Bytes in the largest binary unit that leaves at least one digit before the point: `310Mi`, `6.2Gi`.
+pub fn bytes(n: i64) -> String {
+    let units = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
+    let (mut value, mut unit) = (Quantity::whole(n).units() as f64, 0);
+    while value.abs() >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 || value.abs() >= 10.0 {
+        format!("{value:.0}{}", units[unit])
+    } else {
+        format!("{value:.1}{}", units[unit])
+    }
+}
+
+/// Cuts text to a display width, with `…` where something is missing.
+pub fn fit(text: &str, width: usize) -> std::borrow::Cow<'_, str> {
+    if text.len() <= width || text.width() <= width {
+        return text.into();
+    }
+    if width == 0 {
+        return "".into();
+    }
+    let (mut used, mut end) = (0, 0);
+    for (at, c) in text.char_indices() {
+        let w = c.width().unwrap_or(0);
+        if used + w > width - 1 {
+            break;
+        }
+        used += w;
+        end = at + c.len_utf8();
+    }
+    format!("{}…", &text[..end]).into()
+}
+
+/// Gives columns their widths: what they want where there is room; else the widest give way first, none below
+/// `least`; what still does not fit is left out from the right. Two columns of space between, one where it is tight.
+pub fn fit_columns(wanted: &[usize], width: usize, least: usize) -> (Vec<usize>, usize) {
+    let mut widths = wanted.to_vec();
+    loop {
+        let count = widths.len();
+        let total: usize = widths.iter().sum();
+        for gap in [2, 1] {
+            if total + gap * count.saturating_sub(1) <= width {
+                return (widths, gap);
+            }
+        }
+        let over = total + count.saturating_sub(1) - width;
+        if !shrink(&mut widths, over, least) {
+            if count <= 1 {
+                return (vec![width; count], 1);
+            }
+            widths = wanted[..count - 1].to_vec();
+        }
+    }
+}
+
+/// Takes `over` from the widest columns; `false` when they cannot give that much.
+fn shrink(widths: &mut [usize], over: usize, least: usize) -> bool {
+    let give: usize = widths.iter().map(|w| w.saturating_sub(least)).sum();
+    if give < over {
+        return false;
+    }
+    for _ in 0..over {
+        if let Some(widest) = widths.iter_mut().max() {
+            *widest -= 1;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn cells_read_like_kubectl() {
+        let now = Time(1000);
+        assert_eq!(text(&Cell::Count(14, Some(Time(880))), now), "14 (2m)");
+        assert_eq!(text(&Cell::Count(0, Some(Time::NEVER)), now), "0");
+        assert_eq!(text(&Cell::Ratio(1, 2), now), "1/2");
+        assert_eq!(text(&Cell::Cpu(1500), now), "1500m");
+        assert_eq!(text(&Cell::Cpu(2000), now), "2");
+        assert_eq!(text(&Cell::Bytes(6_657_199_309), now), "6.2Gi");
+        assert_eq!(text(&Cell::Since(Time::NEVER), now), "-");
+    }
+
+    #[test]
+    fn wide_characters_count_twice() {
+        assert_eq!(fit("日本語クラスタ", 7), "日本語…");
+        assert_eq!(fit("web-1", 5), "web-1");
+        assert_eq!(fit("web-12", 5), "web-…");
+        assert_eq!(fit("web", 0), "");
+    }
+
+    proptest! {
+        #[test]
+        fn fitted_text_never_exceeds_its_width(text in "\\PC{0,40}", width in 0usize..30) {
+            prop_assert!(fit(&text, width).width() <= width);
+        }
+
+        #[test]
+        fn columns_never_exceed_the_screen(wanted in prop::collection::vec(0usize..80, 0..14), width in 1usize..200) {
+            let (widths, gap) = fit_columns(&wanted, width, 6);
+            prop_assert!(widths.len() <= wanted.len());
+            prop_assert!(widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1) <= width);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The two lines of frame: where one is and how current it is; what can be done here.
+
+use super::list::ListOf;
+use super::nav::{Scope, View};
+use super::table::thousands;
+use super::text::TextOf;
+use super::{State, listings};
+use crate::actions;
+use crate::diagnose::verdict::Confidence;
+use crate::msg::Level;
+use crate::theme::Meaning;
+use crate::world::fleet::{ClusterId, Feed, Link};
+use crate::world::row::Tone;
+use crate::world::time::human;
+use unicode_width::UnicodeWidthStr;
+
+/// The top line.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Head {
+    /// Where one is.
+    pub left: Vec<(Meaning, String)>,
+    /// How current it is.
+    pub right: (Meaning, String),
+}
+
+/// The bottom line.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Foot {
+    /// A notice, or keys and what they do.
+    pub spans: Vec<(Meaning, String)>,
+}
+
+/// The top line for the screen in view.
+pub fn head(state: &State) -> Head {
+    let screen = state.nav.top();
+    let mut left = vec![];
+    match &screen.view {
+        View::Table(table) => {
+            left.push((Meaning::Cluster, clusters(state, &screen.scope)));
+            left.push((Meaning::Title, table.resource.plural.clone()));
+            if table.namespaced {
+                let namespaces = match screen.scope.namespaces.as_slice() {
+                    [] => "all namespaces".into(),
+                    some => format!("ns {}", some.join(",")),
+                };
+                left.push((Meaning::Text, namespaces));
+            }
+            left.extend(table.within.as_ref().map(|within| (Meaning::Text, within.title())));
+            if table.faults {
+                left.push((Meaning::Warn, "faults only".into()));
+            }
+            left.extend(filter_span(&table.filter));
+            left.push((Meaning::Muted, count(table, &state.fleet, &screen.scope)));
+            if !table.marks.is_empty() {
+                left.push((Meaning::Warn, format!("{} marked", table.marks.len())));
+            }
+        }
+        View::List(list) => {
+            left.push((Meaning::Title, list.of.title()));
+            match list.of {
+                ListOf::Fleet => {
+                    let n = state.fleet.shards.len();
+                    left.push((Meaning::Text, format!("{n} cluster{}", if n == 1 { "" } else { "s" })));
+                }
+                ListOf::Containers { cluster, .. } | ListOf::Managed { cluster, .. } => {
+                    left.insert(0, (Meaning::Cluster, state.fleet.shard(cluster).name.clone()));
+                }
+                _ => {}
+            }
+            left.extend(filter_span(&list.filter));
+        }
+        View::Text(text) => {
+            left.push((Meaning::Cluster, state.fleet.shard(text.cluster).name.clone()));
+            let (what, of) = text.title();
+            left.push((Meaning::Title, what.into()));
+            left.push((Meaning::Text, of));
+            if let Some(find) = &text.find {
+                let at = find.hits.iter().position(|n| *n == text.cursor.at).map_or(0, |n| n + 1);
+                left.push((Meaning::Match, format!("/{} {at} of {}", find.text, find.hits.len())));
+            }
+        }
+        View::Logs(logs) => {
+            left.push((Meaning::Cluster, state.fleet.shard(logs.cluster).name.clone()));
+            left.push((Meaning::Title, if logs.logs.previous { "previous logs" } else { "logs" }.into()));
+            left.push((Meaning::Text, logs.title.clone()));
+            left.extend(filter_span(&logs.filter));
+            let lines = if logs.len() == logs.total() {
+                format!("{} lines", thousands(logs.total()))
+            } else {
+                format!("{} of {} lines", thousands(logs.len()), thousands(logs.total()))
+            };
+            left.push((Meaning::Muted, lines));
+        }
+        View::Operation(operation) => {
+            left.push((Meaning::Title, "operation".into()));
+            left.push((Meaning::Text, operation.title.clone()));
+        }
+    }
+    Head { left, right: right(state) }
+}
+
+fn filter_span(filter: &super::filter::Filter) -> Option<(Meaning, String)> {
+    match (filter.error(), filter.text()) {
+        (Some(error), _) => Some((Meaning::Warn, error.into())),
+        (None, "") => None,
+        (None, text) => Some((Meaning::Match, format!("/{text}"))),
+    }
+}
+
+fn clusters(state: &State, scope: &Scope) -> String {
+    match scope.clusters.as_slice() {
+        [] => "no cluster".into(),
+        ids if ids.len() > 4 => format!("{} clusters", ids.len()),
+        ids => ids.iter().map(|id| state.fleet.shard(*id).name.as_str()).collect::<Vec<_>>().join(" · "),
+    }
+}
+
+/// `214`, or `3 of 214` where something is hidden.
+fn count(table: &super::table::TableView, fleet: &crate::world::fleet::Fleet, scope: &Scope) -> String {
+    let shown = table.order.entries.len();
+    let narrowed = !table.filter.is_empty() || table.faults || table.within.is_some();
+    let all: usize =
+        scope.clusters.iter().filter_map(|id| fleet.shard(*id).table(&table.resource)).map(|t| t.len()).sum();
+    if narrowed && all != shown { format!("{} of {}", thousands(shown), thousands(all)) } else { thousands(shown) }
+}
+
+fn right(state: &State) -> (Meaning, String) {
+    let screen = state.nav.top();
+    let text = match &screen.view {
+        View::Table(table) => table.freshness(&state.fleet, &screen.scope, state.now),
+        View::List(list) if list.of == ListOf::Fleet => quiet(state),
+        View::List(list) => match &list.of {
+            ListOf::Containers { cluster, .. } | ListOf::Managed { cluster, .. } => link(state, *cluster),
+            _ => String::new(),
+        },
+        View::Text(text) => match (&text.waiting, &text.error, &text.of) {
+            (Some(waiting), _, _) => format!("{waiting} …"),
+            (_, Some(_), _) => "failed".into(),
+            (_, _, TextOf::Why { verdict: Some(verdict), .. }) => {
+                verdict.primary.as_ref().map(|finding| confidence(finding.confidence)).unwrap_or_default().into()
+            }
+            _ => link(state, text.cluster),
+        },
+        View::Logs(logs) => match (logs.ended.len() >= logs.logs.sources.len(), logs.follow) {
+            (true, _) => "ended".into(),
+            (_, true) => "following".into(),
+            (_, false) => "paused".into(),
+        },
+        View::Operation(_) => String::new(),
+    };
+    let calm = matches!(text.as_str(), "live" | "following" | "all quiet" | "certain");
+    (if calm { Meaning::Good } else { Meaning::Warn }, text)
+}
+
+/// Sure in a word.
+fn confidence(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Certain => "certain",
+        Confidence::High => "nearly certain",
+        Confidence::Medium => "likely",
+        Confidence::Low => "a guess",
+    }
+}
+
+fn link(state: &State, cluster: ClusterId) -> String {
+    match &state.fleet.shard(cluster).link {
+        Link::Live => "live".into(),
+        Link::Lost { since, .. } => format!("lost {}", human(since.age(state.now))),
+        Link::Connecting => "connecting".into(),
+        Link::Closed => "not opened".into(),
+    }
+}
+
+/// For the fleet: `all quiet` only when everything that was opened could be read and is well.
+fn quiet(state: &State) -> String {
+    let count = |test: &dyn Fn(ClusterId) -> bool| state.opened.iter().filter(|id| test(**id)).count();
+    let lost = count(&|id| matches!(state.fleet.shard(id).link, Link::Lost { .. }));
+    let loading = count(&|id| {
+        let shard = state.fleet.shard(id);
+        matches!(shard.link, Link::Connecting | Link::Closed)
+            || shard.tables().any(|(_, table)| matches!(table.feed, Feed::Loading { .. }))
+    });
+    let denied = count(&|id| state.fleet.shard(id).tables().any(|(_, table)| matches!(table.feed, Feed::Denied(_))));
+    let problems = state.problems.list.len();
+    let mut said = vec![];
+    if problems > 0 {
+        said.push(format!("{problems} problem{}", if problems == 1 { "" } else { "s" }));
+    }
+    for (n, word) in [(lost, "lost"), (loading, "loading"), (denied, "partly denied")] {
+        if n > 0 {
+            said.push(format!("{n} {word}"));
+        }
+    }
+    match (said.is_empty(), state.opened.is_empty()) {
+        (_, true) => "nothing opened".into(),
+        (true, _) => "all quiet".into(),
+        (false, _) => said.join(" · "),
+    }
+}
+
+/// The bar under the top line: what is wrong, most first; empty when nothing is.
+pub fn bar(state: &State) -> String {
+    if matches!(&state.nav.top().view, View::List(list) if list.of == ListOf::Problems) {
+        return String::new();
+    }
+    let mut said = vec![];
+    for &id in &state.opened {
+        if listings::unreachable(state, id).is_some() {
+            said.push(format!("{} unreachable", state.fleet.shard(id).name));
+        }
+    }
+    said.extend(state.problems.list.iter().map(|problem| problem.title()));
+    match said.len() {
+        0 => String::new(),
+        1 => format!("! {}", said[0]),
+        n => {
+            let bad = if state.problems.list.iter().any(|p| p.tone == Tone::Bad) || n > state.problems.list.len() {
+                "problems"
+            } else {
+                "warnings"
+            };
+            format!("! {n} {bad}: {}", said.join(" · "))
+        }
+    }
+}
+
+/// Actions worth a hint, the most useful first; those that do not apply here are left out.
+const HINTS: &[&str] = &[
+    "open",
+    "confirm",
+    "switch",
+    "finish",
+    "undo",
+    "logs",
+    "describe",
+    "yaml",
+    "why",
+    "shell",
+    "cordon",
+    "uncordon",
+    "drain",
+    "scale",
+    "limits",
+    "follow",
+    "previous",
+    "next-container",
+    "timestamps",
+    "wrap",
+    "next-hit",
+    "copy",
+    "managed-fields",
+    "filter",
+    "command",
+    "back",
+    "help",
+];
+
+/// These are always there, at the end.
+const ALWAYS: &[&str] = &["filter", "command", "help"];
+
+/// The bottom line: the newest notice for a while, else hints that fit.
+pub fn foot(state: &State) -> Foot {
+    if let Some(notice) = state.notices.current(state.now) {
+        let meaning = match notice.level {
+            Level::Info => Meaning::Good,
+            Level::Warn => Meaning::Warn,
+            Level::Error => Meaning::Bad,
+        };
+        return Foot { spans: vec![(meaning, notice.text.clone())] };
+    }
+    let sections = state.sections(state.nav.top());
+    let hint = |name: &&str| -> Option<(String, String)> {
+        let action = actions::find(name).filter(|action| (action.when)(state))?;
+        if state.readonly && action.risk != actions::Risk::Read {
+            return None;
+        }
+        // Only the action that its key would run now.
+        let key = state.keymap.key_for(&sections, name, |other| other == *name || !applies(state, other))?;
+        Some((key, action.label.to_string()))
+    };
+    let width = |(key, label): &(String, String)| key.width() + label.width() + 3;
+    let last: Vec<_> = ALWAYS.iter().filter_map(hint).collect();
+    let mut left = usize::from(state.size.0).saturating_sub(1 + last.iter().map(width).sum::<usize>());
+    let mut shown = vec![];
+    for found in HINTS.iter().filter(|name| !ALWAYS.contains(name)).filter_map(hint) {
+        if width(&found) > left {
+            break;
+        }
+        left -= width(&found);
+        shown.push(found);
+    }
+    let mut spans = vec![];
+    for (key, label) in shown.into_iter().chain(last) {
+        spans.push((Meaning::Key, key));
+        spans.push((Meaning::Muted, format!(" {label}  ")));
+    }
+    Foot { spans }
+}
+
+/// Whether an action would run now.
+pub fn applies(state: &State, name: &str) -> bool {
+    name.starts_with(':') || actions::find(name).is_some_and(|action| (action.when)(state))
+}

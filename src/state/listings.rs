@@ -1,0 +1,281 @@
+//! The content of each list.
+
+use super::list::{ListRow, Listing};
+use super::nav::Scope;
+use super::table::{lost, thousands};
+use super::{State, command, problems};
+use crate::actions;
+use crate::msg::{Level, OperationStatus, StepMark};
+use crate::world::fleet::{ClusterId, Feed, Link, Shard, Table};
+use crate::world::object::{ResourceId, list_at, str_at};
+use crate::world::row::{Body, Tone};
+use crate::world::time::human;
+
+/// Every cluster: version, how much, what is wrong, how the way there stands.
+pub fn fleet(state: &State) -> Listing {
+    let rows = state.fleet.iter().map(|(id, shard)| {
+        let wrong: usize = problems::of_cluster(state, id);
+        let (link, tone) = link_words(shard, state);
+        let cells = vec![
+            shard.name.clone(),
+            dash(shard.version.trim_start_matches('v')),
+            ready(shard.table(&ResourceId::core("nodes"))),
+            tally(shard.table(&ResourceId::core("pods"))),
+            tally(shard.table(&ResourceId::new("argoproj.io", "applications"))),
+            match shard.link {
+                Link::Live if wrong == 0 => "–".into(),
+                Link::Live => wrong.to_string(),
+                Link::Lost { .. } => "?".into(),
+                _ => "–".into(),
+            },
+            link,
+        ];
+        let tone = if wrong > 0 { tone.max(Tone::Bad) } else { tone };
+        ListRow { stale: matches!(shard.link, Link::Lost { .. }), ..ListRow::new(&*shard.name, cells).tone(tone) }
+    });
+    Listing {
+        columns: &[
+            ("CLUSTER", false),
+            ("VERSION", false),
+            ("NODES", false),
+            ("PODS", false),
+            ("APPS", false),
+            ("PROBLEMS", true),
+            ("LINK", false),
+        ],
+        rows: rows.collect(),
+        empty: "the kubeconfig has no contexts",
+    }
+}
+
+fn dash(text: &str) -> String {
+    if text.is_empty() { "–".into() } else { text.into() }
+}
+
+fn link_words(shard: &Shard, state: &State) -> (String, Tone) {
+    match &shard.link {
+        Link::Closed => ("not opened".into(), Tone::Done),
+        Link::Connecting => ("connecting".into(), Tone::Busy),
+        Link::Live => match shard.tables().filter_map(|(_, table)| stale_since(table)).min() {
+            Some(since) => (format!("data {} old", human(since.age(state.now))), Tone::Warn),
+            None => ("live".into(), Tone::Ok),
+        },
+        Link::Lost { since, retry_at, .. } => {
+            let wait = human(retry_at.0.saturating_sub(state.now.0).max(0));
+            (format!("lost {}, retry in {wait}", human(since.age(state.now))), Tone::Bad)
+        }
+    }
+}
+
+fn stale_since(table: &Table) -> Option<crate::world::time::Time> {
+    match &table.feed {
+        Feed::Stale { since, .. } => Some(*since),
+        _ => None,
+    }
+}
+
+/// `11/12`: as they should be, of all.
+fn ready(table: Option<&Table>) -> String {
+    match table.filter(|table| known(table)) {
+        Some(table) => format!("{}/{}", table.count(Tone::Ok) + table.count(Tone::Done), table.len()),
+        None => "–".into(),
+    }
+}
+
+/// `1 840 ok`, `1 610, 3 bad`
+fn tally(table: Option<&Table>) -> String {
+    let Some(table) = table.filter(|table| known(table)) else { return "–".into() };
+    let wrong = table.count(Tone::Bad) + table.count(Tone::Warn);
+    match (table.len(), wrong) {
+        (0, _) => "0".into(),
+        (all, 0) => format!("{} ok", thousands(all)),
+        (all, wrong) => format!("{}, {wrong} bad", thousands(all)),
+    }
+}
+
+fn known(table: &Table) -> bool {
+    !table.is_empty() || table.feed == Feed::Live
+}
+
+/// Namespaces seen on the clusters in view, with `all` first.
+pub fn namespaces(state: &State, scope: &Scope) -> Listing {
+    let mark = |in_scope: bool| if in_scope { "*" } else { "" }.to_string();
+    let all = ListRow::new("all", vec!["all".into(), mark(scope.namespaces.is_empty()), "0".into()]);
+    let rest = command::namespaces(state, &scope.clusters).into_iter().map(|name| {
+        let key = state.favourites.iter().position(|f| *f == name).map(|n| (n + 1).to_string());
+        let cells = vec![name.clone(), mark(scope.namespaces.contains(&name)), key.unwrap_or_default()];
+        ListRow::new(name, cells)
+    });
+    Listing {
+        columns: &[("NAME", false), ("IN VIEW", false), ("KEY", false)],
+        rows: std::iter::once(all).chain(rest).collect(),
+        empty: "no namespaces are known",
+    }
+}
+
+/// The containers of a pod, from its row.
+pub fn containers(state: &State, cluster: ClusterId, namespace: &str, pod: &str) -> Listing {
+    let row = state.fleet.shard(cluster).table(&ResourceId::core("pods")).and_then(|table| table.find(namespace, pod));
+    let containers = match row.map(|row| &row.body) {
+        Some(Body::Pod(pod)) => &pod.containers[..],
+        _ => &[],
+    };
+    let rows = containers.iter().map(|c| {
+        let last = match c.last_exit {
+            Some(code) => format!("{} (exit {code})", dash(&c.last_reason)),
+            None => "–".into(),
+        };
+        let cells = vec![
+            c.name.to_string(),
+            if c.init { "init" } else { "" }.into(),
+            if c.ready { "yes" } else { "no" }.into(),
+            c.state.to_string(),
+            c.restarts.to_string(),
+            last,
+            c.image.to_string(),
+        ];
+        let tone = match (c.ready, &*c.state) {
+            (true, _) => Tone::Ok,
+            (false, "Completed") => Tone::Done,
+            (false, "Running" | "ContainerCreating" | "PodInitializing") => Tone::Busy,
+            _ => Tone::Bad,
+        };
+        ListRow::new(&*c.name, cells).tone(tone)
+    });
+    Listing {
+        columns: &[
+            ("NAME", false),
+            ("TYPE", false),
+            ("READY", false),
+            ("STATE", false),
+            ("RESTARTS", true),
+            ("LAST RUN", false),
+            ("IMAGE", false),
+        ],
+        rows: rows.collect(),
+        empty: "the pod is gone",
+    }
+}
+
+/// What an Application manages, from `status.resources`.
+pub fn managed(state: &State, cluster: ClusterId, namespace: &str, name: &str) -> Listing {
+    let applications = ResourceId::new("argoproj.io", "applications");
+    let row = state.fleet.shard(cluster).table(&applications).and_then(|table| table.find(namespace, name));
+    let value = row.and_then(|row| row.raw.value()).unwrap_or_default();
+    let rows = list_at(&value, "/status/resources").iter().map(|r| {
+        let (group, kind) = (str_at(r, "/group"), str_at(r, "/kind"));
+        let (ns, name) = (str_at(r, "/namespace"), str_at(r, "/name"));
+        let (sync, health) = (str_at(r, "/status"), str_at(r, "/health/status"));
+        let tone = match (sync, health) {
+            (_, "Degraded" | "Missing") => Tone::Bad,
+            ("OutOfSync", _) => Tone::Warn,
+            (_, "Progressing") => Tone::Busy,
+            _ => Tone::Ok,
+        };
+        let cells = [kind, ns, name, sync, health].map(dash).to_vec();
+        ListRow::new(format!("{group}|{kind}|{ns}|{name}"), cells).tone(tone)
+    });
+    Listing {
+        columns: &[("KIND", false), ("NAMESPACE", false), ("NAME", false), ("SYNC", false), ("HEALTH", false)],
+        rows: rows.collect(),
+        empty: "the Application reports no resources (status.resources is empty)",
+    }
+}
+
+/// Operations, newest first.
+pub fn operations(state: &State) -> Listing {
+    let rows = state.operations.iter().rev().filter(|op| op.status != OperationStatus::Planned).map(|op| {
+        let tone = match op.status {
+            OperationStatus::Planned | OperationStatus::Running => Tone::Busy,
+            OperationStatus::Open => Tone::Warn,
+            OperationStatus::Failed => Tone::Bad,
+            OperationStatus::Undone => Tone::Done,
+            OperationStatus::Done => Tone::Ok,
+        };
+        let at = op.steps.iter().rev().find(|step| !matches!(step.mark, StepMark::Waiting | StepMark::Skipped));
+        let cells = vec![
+            op.status.word().into(),
+            op.title.clone(),
+            op.cluster.clone(),
+            human(op.started.age(state.now)),
+            at.map(|step| step.text.clone()).unwrap_or_default(),
+            op.id.clone(),
+        ];
+        ListRow::new(&*op.id, cells).tone(tone)
+    });
+    Listing {
+        columns: &[
+            ("STATUS", false),
+            ("WHAT", false),
+            ("CLUSTER", false),
+            ("AGE", true),
+            ("LAST STEP", false),
+            ("OP", false),
+        ],
+        rows: rows.collect(),
+        empty: "nothing was changed yet: no operation in the journal",
+    }
+}
+
+/// Notices, newest first.
+pub fn notices(state: &State) -> Listing {
+    let rows = state.notices.all().enumerate().map(|(n, notice)| {
+        let (word, tone) = match notice.level {
+            Level::Info => ("info", Tone::Ok),
+            Level::Warn => ("warn", Tone::Warn),
+            Level::Error => ("error", Tone::Bad),
+        };
+        let cells = vec![human(notice.at.age(state.now)), word.into(), notice.text.clone()];
+        ListRow::new(n.to_string(), cells).tone(tone)
+    });
+    Listing {
+        columns: &[("AGE", true), ("LEVEL", false), ("WHAT", false)],
+        rows: rows.collect(),
+        empty: "nothing to say so far",
+    }
+}
+
+/// Every kind with the names it answers to.
+pub fn aliases(state: &State) -> Listing {
+    let rows = command::names(state)
+        .into_iter()
+        .map(|(id, kind, names)| ListRow::new(id.to_string(), vec![names.join(" "), kind, id.to_string()]));
+    Listing {
+        columns: &[("NAMES", false), ("KIND", false), ("RESOURCE", false)],
+        rows: rows.collect(),
+        empty: "no kinds are known",
+    }
+}
+
+/// Every action with its keys: those that apply to the screen below first.
+pub fn help(state: &State) -> Listing {
+    let below = state.nav.screens().iter().rev().nth(1).unwrap_or(state.nav.top());
+    let sections = state.sections(below);
+    let mut rows: Vec<ListRow> = Vec::new();
+    for (key, actions) in state.keymap.bindings(&sections) {
+        for name in actions {
+            let doc = match actions::find(&name) {
+                Some(action) => action.doc.to_string(),
+                None => format!("Run `{name}`."),
+            };
+            rows.push(ListRow::new(format!("{key} {name}"), vec![key.clone(), name, doc]));
+        }
+    }
+    for action in actions::TABLE {
+        if !rows.iter().any(|row| row.cells[1] == action.name) {
+            rows.push(
+                ListRow::new(action.name, vec!["–".into(), action.name.into(), action.doc.into()]).tone(Tone::Done),
+            );
+        }
+    }
+    Listing { columns: &[("KEY", false), ("ACTION", false), ("WHAT IT DOES", false)], rows, empty: "no keys" }
+}
+
+/// The sentence for a cluster that cannot be reached, used where there is no table to say it.
+pub fn unreachable(state: &State, id: ClusterId) -> Option<String> {
+    let shard = state.fleet.shard(id);
+    match &shard.link {
+        Link::Lost { reason, retry_at, .. } => Some(lost(&shard.name, reason, *retry_at, state.now)),
+        _ => None,
+    }
+}

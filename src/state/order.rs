@@ -1,0 +1,325 @@
+//! The virtual table: which rows a view shows, in which order, as (cluster, slot). Rows stay in the fleet.
+//!
+//! A change of a few rows moves only those ([`Order::absorb`]); a new filter or sort builds it anew
+//! ([`Order::rebuild`]). Drawing touches the visible entries only.
+
+use super::filter::Filter;
+use crate::kinds;
+use crate::world::column::{Column, Source, cell};
+use crate::world::fleet::{ClusterId, Fleet, Table};
+use crate::world::object::ResourceId;
+use crate::world::row::{Body, Cell, Row, Tone};
+use crate::world::selector::Selector;
+use std::cmp::Ordering;
+
+/// One row of a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Entry {
+    /// Whose.
+    pub cluster: ClusterId,
+    /// Slot in the cluster's table.
+    pub slot: u32,
+}
+
+/// The entries of a view, sorted.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    /// In display order.
+    pub entries: Vec<Entry>,
+}
+
+/// A narrowing that comes from where one drilled down, not from the filter line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Within {
+    /// The pods on a node.
+    Node(String),
+    /// What a workload owns. A Deployment owns the pods of its ReplicaSets, recognised by the owner's name, which is
+    /// the Deployment's name and the pod's `pod-template-hash` (`pkg/controller/deployment/sync.go`, getNewReplicaSet).
+    Owner { namespace: String, kind: String, name: String },
+    /// What a selector picks in a namespace (Service).
+    Selected { namespace: String, selector: Selector, of: String },
+    /// One namespace and one name.
+    Name(String),
+    /// Rows that stand like this and whose status is this word (from the list of problems).
+    Status(Tone, String),
+}
+
+impl Within {
+    /// For the top line: `on n4`, `of Deployment web`.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Node(node) => format!("on {node}"),
+            Self::Owner { kind, name, .. } => format!("of {kind} {name}"),
+            Self::Selected { of, .. } => format!("of {of}"),
+            Self::Name(name) => name.clone(),
+            Self::Status(_, word) => word.clone(),
+        }
+    }
+
+    /// Whether a row belongs.
+    pub fn accepts(&self, row: &Row, columns: &[Column]) -> bool {
+        match self {
+            Self::Node(node) => matches!(&row.body, Body::Pod(pod) if *pod.node == **node),
+            Self::Owner { namespace, kind, name } => {
+                *row.meta.namespace == **namespace
+                    && row.meta.owner.as_ref().is_some_and(|owner| {
+                        (*owner.kind == **kind && *owner.name == **name)
+                            || (kind == "Deployment"
+                                && &*owner.kind == "ReplicaSet"
+                                && row.meta.label("pod-template-hash").is_some_and(|hash| {
+                                    owner.name.strip_suffix(hash).and_then(|n| n.strip_suffix('-')) == Some(name)
+                                }))
+                    })
+            }
+            Self::Selected { namespace, selector, .. } => {
+                *row.meta.namespace == **namespace && selector.matches_with(|key| row.meta.label(key))
+            }
+            Self::Name(name) => row.meta.name == **name,
+            Self::Status(tone, word) => row.tone == *tone && status_word(row, columns) == *word,
+        }
+    }
+}
+
+/// The word for how a row stands: a pod's STATUS, else the first column that is called after a state.
+pub fn status_word(row: &Row, columns: &[Column]) -> String {
+    if let Body::Pod(pod) = &row.body {
+        return pod.status.to_string();
+    }
+    let named = ["STATUS", "HEALTH", "SYNC", "PHASE", "READY", "STATE"];
+    let column = named.iter().find_map(|title| columns.iter().position(|c| c.title == *title));
+    match column.map(|n| cell(columns, n, row)) {
+        Some(Cell::Text(text)) => text.to_string(),
+        Some(Cell::Shared(text)) => text.to_string(),
+        Some(Cell::Ratio(a, b)) => format!("{a}/{b} ready"),
+        _ => "not well".into(),
+    }
+}
+
+/// What a view sorts by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sort {
+    /// Title of the column; also `CLUSTER` and `NAMESPACE`.
+    pub column: String,
+    /// Largest first.
+    pub reverse: bool,
+}
+
+/// Everything that decides which rows a view shows and in which order.
+pub struct Rules<'a> {
+    /// The fleet.
+    pub fleet: &'a Fleet,
+    /// The kind.
+    pub resource: &'a ResourceId,
+    /// Clusters in view.
+    pub clusters: &'a [ClusterId],
+    /// Namespaces in view; empty: all.
+    pub namespaces: &'a [String],
+    /// What was typed after `/`.
+    pub filter: &'a Filter,
+    /// Where one drilled down from.
+    pub within: Option<&'a Within>,
+    /// Only what is not as it should be.
+    pub faults: bool,
+    /// `None`: cluster, namespace, name.
+    pub sort: Option<&'a Sort>,
+}
+
+/// The columns of a kind in a cluster: its own, or those the server gave.
+pub fn columns<'a>(fleet: &'a Fleet, cluster: ClusterId, resource: &ResourceId) -> &'a [Column] {
+    match kinds::of(resource) {
+        Some(kind) => kind.columns,
+        None => {
+            fleet.shard(cluster).table(resource).and_then(|table| table.columns.as_deref()).unwrap_or(&FALLBACK_COLUMNS)
+        }
+    }
+}
+
+/// Until the server has said what it prints.
+static FALLBACK_COLUMNS: [Column; 2] = [Column::new("NAME", Source::Name), Column::new("AGE", Source::Age)];
+
+/// The part of [`Rules`] that belongs to one cluster, looked up once.
+struct Part<'a> {
+    table: &'a Table,
+    columns: &'a [Column],
+    name: &'a str,
+    sorted_by: Option<usize>,
+}
+
+struct Parts<'a>(Vec<Option<Part<'a>>>);
+
+impl<'a> Parts<'a> {
+    fn new(rules: &Rules<'a>) -> Self {
+        let mut parts: Vec<Option<Part<'a>>> = rules.fleet.shards.iter().map(|_| None).collect();
+        for &id in rules.clusters {
+            let Some(shard) = rules.fleet.shards.get(usize::from(id.0)) else { continue };
+            let Some(table) = shard.table(rules.resource) else { continue };
+            let columns = columns(rules.fleet, id, rules.resource);
+            let sorted_by = rules.sort.and_then(|sort| columns.iter().position(|c| c.title == sort.column));
+            parts[usize::from(id.0)] = Some(Part { table, columns, name: &shard.name, sorted_by });
+        }
+        Self(parts)
+    }
+
+    fn get(&self, entry: Entry) -> Option<(&Part<'a>, &'a Row)> {
+        let part = self.0.get(usize::from(entry.cluster.0))?.as_ref()?;
+        Some((part, part.table.row(entry.slot)?))
+    }
+}
+
+/// A row with what it sorts by, looked up once.
+struct Keyed<'a> {
+    entry: Entry,
+    cell: Cell,
+    row: &'a Row,
+}
+
+impl<'a> Rules<'a> {
+    fn accepts(&self, part: &Part, row: &Row) -> bool {
+        (self.namespaces.is_empty()
+            || row.meta.namespace.is_empty()
+            || self.namespaces.iter().any(|ns| **ns == *row.meta.namespace))
+            && !(self.faults && matches!(row.tone, Tone::Ok | Tone::Done))
+            && self.within.is_none_or(|within| within.accepts(row, part.columns))
+            && self.filter.row(row, |test| words(part, row, test))
+    }
+
+    fn keyed(&self, parts: &Parts<'a>, entry: Entry) -> Option<Keyed<'a>> {
+        let (part, row) = parts.get(entry)?;
+        let cell = match part.sorted_by {
+            Some(n) => cell(part.columns, n, row),
+            None => Cell::Empty,
+        };
+        Some(Keyed { entry, cell, row })
+    }
+
+    fn compare(&self, a: &Keyed, b: &Keyed) -> Ordering {
+        let chosen = match self.sort {
+            None => Ordering::Equal,
+            Some(sort) => {
+                let by = match sort.column.as_str() {
+                    "CLUSTER" => a.entry.cluster.cmp(&b.entry.cluster),
+                    "NAMESPACE" => compare_str(&a.row.meta.namespace, &b.row.meta.namespace),
+                    _ => compare_cells(&a.cell, &b.cell),
+                };
+                if sort.reverse { by.reverse() } else { by }
+            }
+        };
+        chosen
+            .then_with(|| a.entry.cluster.cmp(&b.entry.cluster))
+            .then_with(|| compare_str(&a.row.meta.namespace, &b.row.meta.namespace))
+            .then_with(|| a.row.meta.name.as_str().cmp(b.row.meta.name.as_str()))
+            .then_with(|| a.entry.slot.cmp(&b.entry.slot))
+    }
+}
+
+/// The words of a row that the filter looks at: namespace, name, cluster, and every cell that is text.
+fn words(part: &Part, row: &Row, test: &mut dyn FnMut(&str) -> bool) {
+    if test(&row.meta.name) || test(&row.meta.namespace) || test(part.name) {
+        return;
+    }
+    for (n, column) in part.columns.iter().enumerate() {
+        if matches!(column.source, Source::Name | Source::Age) {
+            continue;
+        }
+        let stop = match cell(part.columns, n, row) {
+            Cell::Text(text) => test(&text),
+            Cell::Shared(text) => test(&text),
+            _ => false,
+        };
+        if stop {
+            return;
+        }
+    }
+}
+
+/// Interned strings are often the same allocation.
+fn compare_str(a: &str, b: &str) -> Ordering {
+    if std::ptr::eq(a, b) { Ordering::Equal } else { a.cmp(b) }
+}
+
+/// Cells of one column: numbers by size, ages youngest first, text by bytes, nothing last.
+pub fn compare_cells(a: &Cell, b: &Cell) -> Ordering {
+    use Cell::*;
+    let text = |cell: &Cell| match cell {
+        Text(text) => Some(text.to_string()),
+        Shared(text) => Some(text.to_string()),
+        _ => None,
+    };
+    match (a, b) {
+        (Empty, Empty) => Ordering::Equal,
+        (Empty, _) => Ordering::Greater,
+        (_, Empty) => Ordering::Less,
+        (Text(a), Text(b)) => a.cmp(b),
+        (Shared(a), Shared(b)) => compare_str(a, b),
+        (Int(a), Int(b)) | (Bytes(a), Bytes(b)) | (Cpu(a), Cpu(b)) => a.cmp(b),
+        (Count(a, since_a), Count(b, since_b)) => a.cmp(b).then_with(|| since_a.cmp(since_b)),
+        (Ratio(a, of_a), Ratio(b, of_b)) => {
+            let product = |x: &u32, y: &u32| u64::from(*x) * u64::from(*y);
+            product(a, of_b).cmp(&product(b, of_a)).then_with(|| of_a.cmp(of_b))
+        }
+        (Since(a), Since(b)) => b.cmp(a),
+        _ => match (text(a), text(b)) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            (left, right) => right.is_some().cmp(&left.is_some()),
+        },
+    }
+}
+
+impl Order {
+    /// Finds and sorts the rows from scratch.
+    pub fn rebuild(&mut self, rules: &Rules) {
+        let parts = Parts::new(rules);
+        let mut keyed: Vec<Keyed> = Vec::new();
+        for &cluster in rules.clusters {
+            let Some(part) = parts.0.get(usize::from(cluster.0)).and_then(Option::as_ref) else { continue };
+            let passing = part.table.rows().filter(|(_, row)| rules.accepts(part, row));
+            keyed.extend(passing.filter_map(|(slot, _)| rules.keyed(&parts, Entry { cluster, slot })));
+        }
+        keyed.sort_by(|a, b| rules.compare(a, b));
+        self.entries.clear();
+        self.entries.extend(keyed.iter().map(|k| k.entry));
+    }
+
+    /// Takes in rows that came, changed or went, by their slots. The rest must be unchanged since the last call.
+    pub fn absorb(&mut self, rules: &Rules, changed: &[Entry]) {
+        if changed.len() > 64 && changed.len() > self.entries.len() / 4 {
+            return self.rebuild(rules);
+        }
+        let mut touched: Vec<Vec<bool>> = vec![Vec::new(); rules.fleet.shards.len()];
+        let mut fresh_slots = Vec::with_capacity(changed.len());
+        for &entry in changed {
+            let Some(flags) = touched.get_mut(usize::from(entry.cluster.0)) else { continue };
+            let slot = entry.slot as usize;
+            if flags.len() <= slot {
+                flags.resize(slot + 1, false);
+            }
+            if !std::mem::replace(&mut flags[slot], true) {
+                fresh_slots.push(entry);
+            }
+        }
+        self.entries.retain(|e| !touched[usize::from(e.cluster.0)].get(e.slot as usize).copied().unwrap_or(false));
+
+        let parts = Parts::new(rules);
+        let mut fresh: Vec<Keyed> = fresh_slots
+            .into_iter()
+            .filter(|entry| parts.get(*entry).is_some_and(|(part, row)| rules.accepts(part, row)))
+            .filter_map(|entry| rules.keyed(&parts, entry))
+            .collect();
+        if fresh.is_empty() {
+            return;
+        }
+        fresh.sort_by(|a, b| rules.compare(a, b));
+        let mut merged = Vec::with_capacity(self.entries.len() + fresh.len());
+        let mut rest = &self.entries[..];
+        for new in &fresh {
+            let before = rest.partition_point(|old| {
+                rules.keyed(&parts, *old).is_some_and(|old| rules.compare(&old, new) == Ordering::Less)
+            });
+            merged.extend_from_slice(&rest[..before]);
+            merged.push(new.entry);
+            rest = &rest[before..];
+        }
+        merged.extend_from_slice(rest);
+        self.entries = merged;
+    }
+}

@@ -1,0 +1,382 @@
+//! A table of objects of one kind, over one or several clusters.
+
+use super::filter::Filter;
+use super::grid::{self, Grid, GridColumn, GridRow};
+use super::nav::{Cursor, Scope};
+use super::order::{self, Entry, Order, Rules, Sort, Within};
+use crate::kinds;
+use crate::world::column::{Column, cell};
+use crate::world::fleet::{ClusterId, Feed, Fleet, Link};
+use crate::world::object::ResourceId;
+use crate::world::row::{Row, Uid};
+use crate::world::time::{Time, human};
+use std::collections::HashSet;
+use unicode_width::UnicodeWidthStr;
+
+/// State of a table on screen.
+#[derive(Debug)]
+pub struct TableView {
+    /// The kind.
+    pub resource: ResourceId,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// What was typed after `/`.
+    pub filter: Filter,
+    /// Where one drilled down from.
+    pub within: Option<Within>,
+    /// Only what is not as it should be.
+    pub faults: bool,
+    /// All columns.
+    pub wide: bool,
+    /// `None`: cluster, namespace, name.
+    pub sort: Option<Sort>,
+    /// Title of the column chosen with Shift-arrows.
+    pub chosen: Option<String>,
+    /// Columns scrolled out on the left.
+    pub left: usize,
+    /// Rows marked with Space.
+    pub marks: HashSet<(ClusterId, Uid)>,
+    /// Where the last mark was set, for marking a range.
+    pub anchor: Option<(ClusterId, Uid)>,
+    /// The object the cursor is on; `None` until the cursor was moved: then the first row.
+    pub selected: Option<(ClusterId, Uid)>,
+    /// Cursor and window.
+    pub cursor: Cursor,
+    /// The rows in view.
+    pub order: Order,
+    /// The order must be built anew.
+    pub unordered: bool,
+    /// The widest that each column was, by title; columns only grow, so that they do not jump while scrolling.
+    pub widths: Vec<(String, usize)>,
+}
+
+/// One column of the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewColumn {
+    /// The cluster's name.
+    Cluster,
+    /// The namespace.
+    Namespace,
+    /// The n-th of the kind.
+    Kind(usize),
+}
+
+impl TableView {
+    /// A table with nothing hidden.
+    pub fn new(resource: ResourceId, namespaced: bool) -> Self {
+        // Events are read newest first.
+        let newest = resource.plural == "events";
+        Self {
+            resource,
+            namespaced,
+            filter: Filter::default(),
+            within: None,
+            faults: false,
+            wide: false,
+            sort: newest.then(|| Sort { column: "LAST SEEN".into(), reverse: false }),
+            chosen: None,
+            left: 0,
+            marks: HashSet::new(),
+            anchor: None,
+            selected: None,
+            cursor: Cursor::default(),
+            order: Order::default(),
+            unordered: true,
+            widths: vec![],
+        }
+    }
+
+    fn rules<'a>(&'a self, fleet: &'a Fleet, scope: &'a Scope) -> Rules<'a> {
+        Rules {
+            fleet,
+            resource: &self.resource,
+            clusters: &scope.clusters,
+            namespaces: if self.namespaced { &scope.namespaces } else { &[] },
+            filter: &self.filter,
+            within: self.within.as_ref(),
+            faults: self.faults,
+            sort: self.sort.as_ref(),
+        }
+    }
+
+    /// Builds the order anew where that is due.
+    pub fn reorder(&mut self, fleet: &Fleet, scope: &Scope) {
+        if std::mem::take(&mut self.unordered) {
+            let mut order = std::mem::take(&mut self.order);
+            order.rebuild(&self.rules(fleet, scope));
+            self.order = order;
+            self.follow(fleet);
+        }
+    }
+
+    /// Takes in changed rows. Without effect while a rebuild is due anyway.
+    pub fn absorb(&mut self, fleet: &Fleet, scope: &Scope, changed: &[Entry]) {
+        if self.unordered || changed.is_empty() {
+            return;
+        }
+        let mut order = std::mem::take(&mut self.order);
+        order.absorb(&self.rules(fleet, scope), changed);
+        self.order = order;
+        self.follow(fleet);
+    }
+
+    /// Puts the cursor back on its object; where that is gone, on what took its place.
+    fn follow(&mut self, fleet: &Fleet) {
+        let Some((cluster, uid)) = self.selected else {
+            self.cursor.at = 0;
+            return;
+        };
+        let slot = fleet.shard(cluster).table(&self.resource).and_then(|table| table.slot(uid));
+        let found = slot.and_then(|slot| self.order.entries.iter().position(|e| *e == Entry { cluster, slot }));
+        match found {
+            Some(at) => {
+                // The window moves with its object: rows that come above do not push it down the screen.
+                self.cursor.top = (self.cursor.top + at).saturating_sub(self.cursor.at);
+                self.cursor.at = at;
+            }
+            None => {
+                self.cursor.at = self.cursor.at.min(self.order.entries.len().saturating_sub(1));
+                self.select_here(fleet);
+            }
+        }
+    }
+
+    /// Remembers the object under the cursor.
+    fn select_here(&mut self, fleet: &Fleet) {
+        self.selected = self.key_at(fleet, self.cursor.at);
+    }
+
+    /// Cluster and uid of the n-th row in view.
+    pub fn key_at(&self, fleet: &Fleet, at: usize) -> Option<(ClusterId, Uid)> {
+        let (cluster, row) = self.row_at(fleet, at)?;
+        Some((cluster, row.meta.uid))
+    }
+
+    /// The n-th row in view.
+    pub fn row_at<'a>(&self, fleet: &'a Fleet, at: usize) -> Option<(ClusterId, &'a Row)> {
+        let entry = self.order.entries.get(at)?;
+        let row = fleet.shard(entry.cluster).table(&self.resource)?.row(entry.slot)?;
+        Some((entry.cluster, row))
+    }
+
+    /// The row under the cursor.
+    pub fn row<'a>(&self, fleet: &'a Fleet) -> Option<(ClusterId, &'a Row)> {
+        self.row_at(fleet, self.cursor.at)
+    }
+
+    /// Moves the cursor.
+    pub fn step(&mut self, fleet: &Fleet, by: isize) {
+        self.cursor.step(by, self.order.entries.len());
+        self.select_here(fleet);
+    }
+
+    /// Sets the cursor on an object, if it is in view.
+    pub fn go_to(&mut self, fleet: &Fleet, cluster: ClusterId, uid: Uid) {
+        self.selected = Some((cluster, uid));
+        self.follow(fleet);
+    }
+
+    /// Sorts by a column; again: the other way round.
+    pub fn sort_by(&mut self, title: &str) {
+        let reverse = self.sort.as_ref().is_some_and(|sort| sort.column == title && !sort.reverse);
+        self.sort = Some(Sort { column: title.into(), reverse });
+        self.unordered = true;
+    }
+
+    /// The columns of the view, left to right.
+    pub fn columns(&self, fleet: &Fleet, scope: &Scope) -> Vec<(ViewColumn, String, bool)> {
+        let kind = self.kind_columns(fleet, scope);
+        let cluster = (scope.clusters.len() > 1).then(|| (ViewColumn::Cluster, "CLUSTER".to_string(), false));
+        let namespace = (self.namespaced && scope.namespaces.len() != 1)
+            .then(|| (ViewColumn::Namespace, "NAMESPACE".to_string(), false));
+        let shown = kind.iter().enumerate().filter(|(_, column)| self.wide || !column.wide);
+        let kind = shown.map(|(n, column)| (ViewColumn::Kind(n), column.title.to_string(), column.right));
+        cluster.into_iter().chain(namespace).chain(kind).collect()
+    }
+
+    fn kind_columns<'a>(&self, fleet: &'a Fleet, scope: &Scope) -> &'a [Column] {
+        let ready = scope.clusters.iter().copied().find(|id| {
+            kinds::of(&self.resource).is_some()
+                || fleet.shard(*id).table(&self.resource).is_some_and(|t| t.columns.is_some())
+        });
+        match ready.or(scope.clusters.first().copied()) {
+            Some(id) => order::columns(fleet, id, &self.resource),
+            None => &[],
+        }
+    }
+
+    /// The visible part as text. `width` and `height` are those of the body, header line included.
+    pub fn grid(&mut self, fleet: &Fleet, scope: &Scope, now: Time, width: usize, height: usize) -> Grid {
+        self.cursor.clamp(self.order.entries.len(), height.saturating_sub(1));
+        let all = self.columns(fleet, scope);
+        let columns: Vec<_> = scrolled(all, self.left);
+        let end = (self.cursor.top + height.saturating_sub(1)).min(self.order.entries.len());
+        let mut rows: Vec<GridRow> =
+            (self.cursor.top..end).filter_map(|at| self.grid_row(fleet, &columns, now, at)).collect();
+        let wanted = self.wanted(&columns, &rows);
+        let (widths, _) = grid::fit_columns(&wanted, width.saturating_sub(1), 6);
+        rows.iter_mut().for_each(|row| row.cells.truncate(widths.len()));
+        let heads = columns.iter().zip(&widths).map(|((_, title, right), width)| GridColumn {
+            title: title.clone(),
+            width: *width as u16,
+            right: *right,
+            sorted: self.sort.as_ref().filter(|sort| sort.column == *title).map(|sort| sort.reverse),
+            chosen: self.chosen.as_ref() == Some(title),
+        });
+        let empty = if rows.is_empty() { self.why_empty(fleet, scope, now) } else { vec![] };
+        Grid { columns: heads.collect(), rows, empty }
+    }
+
+    fn grid_row(&self, fleet: &Fleet, columns: &[(ViewColumn, String, bool)], now: Time, at: usize) -> Option<GridRow> {
+        let (cluster, row) = self.row_at(fleet, at)?;
+        let shard = fleet.shard(cluster);
+        let kind = order::columns(fleet, cluster, &self.resource);
+        let cells = columns.iter().map(|(column, title, _)| match column {
+            ViewColumn::Cluster => shard.name.clone(),
+            ViewColumn::Namespace => row.meta.namespace.to_string(),
+            // Clusters of different versions may print different columns.
+            ViewColumn::Kind(n) if kind.get(*n).is_some_and(|c| c.title == *title) => {
+                grid::text(&cell(kind, *n, row), now)
+            }
+            ViewColumn::Kind(_) => match kind.iter().position(|c| c.title == *title) {
+                Some(n) => grid::text(&cell(kind, n, row), now),
+                None => "-".into(),
+            },
+        });
+        let feed = shard.table(&self.resource).map(|table| &table.feed);
+        Some(GridRow {
+            cells: cells.collect(),
+            tone: row.tone,
+            selected: at == self.cursor.at,
+            marked: self.marks.contains(&(cluster, row.meta.uid)),
+            stale: matches!(shard.link, Link::Lost { .. }) || matches!(feed, Some(Feed::Stale { .. })),
+        })
+    }
+
+    fn wanted(&mut self, columns: &[(ViewColumn, String, bool)], rows: &[GridRow]) -> Vec<usize> {
+        let mut wanted = Vec::with_capacity(columns.len());
+        for (n, (_, title, _)) in columns.iter().enumerate() {
+            let widest = rows.iter().filter_map(|row| row.cells.get(n)).map(|text| text.width()).max().unwrap_or(0);
+            // Room for the arrow of a sorted column.
+            let mut width = widest.max(title.width() + 1);
+            match self.widths.iter_mut().find(|(known, _)| known == title) {
+                Some((_, before)) => {
+                    width = width.max(*before);
+                    *before = width;
+                }
+                None => self.widths.push((title.clone(), width)),
+            }
+            wanted.push(width);
+        }
+        wanted
+    }
+
+    /// Why there is nothing to see, cluster by cluster.
+    fn why_empty(&self, fleet: &Fleet, scope: &Scope, now: Time) -> Vec<String> {
+        let what = self.resource.plural.as_str();
+        let place = match (self.namespaced, scope.namespaces.as_slice()) {
+            (true, [one]) => format!(" in {one}"),
+            (true, [_, ..]) => format!(" in {}", scope.namespaces.join(", ")),
+            _ => String::new(),
+        };
+        let mut lines = vec![];
+        for &id in &scope.clusters {
+            let shard = fleet.shard(id);
+            let table = shard.table(&self.resource);
+            let held = table.map_or(0, |table| table.len());
+            lines.push(match (&shard.link, table.map(|table| &table.feed)) {
+                (Link::Closed, _) => format!("{} is not opened (:fleet, then Enter on it)", shard.name),
+                (Link::Lost { reason, retry_at, .. }, _) => lost(&shard.name, reason, *retry_at, now),
+                (_, Some(Feed::Denied(reason))) => {
+                    format!(
+                        "you may not list {what} on {} (403): {reason}; try a namespace: `:{what} NAME`",
+                        shard.name
+                    )
+                }
+                (_, Some(Feed::Unknown(reason))) => format!("{} has no {what}: {reason}", shard.name),
+                (_, Some(Feed::Stale { reason, since })) => {
+                    format!("{what} on {} are {} old: {reason}", shard.name, human(since.age(now)))
+                }
+                (Link::Connecting, _) => format!("connecting to {}", shard.name),
+                (_, Some(Feed::Loading { seen, about })) => format!("loading {}", loading(&shard.name, *seen, *about)),
+                (_, None | Some(Feed::Idle)) => format!("asking {} for {what}", shard.name),
+                (_, Some(Feed::Live)) if held > 0 && !self.filter.is_empty() => {
+                    format!(
+                        "no {what}{place} on {} match /{} ({held} hidden; Esc clears)",
+                        shard.name,
+                        self.filter.text()
+                    )
+                }
+                (_, Some(Feed::Live)) if held > 0 && self.faults => {
+                    format!("nothing is wrong with the {what}{place} on {}", shard.name)
+                }
+                (_, Some(Feed::Live)) => match &self.within {
+                    Some(within) => format!("no {what} {} on {}", within.title(), shard.name),
+                    None => format!("no {what}{place} on {}", shard.name),
+                },
+            });
+        }
+        if lines.is_empty() {
+            lines.push("no cluster is opened: `:fleet`, then Enter on one".into());
+        }
+        lines
+    }
+
+    /// How current the rows are, for the top line: `live`, or what is not.
+    pub fn freshness(&self, fleet: &Fleet, scope: &Scope, now: Time) -> String {
+        let mut said = vec![];
+        for &id in &scope.clusters {
+            let shard = fleet.shard(id);
+            match (&shard.link, shard.table(&self.resource).map(|table| &table.feed)) {
+                (Link::Lost { since, .. }, _) => said.push(format!("{} lost {}", shard.name, human(since.age(now)))),
+                (Link::Connecting, _) => said.push(format!("{} connecting", shard.name)),
+                (_, Some(Feed::Stale { since, .. })) => {
+                    said.push(format!("{} {} old", shard.name, human(since.age(now))));
+                }
+                (_, Some(Feed::Loading { seen, about })) => {
+                    said.push(format!("loading {}", loading(&shard.name, *seen, *about)));
+                }
+                (_, Some(Feed::Denied(_))) => said.push(format!("{} denied", shard.name)),
+                _ => {}
+            }
+            if let Some(narrowed) = shard.table(&self.resource).map(|t| &t.narrowed).filter(|n| !n.is_empty()) {
+                said.push(format!("{} only ns {}", shard.name, narrowed.join(",")));
+            }
+        }
+        if said.is_empty() { "live".into() } else { said.join(" · ") }
+    }
+}
+
+/// The first columns (up to NAME) stay, `left` of the others are scrolled out.
+fn scrolled(all: Vec<(ViewColumn, String, bool)>, left: usize) -> Vec<(ViewColumn, String, bool)> {
+    let fixed = all.iter().position(|(_, title, _)| title == "NAME").map_or(0, |n| n + 1);
+    let left = left.min(all.len().saturating_sub(fixed + 1));
+    all.into_iter().enumerate().filter(|(n, _)| *n < fixed || *n >= fixed + left).map(|(_, column)| column).collect()
+}
+
+/// `edge is unreachable: dial tcp … (retry in 12s, Ctrl-R retries now)`
+pub fn lost(name: &str, reason: &str, retry_at: Time, now: Time) -> String {
+    let wait = human(retry_at.0.saturating_sub(now.0).max(0));
+    format!("{name} is unreachable: {reason} (retry in {wait}, Ctrl-R retries now)")
+}
+
+/// `prod-us: 12 000 of about 50 000`
+fn loading(name: &str, seen: usize, about: Option<usize>) -> String {
+    match about {
+        Some(about) => format!("{name}: {} of about {}", thousands(seen), thousands(about.max(seen))),
+        None => format!("{name}: {} so far", thousands(seen)),
+    }
+}
+
+/// A number with a space before every third digit.
+pub fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(c);
+    }
+    out
+}

@@ -1,0 +1,123 @@
+//! Which tables are watched: those that a view or the summary of the fleet needs. What nobody needs is dropped
+//! after a while.
+
+use super::nav::View;
+use super::{State, problems};
+use crate::effect::Effect;
+use crate::world::fleet::{ClusterId, Feed, Table};
+use crate::world::object::ResourceId;
+use crate::world::time::Time;
+use std::collections::BTreeMap;
+
+/// Seconds that a table is kept watched after the last view of it was left.
+const KEPT: i64 = 300;
+
+/// A watch that was asked for.
+#[derive(Clone, Debug, PartialEq)]
+struct Watch {
+    /// Empty: all.
+    namespaces: Vec<String>,
+    /// When it was last needed.
+    needed: Time,
+    /// All namespaces were asked for once, and that may not be read.
+    refused: bool,
+}
+
+impl Watch {
+    /// Whether what is watched is as much as can be had of these namespaces (empty: all). What is watched beyond
+    /// the namespaces in view is filtered here, without asking again.
+    fn covers(&self, namespaces: &[String]) -> bool {
+        let all = self.namespaces.is_empty() && !self.refused;
+        match namespaces {
+            [] => all || self.refused,
+            some => all || some.iter().all(|ns| self.namespaces.contains(ns)),
+        }
+    }
+}
+
+/// Every watch that was asked for.
+#[derive(Debug, Default)]
+pub struct Watches(BTreeMap<(ClusterId, ResourceId), Watch>);
+
+impl State {
+    /// Asks for what is needed and not watched yet, and ends what was not needed for a while.
+    pub fn sync_watches(&mut self) -> Vec<Effect> {
+        let needs = self.needs();
+        let mut effects = vec![];
+        for ((cluster, resource), namespaces) in needs {
+            let key = (cluster, resource.clone());
+            let refused = self.refused(&key);
+            match self.watches.0.get_mut(&key) {
+                Some(watch) => {
+                    watch.refused = refused;
+                    watch.needed = self.now;
+                    if watch.covers(&namespaces) {
+                        continue;
+                    }
+                    if watch.refused {
+                        let more = namespaces.into_iter().filter(|ns| !watch.namespaces.contains(ns));
+                        watch.namespaces = watch.namespaces.iter().cloned().chain(more).collect();
+                    } else {
+                        watch.namespaces = namespaces;
+                    }
+                }
+                None => {
+                    let watch = Watch { namespaces, needed: self.now, refused: false };
+                    self.watches.0.insert(key.clone(), watch);
+                }
+            }
+            let namespaces = self.watches.0.get(&key).map(|watch| watch.namespaces.clone()).unwrap_or_default();
+            effects.push(Effect::Watch { cluster, resource, namespaces });
+        }
+        let now = self.now;
+        let idle = self.watches.0.extract_if(.., |_, watch| watch.needed.age(now) > KEPT);
+        for ((cluster, resource), _) in idle {
+            effects.push(Effect::Unwatch { cluster, resource: resource.clone() });
+            if let Some(shard) = self.fleet.shards.get_mut(usize::from(cluster.0)) {
+                shard.drop_table(&resource);
+            }
+        }
+        effects
+    }
+
+    /// Whether the whole cluster was asked for and denied, or narrowed by the cluster task because of that.
+    fn refused(&self, key: &(ClusterId, ResourceId)) -> bool {
+        let Some(watch) = self.watches.0.get(key) else { return false };
+        let narrowed = |table: &Table| matches!(table.feed, Feed::Denied(_)) || !table.narrowed.is_empty();
+        watch.refused || (watch.namespaces.is_empty() && self.fleet.shard(key.0).table(&key.1).is_some_and(narrowed))
+    }
+
+    /// What the summary of the fleet and every screen of the stack need: kinds with the namespaces in view.
+    fn needs(&self) -> BTreeMap<(ClusterId, ResourceId), Vec<String>> {
+        let mut needs = BTreeMap::new();
+        for &cluster in &self.opened {
+            let catalog = &self.fleet.shard(cluster).catalog;
+            for kind in problems::screened() {
+                if kind.group.is_empty() || catalog.iter().any(|r| r.id == kind) {
+                    let namespaces = if kind.plural == "nodes" { vec![] } else { self.start_namespaces.clone() };
+                    needs.insert((cluster, kind), namespaces);
+                }
+            }
+        }
+        // The screen in view last: its namespaces count.
+        for screen in self.nav.screens() {
+            let View::Table(table) = &screen.view else { continue };
+            for &cluster in screen.scope.clusters.iter().filter(|id| self.opened.contains(id)) {
+                let namespaces = if table.namespaced { screen.scope.namespaces.clone() } else { vec![] };
+                let key = (cluster, table.resource.clone());
+                // All of them is enough for some of them, where all may be read.
+                if needs.get(&key).is_none_or(|known: &Vec<String>| !known.is_empty() || self.refused(&key)) {
+                    needs.insert(key, namespaces);
+                }
+            }
+        }
+        if let View::List(list) = &self.nav.top().view
+            && list.of == super::list::ListOf::Namespaces
+        {
+            for &cluster in self.nav.top().scope.clusters.iter().filter(|id| self.opened.contains(id)) {
+                needs.insert((cluster, ResourceId::core("namespaces")), vec![]);
+            }
+        }
+        needs
+    }
+}

@@ -1,0 +1,138 @@
+//! Tables and lists.
+
+use super::brush::{Brush, row, width};
+use crate::state::grid::{Grid, GridColumn, GridRow};
+use crate::theme::Meaning;
+use crate::world::row::Tone;
+use ratatui::layout::Rect;
+
+/// The look of how something stands.
+pub fn tone(tone: Tone) -> Meaning {
+    match tone {
+        Tone::Ok => Meaning::Text,
+        Tone::Done => Meaning::Done,
+        Tone::Busy => Meaning::Busy,
+        Tone::Warn => Meaning::Warn,
+        Tone::Bad => Meaning::Bad,
+    }
+}
+
+/// Draws a grid: a line of titles, the rows, or why there are none.
+pub fn draw(brush: &mut Brush, area: Rect, grid: &Grid) {
+    let gap = gap(&grid.columns, area.width);
+    heads(brush, row(area, 0), &grid.columns, gap);
+    for (n, line) in grid.rows.iter().enumerate() {
+        draw_row(brush, row(area, n + 1), &grid.columns, line, gap);
+    }
+    let mut y = 2;
+    for text in &grid.empty {
+        for part in wrapped(text, usize::from(area.width.saturating_sub(4)).max(1)) {
+            let line = row(area, y);
+            brush.line(
+                Rect { x: line.x + 2.min(line.width), width: line.width.saturating_sub(2), ..line },
+                &part,
+                Meaning::Muted,
+            );
+            y += 1;
+        }
+    }
+}
+
+/// Two columns of space between where there is room, else one.
+fn gap(columns: &[GridColumn], width: u16) -> u16 {
+    let text: u16 = columns.iter().map(|column| column.width).sum();
+    let between = columns.len().saturating_sub(1) as u16;
+    if text + 2 * between < width { 2 } else { 1 }
+}
+
+fn heads(brush: &mut Brush, area: Rect, columns: &[GridColumn], gap: u16) {
+    let mut x = area.x + 1;
+    for column in columns {
+        let arrow = match column.sorted {
+            Some(true) => "↓",
+            Some(false) => "↑",
+            None => "",
+        };
+        let text = format!("{}{arrow}", column.title);
+        let meaning = if column.chosen { Meaning::Match } else { Meaning::Label };
+        cell(brush, Rect { x, ..area }, area, column, &text, meaning);
+        x += column.width + gap;
+    }
+}
+
+fn draw_row(brush: &mut Brush, area: Rect, columns: &[GridColumn], line: &GridRow, gap: u16) {
+    if area.is_empty() {
+        return;
+    }
+    let meaning = match (line.stale, line.marked) {
+        (_, true) => Meaning::Marked,
+        (true, _) => Meaning::Stale,
+        _ => tone(line.tone),
+    };
+    let mut x = area.x + 1;
+    for (column, text) in columns.iter().zip(&line.cells) {
+        cell(brush, Rect { x, ..area }, area, column, text, meaning);
+        x += column.width + gap;
+    }
+    if line.selected {
+        brush.fill(area, Meaning::Selected);
+    }
+    // Not by colour alone: what is marked and where the cursor is.
+    let sign = match (line.marked, line.selected) {
+        (true, _) => "*",
+        (false, true) => "▸",
+        (false, false) => return,
+    };
+    let style = brush.look(if line.marked { Meaning::Marked } else { Meaning::Selected });
+    brush.put(Rect { width: area.width.min(1), ..area }, sign, style);
+}
+
+/// One cell at the x of `at`, cut to its column and to the row.
+fn cell(brush: &mut Brush, at: Rect, area: Rect, column: &GridColumn, text: &str, meaning: Meaning) {
+    let right = area.x.saturating_add(area.width);
+    if at.x >= right {
+        return;
+    }
+    let room = column.width.min(right - at.x);
+    let text = crate::state::grid::fit(text, room.into());
+    let indent = if column.right { room.saturating_sub(width(&text) as u16) } else { 0 };
+    brush.line(Rect { x: at.x + indent, width: room - indent, ..at }, &text, meaning);
+}
+
+/// Lines of at most so many columns, broken at spaces where there are any.
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = vec![String::new()];
+    for word in text.split_inclusive(' ') {
+        let mut word = word;
+        loop {
+            let line = lines.last_mut().expect("there is always a line");
+            if width(line) + width(word.trim_end()) <= columns {
+                line.push_str(word);
+                break;
+            }
+            if !line.is_empty() {
+                lines.push(String::new());
+                continue;
+            }
+            // A word longer than a line is broken where it must be.
+            let mut used = 0;
+            let cut = word.char_indices().find(|(_, c)| {
+                used += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+                used > columns
+            });
+            match cut {
+                Some((at, _)) if at > 0 => {
+                    line.push_str(&word[..at]);
+                    word = &word[at..];
+                    lines.push(String::new());
+                }
+                _ => {
+                    line.push_str(word);
+                    break;
+                }
+            }
+        }
+    }
+    lines
+}

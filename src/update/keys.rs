@@ -1,0 +1,228 @@
+//! Keys: to the prompt while something is typed, else through the keymap to an action.
+
+use crate::actions;
+use crate::effect::Effect;
+use crate::keymap::Key;
+use crate::msg::Level;
+use crate::state::nav::View;
+use crate::state::prompt::{Asks, Prompt};
+use crate::state::{State, WhySubject, command, head};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use tui_input::InputRequest;
+use tui_input::backend::crossterm::to_input_request;
+
+/// Commands kept for the next start.
+const HISTORY: usize = 200;
+
+/// A key.
+pub fn key(state: &mut State, event: KeyEvent) -> Vec<Effect> {
+    state.touch();
+    state.notices.see();
+    if state.prompt.is_some() {
+        return prompt(state, event);
+    }
+    if typed_name(state, event) {
+        return vec![];
+    }
+    let sections = state.sections(state.nav.top());
+    let found = state.keymap.resolve(&sections, Key::of(&event), |name| head::applies(state, name));
+    match found.map(String::from) {
+        None => vec![],
+        Some(name) => match actions::find(&name) {
+            Some(action) => actions::perform(state, action, ""),
+            None => run(state, name.trim_start_matches(':')),
+        },
+    }
+}
+
+/// Pasted text goes where text is typed; line breaks do not press Enter.
+pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
+    state.touch();
+    let clean = crate::world::text::clean(text.trim()).into_owned();
+    if let Some(prompt) = &mut state.prompt {
+        type_in(&mut prompt.input, &clean);
+        return typed(state);
+    }
+    if let Some(screen) = naming(state) {
+        type_in(&mut screen.typed, &clean);
+    }
+    vec![]
+}
+
+fn type_in(input: &mut tui_input::Input, text: &str) {
+    for c in text.chars() {
+        input.handle(InputRequest::InsertChar(c));
+    }
+}
+
+/// The operation that waits for the name of its protected cluster.
+fn naming(state: &mut State) -> Option<&mut crate::state::operation::OperationScreen> {
+    let View::Operation(screen) = &state.nav.top().view else { return None };
+    let operation = screen.id.as_ref().and_then(|id| state.operation(id))?;
+    if !(operation.protected && operation.blocked.is_empty() && state.is_planned(operation)) {
+        return None;
+    }
+    match &mut state.nav.top_mut().view {
+        View::Operation(screen) => Some(screen),
+        _ => None,
+    }
+}
+
+/// While a name is to be typed, characters and erasing belong to it.
+fn typed_name(state: &mut State, event: KeyEvent) -> bool {
+    let plain = (event.modifiers - KeyModifiers::SHIFT).is_empty();
+    let edits = matches!(event.code, KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Delete);
+    match (plain && edits, naming(state)) {
+        (true, Some(screen)) => {
+            if let Some(request) = to_input_request(&Event::Key(event)) {
+                screen.typed.handle(request);
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
+/// A key while something is typed (k9s: Tab, →, Ctrl-F accept the offer, ↑ ↓ walk offers or the history).
+fn prompt(state: &mut State, event: KeyEvent) -> Vec<Effect> {
+    let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
+    let Some(prompt) = &mut state.prompt else { return vec![] };
+    let at_end = prompt.input.cursor() >= prompt.input.value().chars().count();
+    match event.code {
+        KeyCode::Esc => return cancel(state),
+        KeyCode::Char('c') if ctrl => return cancel(state),
+        KeyCode::Enter => return enter(state),
+        KeyCode::Char('e') if ctrl && prompt.asks == Asks::Command && prompt.ghost().is_empty() => return enter(state),
+        KeyCode::Tab => return accept(state),
+        KeyCode::Right | KeyCode::End if at_end && !prompt.ghost().is_empty() => return accept(state),
+        KeyCode::Char('f') if ctrl && at_end => return accept(state),
+        KeyCode::Up => return walk(state, 1),
+        KeyCode::Down => return walk(state, -1),
+        KeyCode::Backspace if prompt.input.value().is_empty() => return cancel(state),
+        _ => {}
+    }
+    if let Some(request) = to_input_request(&Event::Key(event)) {
+        prompt.input.handle(request);
+    }
+    typed(state)
+}
+
+/// The text changed: offers for commands; filters and searches apply as one types.
+fn typed(state: &mut State) -> Vec<Effect> {
+    let Some(mut prompt) = state.prompt.take() else { return vec![] };
+    prompt.error = None;
+    prompt.recalled = None;
+    prompt.offer = 0;
+    let text = prompt.input.value().to_string();
+    match prompt.asks {
+        Asks::Command => prompt.offers = command::complete(state, &text),
+        Asks::Filter | Asks::Search => state.set_filter(&text),
+        _ => {}
+    }
+    state.prompt = Some(prompt);
+    vec![]
+}
+
+fn cancel(state: &mut State) -> Vec<Effect> {
+    if let Some(prompt) = state.prompt.take()
+        && matches!(prompt.asks, Asks::Filter | Asks::Search)
+    {
+        state.set_filter(&prompt.before);
+    }
+    vec![]
+}
+
+fn accept(state: &mut State) -> Vec<Effect> {
+    let Some(prompt) = &mut state.prompt else { return vec![] };
+    if !prompt.ghost().is_empty() {
+        let offer = prompt.offers.get(prompt.offer).cloned().unwrap_or_default();
+        prompt.input = tui_input::Input::new(offer);
+        return typed(state);
+    }
+    vec![]
+}
+
+/// Offers where something was typed, else the history; `by` 1 is upwards.
+fn walk(state: &mut State, by: isize) -> Vec<Effect> {
+    let Some(prompt) = &mut state.prompt else { return vec![] };
+    if prompt.asks != Asks::Command {
+        return vec![];
+    }
+    if !prompt.input.value().is_empty() && prompt.recalled.is_none() {
+        let last = prompt.offers.len().saturating_sub(1);
+        prompt.offer = prompt.offer.saturating_add_signed(-by).min(last);
+        return vec![];
+    }
+    let next = match prompt.recalled {
+        None if by > 0 => Some(0),
+        None => None,
+        Some(n) => n.checked_add_signed(by),
+    };
+    let next = next.map(|n| n.min(state.history.len().saturating_sub(1)));
+    let line = next.and_then(|n| state.history.iter().rev().nth(n)).cloned().unwrap_or_default();
+    prompt.recalled = next.filter(|_| !line.is_empty());
+    prompt.input = tui_input::Input::new(line);
+    prompt.offers.clear();
+    vec![]
+}
+
+fn enter(state: &mut State) -> Vec<Effect> {
+    let Some(prompt) = &state.prompt else { return vec![] };
+    let text = prompt.input.value().trim().to_string();
+    match prompt.asks {
+        Asks::Filter | Asks::Search => {
+            state.prompt = None;
+            vec![]
+        }
+        Asks::Command if text.is_empty() => cancel(state),
+        Asks::Command => {
+            let offered = prompt.recalled.is_none().then(|| prompt.offers.get(prompt.offer).cloned()).flatten();
+            state.prompt = None;
+            enter_command(state, &text, offered)
+        }
+        Asks::WhyUrl if text.is_empty() => cancel(state),
+        Asks::WhyUrl => {
+            state.prompt = None;
+            let url = if text.contains("://") { text } else { format!("https://{text}") };
+            actions::ask_why(state, WhySubject::Url(url), None)
+        }
+        _ => actions::answered(state),
+    }
+}
+
+/// A command that cannot be understood stays in the prompt, with what is wrong with it. What was typed counts as it is;
+/// only where that means nothing is the offer behind it taken.
+fn enter_command(state: &mut State, text: &str, offered: Option<String>) -> Vec<Effect> {
+    let line = match (command::parse(state, text), offered) {
+        (Err(_), Some(offer)) if command::parse(state, &offer).is_ok() => offer,
+        _ => text.to_string(),
+    };
+    match actions::run_line(state, &line) {
+        Ok(mut effects) => {
+            effects.extend(remember(state, &line));
+            effects
+        }
+        Err(error) => {
+            let mut prompt = Prompt::with(Asks::Command, text);
+            prompt.error = Some(error);
+            state.prompt = Some(prompt);
+            vec![]
+        }
+    }
+}
+
+fn remember(state: &mut State, line: &str) -> Vec<Effect> {
+    state.history.retain(|known| known != line);
+    state.history.push(line.into());
+    let excess = state.history.len().saturating_sub(HISTORY);
+    state.history.drain(..excess);
+    vec![Effect::SaveHistory(state.history.clone())]
+}
+
+/// A command from the keymap.
+fn run(state: &mut State, line: &str) -> Vec<Effect> {
+    actions::run_line(state, line).unwrap_or_else(|error| {
+        state.notices.add(Level::Warn, error, state.now);
+        vec![]
+    })
+}
