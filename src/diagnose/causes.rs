@@ -11,8 +11,15 @@ use std::sync::LazyLock;
 mod config;
 mod crash;
 mod evicted;
+mod gateway;
 mod image;
+mod ingress;
+mod netpol;
+mod node;
 mod probe;
+mod service;
+mod traefik;
+mod workload;
 
 /// How bad it is when this is the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +56,20 @@ impl Cause {
 }
 
 /// The table, family by family.
-static FAMILIES: &[&[Cause]] = &[config::CAUSES, image::CAUSES, crash::CAUSES, probe::CAUSES, evicted::CAUSES];
+static FAMILIES: &[&[Cause]] = &[
+    config::CAUSES,
+    image::CAUSES,
+    crash::CAUSES,
+    probe::CAUSES,
+    evicted::CAUSES,
+    workload::CAUSES,
+    service::CAUSES,
+    ingress::CAUSES,
+    traefik::CAUSES,
+    gateway::CAUSES,
+    netpol::CAUSES,
+    node::CAUSES,
+];
 
 /// Every cause.
 pub fn table() -> impl Iterator<Item = &'static Cause> {

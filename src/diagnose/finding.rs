@@ -149,8 +149,13 @@ impl Match {
     }
 
     /// The trouble of this object follows from it.
-    pub fn explains(mut self, at: ObjectRef) -> Self {
-        self.explains.push(Lead::to(at));
+    pub fn explains(self, at: ObjectRef) -> Self {
+        self.explains_lead(Lead::to(at))
+    }
+
+    /// As [`Match::explains`], for a lead made elsewhere.
+    pub fn explains_lead(mut self, lead: Lead) -> Self {
+        self.explains.push(lead);
         self
     }
 

@@ -1,0 +1,221 @@
+//! Gateway API: routes that do not attach, and references that are not allowed.
+//!
+//! ## gw-route-not-attached
+//! **You see.** 404; no answer of the application.
+//! **Why.** The Gateway does not let the route attach: its listeners allow routes of their own namespace only (the
+//! default), the section name or host does not match, or no controller took the route at all.
+//! **How kokpit knows.** `status.parents[]` of the route has Accepted=False, or is empty; the listener's
+//! `allowedRoutes` is shown.
+//! **Looks alike.** `gw-listener-not-ready`: another listener of the same Gateway may be broken without mattering.
+//! **Mend it.** Git: `listeners[].allowedRoutes.namespaces` of the Gateway, or the route's `parentRefs`.
+//!
+//! ## gw-ref-not-permitted
+//! **You see.** 500.
+//! **Why.** The route points to a Service in another namespace, and no ReferenceGrant there admits it.
+//! **How kokpit knows.** Condition ResolvedRefs=False with reason RefNotPermitted, and the grants are evaluated.
+//! **Looks alike.** `gw-backend-not-found`, `app-5xx`.
+//! **Mend it.** Git: a ReferenceGrant in the *target* namespace.
+//!
+//! ## gw-backend-not-found
+//! **You see.** 500.
+//! **Why.** The route's backend Service or its port does not exist.
+//! **How kokpit knows.** Condition ResolvedRefs=False with reason BackendNotFound or PortNotFound.
+//! **Looks alike.** `gw-ref-not-permitted`.
+//! **Mend it.** Git: `backendRefs[]` of the route, or the Service.
+
+use super::{Cause, Severity};
+use crate::diagnose::facts::{Case, Fact, Knowable};
+use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::kinds::*;
+use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
+use serde_json::Value;
+
+const FILE: &str = include_str!("gateway.rs");
+
+macro_rules! rows {
+    ($($id:literal $title:literal $judge:expr;)*) => {
+        /// The family's rows.
+        pub const CAUSES: &[Cause] = &[
+            $(Cause { id: $id, title: $title, severity: Severity::Outage, kinds: &["HTTPRoute"], file: FILE, judge: $judge },)*
+        ];
+    };
+}
+
+rows! {
+    "gw-route-not-attached" "the Gateway does not let the route attach" not_attached;
+    "gw-ref-not-permitted" "the route may not point into the other namespace" |case, s| refs(case, s, "RefNotPermitted");
+    "gw-backend-not-found" "the route's backend does not exist" |case, s| refs(case, s, "NotFound");
+}
+
+/// The conditions of a type of every parent that say no, with the parent.
+fn refused<'a>(route: &'a Value, kind: &str) -> Vec<(&'a Value, &'a Value)> {
+    list_at(route, "/status/parents")
+        .iter()
+        .flat_map(|parent| list_at(parent, "/conditions").iter().map(move |c| (parent, c)))
+        .filter(|(_, c)| str_at(c, "/type") == kind && str_at(c, "/status") == "False")
+        .collect()
+}
+
+fn not_attached(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    if !suspect.exists() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    if list_at(suspect.object, "/status/parents").is_empty() {
+        found.push(
+            Match::on(&suspect.at, format!("No controller took {}: its status has no parents.", suspect.at)).evidence(
+                &suspect.at,
+                "status.parents",
+                "",
+                "status.parents is empty: wrong gateway name, namespace or class",
+            ),
+        );
+    }
+    for (parent, condition) in refused(suspect.object, "Accepted") {
+        let reference = parent.get("parentRef").unwrap_or(&Value::Null);
+        let ns = match str_at(reference, "/namespace") {
+            "" => namespace(suspect.object),
+            ns => ns,
+        };
+        let gateway = GATEWAYS.at(ns, str_at(reference, "/name"));
+        let section = str_at(reference, "/sectionName");
+        let (reason, message) = (str_at(condition, "/reason"), str_at(condition, "/message"));
+        let mut m = Match::on(&suspect.at, format!("{gateway} does not let {} attach: {reason}.", suspect.at))
+            .evidence(&suspect.at, "status.parents[].conditions[Accepted]", reason, format!("{reason}: {message}"));
+        if let Some(Some(object)) = case.get(&gateway).known()? {
+            m = listeners(object, &gateway, section, namespace(suspect.object), m);
+            let field = "spec.listeners[].allowedRoutes.namespaces";
+            let what = format!("let listener {section} of {gateway} admit namespace {}", namespace(suspect.object));
+            m = m.fix(case.fix(object, field, what, "")?);
+        }
+        found.push(m);
+    }
+    Ok(found)
+}
+
+/// Evidence: whom the listeners admit.
+fn listeners(gateway: &Value, at: &ObjectRef, section: &str, from: &str, mut m: Match) -> Match {
+    for listener in list_at(gateway, "/spec/listeners") {
+        let this = str_at(listener, "/name");
+        let path = format!("spec.listeners[{this}].allowedRoutes");
+        if !section.is_empty() && this != section {
+            let host = str_at(listener, "/hostname");
+            m = m.evidence(at, &path, "", format!("{this} / {host} is a different listener"));
+            continue;
+        }
+        let (allowed, default) = match str_at(listener, "/allowedRoutes/namespaces/from") {
+            "" => ("Same", " (the default; allowedRoutes is unset)"),
+            from => (from, ""),
+        };
+        m = m.evidence(
+            at,
+            &path,
+            allowed,
+            format!("listener {this} of {at} has from: {allowed}{default}; the route is in namespace {from}"),
+        );
+    }
+    m
+}
+
+fn refs(case: &Case<'_>, suspect: &Suspect<'_>, wanted: &str) -> Fact<Vec<Match>> {
+    let mut found = Vec::new();
+    for (_, condition) in refused(suspect.object, "ResolvedRefs") {
+        let (reason, message) = (str_at(condition, "/reason"), str_at(condition, "/message"));
+        if !reason.ends_with(wanted) {
+            continue;
+        }
+        for (index, rule) in list_at(suspect.object, "/spec/rules").iter().enumerate() {
+            if !suspect.focus.is_empty() && suspect.focus != index.to_string() {
+                continue;
+            }
+            for backend in list_at(rule, "/backendRefs") {
+                let (home, ns) = (namespace(suspect.object), str_at(backend, "/namespace"));
+                let target = SERVICES.at(if ns.is_empty() { home } else { ns }, str_at(backend, "/name"));
+                let (grants, granted) = grants(case, home, &target)?;
+                let crossing = target.namespace != home && !granted;
+                let exists = case.get(&target)?.is_some();
+                if (wanted == "RefNotPermitted") != crossing
+                    || (wanted == "NotFound" && exists && reason == "BackendNotFound")
+                {
+                    continue;
+                }
+                let m = Match::on(
+                    &suspect.at,
+                    match crossing {
+                        true => format!(
+                            "{} may not point to {target}: no ReferenceGrant in namespace {} admits it.",
+                            suspect.at, target.namespace
+                        ),
+                        false => format!("{} points to {target}: {message}", suspect.at),
+                    },
+                )
+                .evidence(
+                    &suspect.at,
+                    "status.parents[].conditions[ResolvedRefs]",
+                    reason,
+                    format!("{reason}: {message}"),
+                );
+                found.push(if crossing { grant_wanted(case, suspect, &target, home, grants, m)? } else { m });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The grants of the target's namespace in words, and whether one admits routes of this namespace to the target.
+fn grants(case: &Case<'_>, home: &str, target: &ObjectRef) -> Fact<(Vec<String>, bool)> {
+    let all = case.list(REFERENCEGRANTS, Some(&target.namespace))?;
+    let from = |grant: &Value| {
+        list_at(grant, "/spec/from")
+            .iter()
+            .any(|f| str_at(f, "/kind") == "HTTPRoute" && str_at(f, "/namespace") == home)
+    };
+    let to = |grant: &Value| {
+        list_at(grant, "/spec/to")
+            .iter()
+            .any(|t| str_at(t, "/kind") == "Service" && ["", target.name.as_str()].contains(&str_at(t, "/name")))
+    };
+    let words = all
+        .iter()
+        .map(|g| {
+            let who: Vec<&str> = list_at(g, "/spec/from").iter().map(|f| str_at(f, "/namespace")).collect();
+            format!("existing grant {} only admits {}", name(g), who.join(", "))
+        })
+        .collect();
+    Ok((words, all.iter().any(|g| from(g) && to(g))))
+}
+
+fn grant_wanted(
+    case: &Case<'_>,
+    suspect: &Suspect<'_>,
+    target: &ObjectRef,
+    home: &str,
+    grants: Vec<String>,
+    mut m: Match,
+) -> Fact<Match> {
+    m = m.evidence(
+        &suspect.at,
+        "spec.rules[].backendRefs[]",
+        &target.name,
+        format!(
+            "a ReferenceGrant in namespace {} must admit HTTPRoutes from namespace {home} to {target}",
+            target.namespace
+        ),
+    );
+    for text in grants {
+        m = m.evidence(&REFERENCEGRANTS.at(&target.namespace, ""), "spec.from", "", text);
+    }
+    if let Some(Some(service)) = case.get(target).known()? {
+        let ready = crate::diagnose::url::endpoint_count(case, service)?.0;
+        m = m.evidence(target, "", &ready.to_string(), format!("{target} itself has {ready} ready endpoints"));
+    }
+    Ok(m.fix(case.fix(
+        suspect.object,
+        "",
+        format!(
+            "create a ReferenceGrant in namespace {}: from {{gateway.networking.k8s.io, HTTPRoute, {home}}} to {{Service, {}}}",
+            target.namespace, target.name
+        ),
+        "",
+    )?))
+}

@@ -1,0 +1,268 @@
+//! Routes that no request reaches, or that another one takes.
+//!
+//! ## ingress-host-mismatch
+//! **You see.** 404.
+//! **Why.** No route is for this host.
+//! **How kokpit knows.** The host is matched against every rule: exact, then wildcard, then no host. The nearest hosts
+//! are shown.
+//! **Looks alike.** `ingress-class-missing`: the rule is there, but nobody takes it.
+//! **Mend it.** Git: `rules[].host`, or ask for a host that exists.
+//!
+//! ## ingress-path-mismatch
+//! **You see.** 404.
+//! **Why.** There are rules for the host, none for the path. A Prefix is compared element by element: `/foo` does not
+//! match `/foobar`.
+//! **How kokpit knows.** The path is matched against every rule of the host.
+//! **Looks alike.** The application's own 404 after a rewrite.
+//! **Mend it.** Git: `paths[].path` and `pathType`.
+//!
+//! ## ingress-class-missing
+//! **You see.** 404; the Ingress has no address.
+//! **Why.** No controller takes the Ingress: it names no class and there is no default, or a class that does not exist,
+//! or the default class came after it.
+//! **How kokpit knows.** The IngressClass is looked up.
+//! **Looks alike.** `ingress-controller-down`: the class is fine, its controller is not.
+//! **Mend it.** Git: `spec.ingressClassName`.
+//!
+//! ## ingress-controller-down
+//! **You see.** No answer at all, or the load balancer's own 502/503, for every host of the class.
+//! **Why.** No pod of the controller is ready; why, is looked at next.
+//! **How kokpit knows.** The controller's pods, found by image, arguments and labels.
+//! **Looks alike.** `ingress-class-missing`.
+//! **Mend it.** Mend the controller's pods.
+//!
+//! ## ingress-duplicate-owner
+//! **You see.** One host answers with another application, or with 503, although its own backend is healthy.
+//! **Why.** Two routes claim the same host and path. ingress-nginx lets the oldest Ingress win.
+//! **How kokpit knows.** All rules are matched; the winner and the losers are shown with their age. It is the reason
+//! when the winner's backend is dead and a loser's is not.
+//! **Looks alike.** `svc-selector-no-pods` at the winner's Service is a consequence here.
+//! **Mend it.** Delete or rename the one that should not win.
+//!
+//! ## ingress-tls-secret-missing
+//! **You see.** A certificate warning; the controller serves its own default certificate.
+//! **Why.** The Secret in `spec.tls[].secretName` does not exist.
+//! **How kokpit knows.** A look-up (metadata only).
+//! **Looks alike.** It is not the reason of a 5xx.
+//! **Mend it.** Issue the certificate, or correct the name.
+
+use super::{Cause, Severity};
+use crate::diagnose::facts::{Case, Fact, Knowable};
+use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::kin;
+use crate::diagnose::kinds::*;
+use crate::diagnose::url::route::{Flavor, Met, Rule, class_of};
+use crate::diagnose::url::{backend, control, service_of, way};
+use crate::diagnose::verdict::{Confidence, Fix};
+use crate::world::object::{list_at, name, namespace, str_at};
+use crate::world::time::human;
+
+const FILE: &str = include_str!("ingress.rs");
+
+/// The family's rows.
+pub const CAUSES: &[Cause] = &[
+    Cause {
+        id: "ingress-host-mismatch",
+        title: "no route is for this host",
+        severity: Severity::Outage,
+        kinds: &["URL"],
+        file: FILE,
+        judge: host,
+    },
+    Cause {
+        id: "ingress-path-mismatch",
+        title: "no route of this host is for this path",
+        severity: Severity::Outage,
+        kinds: &["URL"],
+        file: FILE,
+        judge: path,
+    },
+    Cause {
+        id: "ingress-class-missing",
+        title: "no controller takes the Ingress",
+        severity: Severity::Outage,
+        kinds: &["Ingress"],
+        file: FILE,
+        judge: class,
+    },
+    Cause {
+        id: "ingress-controller-down",
+        title: "no pod of the Ingress' controller is ready",
+        severity: Severity::Outage,
+        kinds: &["URL"],
+        file: FILE,
+        judge: controller,
+    },
+    Cause {
+        id: "ingress-duplicate-owner",
+        title: "another route claims the same host and path, and wins",
+        severity: Severity::Outage,
+        kinds: &["URL"],
+        file: FILE,
+        judge: duplicate,
+    },
+    Cause {
+        id: "ingress-tls-secret-missing",
+        title: "the certificate's Secret does not exist",
+        severity: Severity::Degraded,
+        kinds: &["Ingress"],
+        file: FILE,
+        judge: tls,
+    },
+];
+
+fn host(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let way = way(case, &suspect.at.name)?;
+    let Met::NoHost { rules } = &way.met else { return Ok(Vec::new()) };
+    let wanted = &way.request.host;
+    let mut near: Vec<&Rule> = rules.iter().filter(|r| !r.host.is_empty()).collect();
+    near.sort_by_key(|r| super::config::distance(&r.host, wanted));
+    near.dedup_by_key(|r| r.host.clone());
+    let at = near.first().map_or(&suspect.at, |r| &r.at);
+    let hosts: Vec<String> = near.iter().take(4).map(|r| format!("{} ({})", r.host, r.at)).collect();
+    let mut m = Match::on(at, format!("No route is for host {wanted}.")).evidence(
+        at,
+        "spec.rules[].host",
+        "",
+        format!("{} rules were matched, none is for {wanted}", rules.len()),
+    );
+    if !hosts.is_empty() {
+        m = m.evidence(at, "spec.rules[].host", "", format!("nearest hosts: {}", hosts.join(", ")));
+    }
+    Ok(vec![
+        m.fix(Fix { summary: format!("add a rule for {wanted}, or ask for a host that exists"), ..Fix::default() }),
+    ])
+}
+
+fn path(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let way = way(case, &suspect.at.name)?;
+    let Met::NoPath { rules } = &way.met else { return Ok(Vec::new()) };
+    let Some(first) = rules.first() else { return Ok(Vec::new()) };
+    let (wanted, host) = (&way.request.path, &way.request.host);
+    let paths: Vec<String> = rules.iter().map(|r| format!("{} ({:?}, {})", r.path, r.kind, r.at)).collect();
+    Ok(vec![
+        Match::on(&first.at, format!("Host {host} has no rule for path {wanted}."))
+            .evidence(&first.at, "spec.rules[].http.paths[]", "", format!("paths of {host}: {}", paths.join(", ")))
+            .fix(Fix { summary: format!("add a rule for {wanted}, or change pathType"), ..Fix::default() }),
+    ])
+}
+
+fn class(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    if !suspect.exists() {
+        return Ok(Vec::new());
+    }
+    let classes = case.list(INGRESSCLASSES, None)?;
+    let (named, _, why) = class_of(suspect.object, &classes);
+    if why.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known: Vec<&str> = classes.iter().map(|c| name(c)).collect();
+    let confidence = if named.is_empty() { Confidence::High } else { Confidence::Certain };
+    let wanted = known.first().copied().unwrap_or("…");
+    let live = format!(
+        "kubectl -n {} patch ingress {} -p '{{\"spec\":{{\"ingressClassName\":\"{wanted}\"}}}}'",
+        suspect.at.namespace, suspect.at.name
+    );
+    Ok(vec![
+        Match::on(&suspect.at, format!("No controller takes {}: {why}.", suspect.at))
+            .confidence(confidence)
+            .evidence(&suspect.at, "spec.ingressClassName", &named, why)
+            .evidence(
+                &suspect.at,
+                "status.loadBalancer",
+                "",
+                format!("addresses in its status: {}", list_at(suspect.object, "/status/loadBalancer/ingress").len()),
+            )
+            .fix(case.fix(suspect.object, "spec.ingressClassName", "name a class that exists", live)?),
+    ])
+}
+
+fn controller(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let way = way(case, &suspect.at.name)?;
+    let Some(rule) = way.rule().filter(|r| r.unclaimed.is_empty()) else { return Ok(Vec::new()) };
+    let control = control(case, rule.flavor)?;
+    let Some(first) = control.pods.first().filter(|_| control.ready.is_empty()) else { return Ok(Vec::new()) };
+    let top = kin::top_owner(case, first)?;
+    let at = crate::world::object::ObjectRef::of(top);
+    Ok(vec![
+        Match::on(
+            &at,
+            format!("No pod of {} is ready, so every host of class {} is down.", rule.flavor.name(), rule.class),
+        )
+        .evidence(&at, "status.readyReplicas", "0", format!("0 of {} pods ready", control.pods.len()))
+        .because_all(kin::ill_pods(case, &control.pods)),
+    ])
+}
+
+fn duplicate(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let way = way(case, &suspect.at.name)?;
+    let Met::Rule { rule, others } = &way.met else { return Ok(Vec::new()) };
+    let Some(loser) = others.first() else { return Ok(Vec::new()) };
+    let (dead, alive) = (ready(case, rule)? == 0, ready(case, loser)?);
+    let age = |r: &Rule| human(r.created.age(case.now()));
+    let how = match rule.flavor {
+        Flavor::Nginx => "the oldest Ingress wins in ingress-nginx",
+        Flavor::Traefik => "Traefik picks one of equal rules by name",
+        _ => "the oldest route wins",
+    };
+    let mut m =
+        Match::on(&rule.at, format!("{} takes {}{} away from {}: {how}.", rule.at, rule.host, rule.path, loser.at))
+            .confidence(Confidence::High)
+            .evidence(
+                &rule.at,
+                "metadata.creationTimestamp",
+                "",
+                format!("{} is {} old, {} is {} old: {how}", rule.at, age(rule), loser.at, age(loser)),
+            )
+            .evidence(
+                &service_of(rule),
+                "",
+                "",
+                format!("{} has {} endpoints ready", service_of(rule), ready(case, rule)?),
+            )
+            .evidence(
+                &service_of(loser),
+                "",
+                "",
+                format!("{} backend has {alive} ready endpoints", loser.at.to_string().replace("Ingress ", "")),
+            );
+    for other in others {
+        m = m.evidence(&other.at, "spec.rules", "", format!("{} claims {}{} too", other.at, other.host, other.path));
+    }
+    let (ns, kind) = (&rule.at.namespace, rule.at.kind.to_lowercase());
+    m = m.fix(Fix {
+        summary: format!("delete {}, or give it another host", rule.at),
+        live: format!("kubectl -n {ns} delete {kind} {}", rule.at.name),
+        ..Fix::default()
+    });
+    Ok(vec![if dead && alive > 0 {
+        m.explains_lead(crate::diagnose::url::backend_lead(case, rule)?)
+    } else {
+        m.aside()
+    }])
+}
+
+/// Ready endpoints behind a rule.
+fn ready(case: &Case<'_>, rule: &Rule) -> Fact<usize> {
+    let Some(service) = case.get(&service_of(rule))? else { return Ok(0) };
+    let port = backend::port(service, &rule.backend.2, rule.flavor == Flavor::Nginx);
+    Ok(backend::endpoints(case, service, port)?.ready)
+}
+
+fn tls(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let mut found = Vec::new();
+    for secret in
+        list_at(suspect.object, "/spec/tls").iter().map(|t| str_at(t, "/secretName")).filter(|s| !s.is_empty())
+    {
+        let at = SECRETS.at(namespace(suspect.object), secret);
+        if let Some(None) = case.get(&at).known()? {
+            found.push(
+                Match::on(&suspect.at, format!("TLS Secret {secret} is missing (certificate problem, not the 503)."))
+                    .evidence(&suspect.at, "spec.tls[].secretName", secret, format!("{secret} is missing (certificate problem, not the 503): the controller serves its default certificate"))
+                    .because_all(super::config::producers(case, &at)?)
+                    .aside(),
+            );
+        }
+    }
+    Ok(found)
+}
