@@ -16,6 +16,7 @@ mod image;
 mod ingress;
 mod netpol;
 mod node;
+mod pending;
 mod probe;
 mod service;
 mod traefik;
@@ -73,7 +74,7 @@ static FAMILIES: &[&[Cause]] = &[
 
 /// Every cause.
 pub fn table() -> impl Iterator<Item = &'static Cause> {
-    FAMILIES.iter().copied().flatten()
+    FAMILIES.iter().chain(pending::FAMILIES).copied().flatten()
 }
 
 /// The cause of an id.

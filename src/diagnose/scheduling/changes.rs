@@ -49,6 +49,8 @@ pub struct Change {
     pub field: String,
     /// What is changed.
     pub kind: ChangeKind,
+    /// The filter that it is meant for.
+    pub plugin: &'static str,
 }
 
 impl Change {
@@ -69,6 +71,7 @@ struct Candidate {
     live: String,
     field: String,
     kind: ChangeKind,
+    plugin: &'static str,
     /// How large and how risky, from 0; only for ranking.
     cost: u32,
     apply: Apply,
@@ -81,16 +84,21 @@ enum Apply {
 }
 
 impl Candidate {
-    fn pod(cost: u32, summary: String, edit: impl Fn(&mut Value) + 'static) -> Self {
-        Self::new(ChangeKind::Pod, cost, summary, Apply::Pod(Rc::new(edit)))
+    /// A change of the pod, meant for a filter.
+    fn pod(plugin: &'static str, cost: u32, summary: String, edit: impl Fn(&mut Value) + 'static) -> Self {
+        let apply = Apply::Pod(Rc::new(edit));
+        Self { summary, live: String::new(), field: String::new(), kind: ChangeKind::Pod, plugin, cost, apply }
     }
 
-    fn world(kind: ChangeKind, cost: u32, summary: String, edit: impl Fn(&Snapshot) -> Snapshot + 'static) -> Self {
-        Self::new(kind, cost, summary, Apply::World(Rc::new(edit)))
+    /// A change of the cluster, meant for a filter.
+    fn world(plugin: &'static str, cost: u32, summary: String, edit: impl Fn(&Snapshot) -> Snapshot + 'static) -> Self {
+        let apply = Apply::World(Rc::new(edit));
+        Self { summary, live: String::new(), field: String::new(), kind: ChangeKind::Node, plugin, cost, apply }
     }
 
-    fn new(kind: ChangeKind, cost: u32, summary: String, apply: Apply) -> Self {
-        Self { summary, live: String::new(), field: String::new(), kind, cost, apply }
+    fn kind(mut self, kind: ChangeKind) -> Self {
+        self.kind = kind;
+        self
     }
 
     fn live(mut self, live: String) -> Self {
@@ -122,6 +130,7 @@ impl Candidate {
             live: self.live.clone(),
             field: self.field.clone(),
             kind: self.kind,
+            plugin: self.plugin,
         };
         (self.cost, change)
     }
@@ -137,6 +146,7 @@ impl Candidate {
             live: joined(&self.live, &other.live, " && "),
             field: joined(&self.field, &other.field, ", "),
             kind: if self.kind == other.kind { self.kind } else { ChangeKind::Several },
+            plugin: self.plugin,
         };
         (self.cost + other.cost + 10, change)
     }

@@ -1,5 +1,6 @@
 //! Changes of claims, of nodes and of the cluster.
 
+use super::super::filter::PLUGINS;
 use super::super::matrix::other_taint;
 use super::super::node_unschedulable;
 use super::super::pod::Pod;
@@ -40,7 +41,8 @@ fn claims(world: &Snapshot, pod: &Pod) -> Vec<Candidate> {
             let text = format!("claim {name} without the annotation selected-node={node}");
             let free = move |world: &Snapshot| with_claim(world, &key, |c| c.selected_node = None);
             all.push(
-                Candidate::world(ChangeKind::Claim, 5, text, free)
+                Candidate::world("VolumeBinding", 5, text, free)
+                    .kind(ChangeKind::Claim)
                     .live(format!("kubectl -n {ns} annotate pvc {name} volume.kubernetes.io/selected-node-")),
             );
             continue;
@@ -52,7 +54,7 @@ fn claims(world: &Snapshot, pod: &Pod) -> Vec<Candidate> {
             let (key, class) = (key.clone(), class.clone());
             let text = format!("claim {} made anew with class {class}", claim.name);
             let edit = move |world: &Snapshot| with_claim(world, &key, |c| c.class.clone_from(&class));
-            let candidate = Candidate::world(ChangeKind::Claim, 13, text, edit);
+            let candidate = Candidate::world("VolumeBinding", 13, text, edit).kind(ChangeKind::Claim);
             all.push(candidate.field("spec.storageClassName".into()));
         }
     }
@@ -80,7 +82,7 @@ fn uncordon(node: &Node) -> Option<Candidate> {
             node.taints.retain(|t| t.key != node_unschedulable::TAINT);
         })
     };
-    let candidate = Candidate::world(ChangeKind::Node, 12, format!("uncordon {}", node.name), edit);
+    let candidate = Candidate::world("NodeUnschedulable", 12, format!("uncordon {}", node.name), edit);
     node.unschedulable.then(|| candidate.live(format!("kubectl uncordon {}", node.name)))
 }
 
@@ -88,8 +90,14 @@ fn uncordon(node: &Node) -> Option<Candidate> {
 fn untaint(node: &Node, pod: &Pod) -> Option<Candidate> {
     let taint = other_taint(node, pod).filter(|t| is_reserved(t))?.clone();
     let (name, text) = (node.name.clone(), taint.to_string());
+    let taint_of_role = taint.key.starts_with("node-role.kubernetes.io/");
     let edit = move |world: &Snapshot| world.with_node(&name, |node| node.taints.retain(|t| *t != taint));
-    let candidate = Candidate::world(ChangeKind::Node, 36, format!("taint {text} removed from {}", node.name), edit);
+    let candidate = Candidate::world(
+        "TaintToleration",
+        if taint_of_role { 60 } else { 36 },
+        format!("taint {text} removed from {}", node.name),
+        edit,
+    );
     Some(candidate.live(format!("kubectl taint node {} {text}-", node.name)))
 }
 
@@ -110,16 +118,17 @@ fn labels(node: &Node, pod: &Pod) -> Option<Candidate> {
     let name = node.name.clone();
     let edit =
         move |world: &Snapshot| world.with_node(&name, |node| wanted.iter().for_each(|(k, v)| node.labels.set(k, v)));
-    let candidate = Candidate::world(ChangeKind::Node, 32, format!("label {text} on {}", node.name), edit);
+    let candidate = Candidate::world("NodeAffinity", 32, format!("label {text} on {}", node.name), edit);
     Some(candidate.live(format!("kubectl label node {} {text} --overwrite", node.name)))
 }
 
 /// One more node like one of these, for every kind of node that is in order.
 fn more_nodes(near: &[(&Node, &Failing)], pod: &Pod) -> Vec<Candidate> {
     let mut seen = BTreeSet::new();
-    let well = near.iter().map(|(node, _)| *node).filter(|n| other_taint(n, pod).is_none_or(is_reserved));
-    let kinds = well.filter(|n| seen.insert(shape(n)));
-    kinds.take(5).map(one_more).collect()
+    let well = near.iter().filter(|(node, _)| other_taint(node, pod).is_none_or(is_reserved));
+    let kinds = well.filter(|(node, _)| seen.insert(shape(node)));
+    let missed = |failing: &Failing| failing.first().map_or("NodeResourcesFit", |(at, _)| PLUGINS[*at].name);
+    kinds.take(5).map(|(node, failing)| one_more(node, missed(failing))).collect()
 }
 
 /// What nodes of one kind have in common: everything but their own name.
@@ -128,7 +137,7 @@ fn shape(node: &Node) -> String {
     format!("{:?} {:?} {:?}", node.allocatable, node.taints, labels.collect::<Vec<_>>())
 }
 
-fn one_more(like: &Node) -> Candidate {
+fn one_more(like: &Node, plugin: &'static str) -> Candidate {
     let mut new = Node {
         name: format!("a new node like {}", like.name),
         labels: like.labels.clone(),
@@ -142,5 +151,5 @@ fn one_more(like: &Node) -> Candidate {
         new.labels.set(HOSTNAME, &name);
     }
     let text = format!("one more node like {}", like.name);
-    Candidate::world(ChangeKind::Cluster, 45, text, move |world| world.with_new_node(new.clone()))
+    Candidate::world(plugin, 45, text, move |world| world.with_new_node(new.clone())).kind(ChangeKind::Cluster)
 }

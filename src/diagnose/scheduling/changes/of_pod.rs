@@ -76,9 +76,14 @@ fn toleration(taint: &Taint, pod: &Pod, template: &Template) -> Candidate {
     };
     let kept = list_at(pod.raw, "/spec/tolerations").iter().filter(|t| !by_admission(t)).cloned();
     let list: Vec<Value> = kept.chain([entry.clone()]).collect();
-    Candidate::pod(if control_plane { 50 } else { 10 }, format!("toleration for {taint}"), move |pod| {
-        push(pod, "/spec", "tolerations", entry.clone());
-    })
+    Candidate::pod(
+        "TaintToleration",
+        if control_plane { 50 } else { 10 },
+        format!("toleration for {taint}"),
+        move |pod| {
+            push(pod, "/spec", "tolerations", entry.clone());
+        },
+    )
     .live(template.patch(json!({"tolerations": list})))
     .field(template.field("spec.tolerations"))
 }
@@ -116,11 +121,16 @@ fn lower(
     let cost = 18 + share + if pod_limits(pod.raw, resource) { 10 } else { 0 };
     let pointer = format!("/spec/{list}/{index}/resources/requests");
     let (key, value) = (resource.to_owned(), json!(amount));
-    Candidate::pod(cost, format!("{resource} request of {name} {} → {amount}", human(resource, now)), move |pod| {
-        if let Some(requests) = pod.pointer_mut(&pointer).and_then(Value::as_object_mut) {
-            requests.insert(key.clone(), value.clone());
-        }
-    })
+    Candidate::pod(
+        "NodeResourcesFit",
+        cost,
+        format!("{resource} request of {name} {} → {amount}", human(resource, now)),
+        move |pod| {
+            if let Some(requests) = pod.pointer_mut(&pointer).and_then(Value::as_object_mut) {
+                requests.insert(key.clone(), value.clone());
+            }
+        },
+    )
     .live(template.set_request(name, resource, &amount))
     .field(template.field(&format!("spec.{list}[{index}].resources.requests.{resource}")))
 }
@@ -185,7 +195,7 @@ fn select(template: &Template, key: &str, wanted: &str, value: Option<&str>) -> 
     };
     let (label, new) = (key.to_owned(), value.map(|v| json!(v)));
     let patch = json!({"nodeSelector": {key: new.clone().unwrap_or(Value::Null)}});
-    Candidate::pod(cost, summary, move |pod| {
+    Candidate::pod("NodeAffinity", cost, summary, move |pod| {
         if let Some(map) = pod.pointer_mut("/spec/nodeSelector").and_then(Value::as_object_mut) {
             map.shift_remove(&label);
             map.extend(new.clone().map(|v| (label.clone(), v)));
@@ -207,10 +217,10 @@ fn node_affinity(pod: &Pod, template: &Template) -> Vec<Candidate> {
                 let text = describe(&Requirement::from_value(condition));
                 all.push(if several {
                     let path = format!("{NODE_TERMS}/{t}/{list}/{e}");
-                    without(24, template, format!("node affinity without {text}"), path)
+                    without("NodeAffinity", 24, template, format!("node affinity without {text}"), path)
                 } else {
                     let path = "/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution".to_owned();
-                    without(26, template, format!("no required node affinity ({text})"), path)
+                    without("NodeAffinity", 26, template, format!("no required node affinity ({text})"), path)
                 });
             }
         }
@@ -219,10 +229,10 @@ fn node_affinity(pod: &Pod, template: &Template) -> Vec<Candidate> {
 }
 
 /// The pod without a list item or field of its spec.
-fn without(cost: u32, template: &Template, summary: String, path: String) -> Candidate {
+fn without(plugin: &'static str, cost: u32, template: &Template, summary: String, path: String) -> Candidate {
     let live = template.json_patch("remove", &path, None);
     let field = template.field(&dotted(&format!("/spec{path}")));
-    Candidate::pod(cost, summary, move |pod| remove(pod, &format!("/spec{path}"))).live(live).field(field)
+    Candidate::pod(plugin, cost, summary, move |pod| remove(pod, &format!("/spec{path}"))).live(live).field(field)
 }
 
 /// Spread constraints: leave tainted nodes out of the count, allow more skew, or only prefer.
@@ -243,7 +253,7 @@ fn spread(pod: &Pod, template: &Template) -> Vec<Candidate> {
                 }
             };
             let field = template.field(&format!("spec.topologySpreadConstraints[{i}].{name}"));
-            all.push(Candidate::pod(cost, summary, edit).live(live).field(field));
+            all.push(Candidate::pod("PodTopologySpread", cost, summary, edit).live(live).field(field));
         };
         if str_at(c, "/nodeTaintsPolicy") != "Honor" {
             let text = format!("nodeTaintsPolicy: Honor for the spread over {key}");
@@ -264,7 +274,7 @@ fn pod_affinity(pod: &Pod, template: &Template) -> Vec<Candidate> {
         for (i, term) in list_at(pod.raw, &format!("/spec{path}")).iter().enumerate() {
             let key = str_at(term, "/topologyKey");
             let text = format!("{word} per {key} preferred instead of required");
-            all.push(without(26, template, text, format!("{path}/{i}")));
+            all.push(without("InterPodAffinity", 26, template, text, format!("{path}/{i}")));
         }
     }
     all
@@ -277,6 +287,7 @@ fn host_ports(pod: &Pod, template: &Template) -> Vec<Candidate> {
         for (p, port) in list_at(container, "/ports").iter().enumerate() {
             if let Some(number) = int_at(port, "/hostPort").filter(|n| *n > 0) {
                 all.push(without(
+                    "NodePorts",
                     30,
                     template,
                     format!("no hostPort {number}"),

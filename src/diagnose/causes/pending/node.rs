@@ -1,0 +1,276 @@
+//! Nodes that the pod does not ask for, and nodes that are closed.
+//!
+//! ## node-cordoned
+//! **You see.** A pod stays Pending; the scheduler says `node(s) were unschedulable`. The node shows
+//! `SchedulingDisabled`.
+//! **Why.** Somebody cordoned the node (or an autoscaler or upgrade did, before draining it). Pods that run there stay;
+//! new ones are not put there, and pods whose volume or rules tie them to this node wait.
+//! **How kokpit knows.** `spec.unschedulable` is true, the pod does not tolerate it, and every other rule was evaluated:
+//! named as the reason only where an uncordon was seen to let the pod be placed.
+//! **Looks alike.** The taint `node.kubernetes.io/unschedulable` comes with the cordon and goes with it.
+//! **Mend it.** Live: `kubectl uncordon N` when the work on the node is done. Git: where a ledger of nodes is kept, the
+//! same change there. Look for the reason first: an autoscaler's taint means the node is about to go.
+//!
+//! ## node-selector-mismatch
+//! **You see.** A pod stays Pending; the scheduler says `node(s) didn't match Pod's node affinity/selector`.
+//! **Why.** `nodeSelector` wants labels that no usable node has, all of them at once.
+//! **How kokpit knows.** The selector is matched with every node's labels; the keys that no node has, and the values
+//! that nodes do have, are printed.
+//! **Looks alike.** `node-affinity-mismatch` (the rule stands under `affinity`), `pv-node-affinity-conflict` (the volume
+//! asks for a place, not the pod).
+//! **Mend it.** Git: `spec.template.spec.nodeSelector`. Live: `kubectl label node N key=value`, when the node really is
+//! what the label says.
+//!
+//! ## node-affinity-mismatch
+//! **You see.** A pod stays Pending; the scheduler says `node(s) didn't match Pod's node affinity/selector`.
+//! **Why.** Required node affinity is a list of alternatives; within one every condition must hold. No usable node
+//! satisfies any. An empty alternative matches nothing; `NotIn` matches nodes without the label.
+//! **How kokpit knows.** Every alternative is matched with every node.
+//! **Looks alike.** `node-selector-mismatch`; preferred affinity never keeps a pod away.
+//! **Mend it.** Git: `affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution`. Live: label the node.
+//!
+//! ## node-affinity-conflict
+//! **You see.** A pod stays Pending; the scheduler says `pod affinity terms conflict`.
+//! **Why.** Every alternative of the node affinity names nodes by `metadata.name`, and contradicts itself.
+//! **How kokpit knows.** The names of each alternative have nothing in common.
+//! **Looks alike.** `node-affinity-mismatch`.
+//! **Mend it.** Git: the `matchFields` of the node affinity.
+//!
+//! ## no-nodes-registered
+//! **You see.** Every new pod stays Pending; the scheduler says `no nodes available to schedule pods`.
+//! **Why.** The cluster has no Node object.
+//! **How kokpit knows.** The list of nodes is empty.
+//! **Looks alike.** Nodes that are there but NotReady have taints (`taint-untolerated`).
+//! **Mend it.** Live: bring the node group back.
+
+use super::{Placement, node_ref, placement};
+use crate::diagnose::causes::{Cause, Severity};
+use crate::diagnose::facts::{Case, Fact, Knowable};
+use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::kinds::NODES;
+use crate::diagnose::scheduling::node_selector::describe;
+use crate::diagnose::scheduling::{Node, Pod, node_affinity};
+use crate::diagnose::verdict::Fix;
+use crate::world::object::{bool_at, list_at, name, str_at};
+use crate::world::selector::Requirement;
+use crate::world::text::clean;
+use crate::world::time::human;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+const FILE: &str = include_str!("node.rs");
+
+/// The family's rows.
+pub const CAUSES: &[Cause] = &[
+    Cause {
+        id: "node-cordoned",
+        title: "the node is cordoned",
+        severity: Severity::Degraded,
+        kinds: &["Pod", "Node"],
+        file: FILE,
+        judge: cordoned,
+    },
+    Cause {
+        id: "node-selector-mismatch",
+        title: "no usable node has the labels that nodeSelector asks for",
+        severity: Severity::Outage,
+        kinds: &["Pod"],
+        file: FILE,
+        judge: |case, suspect| mismatch(case, suspect, true),
+    },
+    Cause {
+        id: "node-affinity-mismatch",
+        title: "no usable node satisfies the required node affinity",
+        severity: Severity::Outage,
+        kinds: &["Pod"],
+        file: FILE,
+        judge: |case, suspect| mismatch(case, suspect, false),
+    },
+    Cause {
+        id: "node-affinity-conflict",
+        title: "the node affinity contradicts itself",
+        severity: Severity::Degraded,
+        kinds: &["Pod"],
+        file: FILE,
+        judge: conflict,
+    },
+    Cause {
+        id: "no-nodes-registered",
+        title: "the cluster has no nodes",
+        severity: Severity::Outage,
+        kinds: &["Pod"],
+        file: FILE,
+        judge: no_nodes,
+    },
+];
+
+fn cordoned(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    if suspect.at.kind == "Node" {
+        let closed = bool_at(suspect.object, "/spec/unschedulable");
+        let found = || who(case, suspect.object, Match::on(&suspect.at, format!("{} is cordoned.", suspect.at.name)));
+        return Ok(if closed { vec![found().fix(uncordon(&suspect.at.name, false))] } else { vec![] });
+    }
+    let Some(placement) = placement(case, suspect)? else { return Ok(vec![]) };
+    let failing = placement.failing("NodeUnschedulable");
+    let Some(target) = deciding_node(&placement).or(failing.first().map(|(node, _)| *node)) else { return Ok(vec![]) };
+    let raw = case.list(NODES, None).known()?.unwrap_or_default();
+    let mut found = Match::on(&node_ref(&target.name), sentence(&placement, target, failing.len()));
+    if let Some(node) = raw.iter().find(|n| name(n) == target.name) {
+        found = who(case, node, found);
+    }
+    if failing.len() > 1 {
+        let text = format!("cordoned: {}", super::names(failing.iter().map(|(node, _)| *node)));
+        found = found.evidence(&suspect.at, "", "", text);
+    }
+    if placement.deciding() != "NodeUnschedulable" {
+        found = found.aside();
+    }
+    Ok(vec![placement.finish(case, suspect, "NodeUnschedulable", found)?])
+}
+
+/// The node whose uncordon was seen to help.
+fn deciding_node(placement: &Placement) -> Option<&Node> {
+    let change = placement.changes.found.iter().find(|c| c.plugin == "NodeUnschedulable")?;
+    placement.world.node(change.fits.first()?)
+}
+
+fn sentence(placement: &Placement, node: &Node, cordoned: usize) -> String {
+    let others = cordoned.saturating_sub(1);
+    match () {
+        _ if placement.deciding() != "NodeUnschedulable" => {
+            format!(
+                "{} cordoned.",
+                if cordoned == 1 { format!("{} is", node.name) } else { format!("{cordoned} nodes are") }
+            )
+        }
+        _ if others == 0 => format!("{} would take it, but is cordoned.", node.name),
+        _ => format!("{} would take it, but is cordoned, as {others} more are.", node.name),
+    }
+}
+
+/// Who cordoned a node and when, as far as managedFields tell, and signs that it is about to go.
+fn who(case: &Case<'_>, node: &Value, mut found: Match) -> Match {
+    let at = node_ref(name(node));
+    let owner = list_at(node, "/metadata/managedFields")
+        .iter()
+        .find(|m| m.pointer("/fieldsV1/f:spec/f:unschedulable").is_some());
+    let added = list_at(node, "/spec/taints").iter().find(|t| str_at(t, "/key") == "node.kubernetes.io/unschedulable");
+    let age = (owner.and_then(|m| case.age(str_at(m, "/time"))))
+        .or_else(|| added.and_then(|t| case.age(str_at(t, "/timeAdded"))));
+    let by = owner.map_or(String::new(), |m| format!(" by {}", clean(str_at(m, "/manager"))));
+    let since = age.map_or(String::new(), |s| format!(" {} ago", human(s)));
+    let text = format!("{} is cordoned{by}{since}", at.name);
+    found = found.evidence_aged(&at, "spec.unschedulable", "true", age, text);
+    let zone = str_at(node, "/metadata/labels/topology.kubernetes.io~1zone");
+    if !zone.is_empty() {
+        found = found.evidence(&at, "metadata.labels", zone, format!("{} is in zone {zone}", at.name));
+    }
+    let leaving = ["ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler", "karpenter.sh/disrupted"];
+    for taint in list_at(node, "/spec/taints").iter().filter(|t| leaving.contains(&str_at(t, "/key"))) {
+        let key = str_at(taint, "/key");
+        found =
+            found.evidence(&at, "spec.taints", key, format!("taint {key}: an autoscaler is about to remove the node"));
+    }
+    found
+}
+
+fn uncordon(node: &str, verified: bool) -> Fix {
+    Fix {
+        summary: format!("uncordon {node}, when the work on it is done"),
+        live: format!("kubectl uncordon {node}"),
+        git: None,
+        verified,
+    }
+}
+
+/// One of the two mismatch causes: of `nodeSelector`, or of the affinity where nodeSelector leaves nodes over.
+fn mismatch(case: &Case<'_>, suspect: &Suspect<'_>, by_selector: bool) -> Fact<Vec<Match>> {
+    let Some(placement) = placement(case, suspect)? else { return Ok(vec![]) };
+    let pod = Pod::new(suspect.object);
+    let failing = placement.failing("NodeAffinity");
+    let blocked_by_selector = failing.iter().filter(|(n, _)| !pod.required_node.selector_matches(&n.labels)).count();
+    let selector_first = blocked_by_selector > 0 && blocked_by_selector == failing.len();
+    if failing.is_empty() || selector_first != by_selector {
+        return Ok(vec![]);
+    }
+    let found = if by_selector { of_selector(suspect, &placement, &pod) } else { of_affinity(suspect, &placement) };
+    Ok(vec![placement.finish(case, suspect, "NodeAffinity", found)?])
+}
+
+fn of_selector(suspect: &Suspect<'_>, placement: &Placement, pod: &Pod) -> Match {
+    let wanted: Vec<String> = pod.required_node.selector.0.iter().map(describe).collect();
+    let failing = placement.failing("NodeAffinity").len();
+    let all = placement.world.nodes.len();
+    let how_many =
+        if failing == all { "No node has".to_owned() } else { format!("{failing} of {all} nodes do not have") };
+    let mut found =
+        Match::on(&suspect.at, format!("{how_many} the labels of its nodeSelector: {}.", wanted.join(" and ")));
+    for requirement in &pod.required_node.selector.0 {
+        found = values(suspect, placement, requirement, &format!("spec.nodeSelector[{}]", requirement.key), found);
+    }
+    found
+}
+
+fn of_affinity(suspect: &Suspect<'_>, placement: &Placement) -> Match {
+    let terms = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
+    let terms = list_at(suspect.object, terms);
+    let conditions = |term: &Value| -> Vec<Requirement> {
+        let both = ["/matchExpressions", "/matchFields"];
+        both.iter().flat_map(|list| list_at(term, list)).map(Requirement::from_value).collect()
+    };
+    let text: Vec<String> =
+        terms.iter().map(|t| conditions(t).iter().map(describe).collect::<Vec<_>>().join(" and ")).collect();
+    let failing = placement.failing("NodeAffinity").len();
+    let all = placement.world.nodes.len();
+    let how_many = if failing == all {
+        "No node satisfies".to_owned()
+    } else {
+        format!("{failing} of {all} nodes do not satisfy")
+    };
+    let mut found = Match::on(&suspect.at, format!("{how_many} its required node affinity: {}.", text.join(", or ")));
+    for (i, term) in terms.iter().enumerate() {
+        for requirement in conditions(term).iter().filter(|r| r.key != "metadata.name") {
+            let path = format!(
+                "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[{i}]"
+            );
+            found = values(suspect, placement, requirement, &path, found);
+        }
+    }
+    found
+}
+
+/// `wants zone=eu-1c; nodes have eu-1a (3), eu-1b (3)`
+fn values(suspect: &Suspect<'_>, placement: &Placement, wanted: &Requirement, path: &str, found: Match) -> Match {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut without = 0;
+    for node in &placement.world.nodes {
+        match node.labels.get(&wanted.key) {
+            Some(value) => *counts.entry(value).or_default() += 1,
+            None => without += 1,
+        }
+    }
+    let mut have: Vec<String> = counts.iter().take(super::NAMED).map(|(v, n)| format!("{v} ({n})")).collect();
+    if without > 0 {
+        have.push(format!("no such label ({without})"));
+    }
+    let text = format!("wants {}; nodes have {}", describe(wanted), have.join(", "));
+    found.evidence(&suspect.at, path, &describe(wanted), text)
+}
+
+fn conflict(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let Some(placement) = placement(case, suspect)? else { return Ok(vec![]) };
+    if placement.refusal("NodeAffinity") != Some(node_affinity::CONFLICT) {
+        return Ok(vec![]);
+    }
+    let found = Match::on(&suspect.at, "Its node affinity names nodes that exclude each other.");
+    let path = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution";
+    let found =
+        found.evidence(&suspect.at, path, "", "every alternative's metadata.name conditions have no name in common");
+    Ok(vec![found.scheduling(placement.scheduling.clone())])
+}
+
+fn no_nodes(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let Some(placement) = placement(case, suspect)? else { return Ok(vec![]) };
+    let none = placement.world.nodes.is_empty();
+    Ok(if none { vec![Match::on(&suspect.at, "The cluster has no nodes.")] } else { vec![] })
+}
