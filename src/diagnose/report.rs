@@ -1,9 +1,380 @@
-//! The verdict as text for people: lines of styled spans for 80 columns, which the terminal screen and
-//! `kokpit why` both print.
+//! The verdict as text for people: lines of styled spans for 80 columns (or more), which the terminal screen draws
+//! and `kokpit why` prints.
+//!
+//! Every line may carry the object it speaks of (what Enter jumps to) and the number of a fix (what a digit runs).
 
-use super::verdict::Verdict;
+mod wrap;
 
-/// The report as plain text.
+use super::case::Subject;
+use super::verdict::{Confidence, Evidence, Finding, Fix, Hop, Mark, Scheduling, State, Verdict};
+use crate::world::object::ObjectRef;
+use crate::world::time::human;
+use wrap::{pad, width};
+
+/// What a piece of text is, so that a theme (or a terminal without colour) can decide how it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Style {
+    /// Running text.
+    Plain,
+    /// The headline and section titles.
+    Title,
+    /// What is wrong: the reason, a broken hop, a refusing filter.
+    Bad,
+    /// What works.
+    Good,
+    /// What could not be said.
+    Warn,
+    /// Ids, rules, what follows from something else.
+    Dim,
+    /// A command to run.
+    Command,
+}
+
+/// One line: spans from left to right, and what it is about.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Line {
+    /// Styled pieces of text.
+    pub spans: Vec<(Style, String)>,
+    /// The object to jump to.
+    pub object: Option<ObjectRef>,
+    /// The number of the fix that this line (and the ones after it without a number) describes, from 1.
+    pub fix: Option<usize>,
+}
+
+impl Line {
+    fn new(spans: impl IntoIterator<Item = (Style, String)>) -> Self {
+        Self { spans: spans.into_iter().collect(), ..Self::default() }
+    }
+
+    fn about(mut self, object: &ObjectRef) -> Self {
+        self.object = Some(object.clone());
+        self
+    }
+
+    /// The text without styles.
+    pub fn text(&self) -> String {
+        self.spans.iter().map(|(_, text)| text.as_str()).collect()
+    }
+}
+
+/// The report for a width of `columns` (at least 40 are assumed).
+pub fn lines(verdict: &Verdict, columns: usize) -> Vec<Line> {
+    let mut page = Page { columns: columns.max(40), lines: Vec::new() };
+    page.headline(verdict);
+    page.rule();
+    page.reason(verdict);
+    page.chain(&verdict.chain);
+    if let Some(scheduling) = &verdict.scheduling {
+        page.matrix(scheduling);
+    }
+    page.fixes(verdict);
+    page.findings("Follows from it", &verdict.contributing);
+    page.findings("Also true, not the reason", &verdict.also_true);
+    page.unreadable(verdict);
+    page.lines
+}
+
+/// The report as plain text for 80 columns, a newline after every line.
 pub fn plain(verdict: &Verdict) -> String {
-    format!("{verdict:?}")
+    lines(verdict, 80).iter().map(|line| format!("{}\n", line.text().trim_end())).collect()
+}
+
+struct Page {
+    columns: usize,
+    lines: Vec<Line>,
+}
+
+impl Page {
+    fn headline(&mut self, verdict: &Verdict) {
+        let subject = match &verdict.subject {
+            Some(Subject::Object(at)) => format!("{at}  {}", verdict.headline),
+            Some(Subject::Url(_)) | None => verdict.headline.clone(),
+        };
+        let left = [verdict.cluster.as_str(), subject.as_str()]
+            .iter()
+            .filter(|t| !t.is_empty())
+            .copied()
+            .collect::<Vec<_>>()
+            .join("  ");
+        let right = match (&verdict.primary, verdict.state) {
+            (Some(primary), _) => confidence(primary.confidence),
+            (None, State::Fine) => "fine",
+            (None, _) => "unknown",
+        };
+        let room = self.columns.saturating_sub(width(right) + 2);
+        let mut parts = wrap::wrap(&left, room.saturating_sub(1));
+        let first = if parts.is_empty() { String::new() } else { parts.remove(0) };
+        let style = match verdict.state {
+            State::Broken => Style::Bad,
+            State::Fine => Style::Good,
+            State::Unknown => Style::Warn,
+        };
+        let mut line = Line::new([(Style::Title, format!(" {}", pad(&first, room))), (style, right.to_owned())]);
+        if let Some(Subject::Object(at)) = &verdict.subject {
+            line = line.about(at);
+        }
+        self.lines.push(line);
+        self.lines.extend(parts.into_iter().map(|p| Line::new([(Style::Title, format!(" {p}"))])));
+    }
+
+    fn rule(&mut self) {
+        self.lines.push(Line::new([(Style::Dim, format!(" {}", "─".repeat(self.columns.saturating_sub(2))))]));
+    }
+
+    fn blank(&mut self) {
+        if self.lines.last().is_some_and(|line| !line.spans.is_empty()) {
+            self.lines.push(Line::default());
+        }
+    }
+
+    fn reason(&mut self, verdict: &Verdict) {
+        let Some(primary) = &verdict.primary else {
+            let (style, text) = match verdict.state {
+                State::Fine => (Style::Good, "✓ Nothing is wrong."),
+                _ => (Style::Warn, "? No known cause matches. What was looked at stands below."),
+            };
+            self.lines.push(Line::new([(style, format!(" {text}"))]));
+            return;
+        };
+        self.wrapped(" ● ", Style::Bad, &primary.summary, Some(&primary.object));
+        self.wrapped("   ", Style::Dim, &format!("{}  on {}", primary.cause, primary.object), Some(&primary.object));
+        for evidence in &primary.evidence {
+            self.evidence(evidence, &primary.object);
+        }
+    }
+
+    fn evidence(&mut self, evidence: &Evidence, of: &ObjectRef) {
+        let mut text = evidence.text.clone();
+        if let Some(age) = evidence.age_s.filter(|_| !text.contains(" ago")) {
+            text.push_str(&format!("  ({} ago)", human(age)));
+        }
+        if evidence.object != *of && !text.contains(&evidence.object.name) {
+            text = format!("{}: {text}", evidence.object);
+        }
+        self.wrapped("   · ", Style::Plain, &text, Some(&evidence.object));
+    }
+
+    fn chain(&mut self, chain: &[Hop]) {
+        if chain.is_empty() {
+            return;
+        }
+        self.blank();
+        let name = chain.iter().map(|hop| width(&hop.name)).max().unwrap_or_default();
+        for hop in chain {
+            let (mark, style) = match hop.mark {
+                Mark::Ok => ("✓", Style::Good),
+                Mark::Broken => ("✗", Style::Bad),
+                Mark::Follows => ("·", Style::Dim),
+                Mark::Unknown => ("?", Style::Warn),
+            };
+            let text_style = if hop.mark == Mark::Follows { Style::Dim } else { Style::Plain };
+            let head = format!(" {mark} {}  ", pad(&hop.name, name));
+            let room = self.columns.saturating_sub(width(&head) + 1);
+            for (n, part) in wrap::wrap(&hop.text, room).into_iter().enumerate() {
+                let first = if n == 0 { head.clone() } else { " ".repeat(width(&head)) };
+                let mut line = Line::new([(style, first), (text_style, part)]);
+                line.object.clone_from(&hop.object);
+                self.lines.push(line);
+            }
+        }
+    }
+
+    /// A row per node, nearest miss first; columns that do not fit are dropped from the right, the verdict never.
+    fn matrix(&mut self, scheduling: &Scheduling) {
+        self.blank();
+        for (plugin, text) in &scheduling.prefilter {
+            self.wrapped(" ✗ ", Style::Bad, &format!("{plugin}: {text} (before any node is looked at)"), None);
+        }
+        let Some(first) = scheduling.matrix.first() else { return };
+        let titles: Vec<&str> = first.cells.iter().map(|(title, ..)| title.as_str()).collect();
+        let cell = |text: &str, passes: bool| if passes { text.to_owned() } else { format!("✗ {text}") };
+        let node = scheduling.matrix.iter().map(|row| width(&row.node)).max().unwrap_or(4).clamp(4, 24);
+        let mut widths: Vec<usize> = titles.iter().map(|t| width(t)).collect();
+        for row in &scheduling.matrix {
+            for (n, (_, text, passes)) in row.cells.iter().enumerate().take(widths.len()) {
+                widths[n] = widths[n].max(width(&cell(text, *passes)).min(26));
+            }
+        }
+        let mut room = self.columns.saturating_sub(node + 4 + 8);
+        let shown = widths.iter().take_while(|w| {
+            let fits = room >= **w + 2;
+            room = room.saturating_sub(**w + 2);
+            fits
+        });
+        let shown = shown.count();
+        let mut head = format!("   {}  ", pad("NODE", node));
+        for (title, w) in titles.iter().zip(&widths).take(shown) {
+            head.push_str(&format!("{}  ", pad(title, *w)));
+        }
+        self.lines.push(Line::new([(Style::Dim, format!("{head}verdict"))]));
+        const MOST: usize = 12;
+        for row in scheduling.matrix.iter().take(MOST) {
+            let mut line = Line::new([(Style::Plain, format!("   {}  ", pad(&row.node, node)))]);
+            for ((_, text, passes), w) in row.cells.iter().zip(&widths).take(shown) {
+                let style = if *passes { Style::Dim } else { Style::Bad };
+                line.spans.push((style, format!("{}  ", pad(&cell(text, *passes), *w))));
+            }
+            line.spans.push(match row.away {
+                0 => (Style::Good, "fits".to_owned()),
+                n => (Style::Plain, format!("{n} away")),
+            });
+            self.lines.push(line.about(&ObjectRef::new("", "Node", "", &row.node)));
+        }
+        if scheduling.matrix.len() > MOST {
+            let more = scheduling.matrix.len() - MOST;
+            self.lines.push(Line::new([(Style::Dim, format!("   … and {more} more nodes"))]));
+        }
+    }
+
+    fn fixes(&mut self, verdict: &Verdict) {
+        let Some(primary) = verdict.primary.as_ref().filter(|p| !p.fixes.is_empty()) else { return };
+        self.blank();
+        let verified = primary.fixes.iter().any(|fix| fix.verified);
+        let title = match (verdict.scheduling.is_some(), verified) {
+            (true, true) => "Smallest change that makes it fit (checked by re-evaluating):",
+            _ => "How to mend it, smallest change first:",
+        };
+        self.lines.push(Line::new([(Style::Title, format!(" {title}"))]));
+        for (n, fix) in primary.fixes.iter().enumerate() {
+            self.fix(n + 1, fix, &primary.object);
+        }
+    }
+
+    fn fix(&mut self, number: usize, fix: &Fix, of: &ObjectRef) {
+        let from = self.lines.len();
+        self.wrapped(&format!("   {number}  "), Style::Plain, &fix.summary, Some(of));
+        if !fix.live.is_empty() {
+            // A command is never wrapped: it is there to be copied.
+            self.lines.push(Line::new([(Style::Dim, "      live  ".into()), (Style::Command, fix.live.clone())]));
+        }
+        if let Some(git) = &fix.git {
+            let revision = if git.revision.is_empty() { String::new() } else { format!(" {}", git.revision) };
+            let field = if git.field.is_empty() { String::new() } else { format!("  {}", git.field) };
+            let text = format!("{}{revision} {}{field}  (Application {})", git.repo, git.path, git.application);
+            self.wrapped("      git   ", Style::Plain, &text, None);
+        }
+        if let Some(line) = self.lines.get_mut(from) {
+            line.fix = Some(number);
+        }
+    }
+
+    fn findings(&mut self, title: &str, findings: &[Finding]) {
+        if findings.is_empty() {
+            return;
+        }
+        self.blank();
+        self.lines.push(Line::new([(Style::Title, format!(" {title}:"))]));
+        for finding in findings {
+            self.wrapped(
+                "   · ",
+                Style::Plain,
+                &format!("{}  [{} on {}]", finding.summary, finding.cause, finding.object),
+                Some(&finding.object),
+            );
+            // What the sentence says already needs no second line.
+            for evidence in finding.evidence.iter().filter(|e| !finding.summary.contains(&e.text)).take(6) {
+                let text = match evidence.age_s.filter(|_| !evidence.text.contains(" ago")) {
+                    Some(age) => format!("{}  ({} ago)", evidence.text, human(age)),
+                    None => evidence.text.clone(),
+                };
+                self.wrapped("       ", Style::Dim, &text, Some(&evidence.object));
+            }
+        }
+    }
+
+    fn unreadable(&mut self, verdict: &Verdict) {
+        if verdict.unreadable.is_empty() {
+            return;
+        }
+        self.blank();
+        self.lines.push(Line::new([(Style::Warn, " Not readable:".to_owned())]));
+        for hole in &verdict.unreadable {
+            let text = format!("{} ({}) – would decide: {}", hole.resource, hole.reason, hole.would_decide);
+            self.wrapped("   · ", Style::Warn, &text, None);
+        }
+    }
+
+    /// A paragraph behind a first column; the lines after the first are indented alike.
+    fn wrapped(&mut self, head: &str, style: Style, text: &str, object: Option<&ObjectRef>) {
+        let indent = width(head);
+        let room = self.columns.saturating_sub(indent + 1);
+        for (n, part) in wrap::wrap(text, room).into_iter().enumerate() {
+            let first = if n == 0 { head.to_owned() } else { " ".repeat(indent) };
+            self.lines.push(Line { spans: vec![(style, first), (style, part)], object: object.cloned(), fix: None });
+        }
+    }
+}
+
+/// The word for a confidence.
+pub fn confidence(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Certain => "certain",
+        Confidence::High => "high",
+        Confidence::Medium => "medium",
+        Confidence::Low => "low",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::finding::Match;
+
+    fn verdict() -> Verdict {
+        let pod = ObjectRef::new("", "Pod", "shop", "web-1");
+        let found = Match::on(&pod, "Container web is killed at its memory limit (OOMKilled).").evidence_aged(
+            &pod,
+            "status",
+            "137",
+            Some(90),
+            "OOMKilled: exit 137 after about 40 s, which is a long story that has to be wrapped somewhere",
+        );
+        let mut finding = found.finding;
+        finding.cause = "crash-oom-container".into();
+        finding.fixes.push(Fix {
+            summary: "raise the limit".into(),
+            live: "kubectl set resources".into(),
+            ..Fix::default()
+        });
+        Verdict {
+            subject: Some(Subject::Object(pod)),
+            state: State::Broken,
+            headline: "CrashLoopBackOff 4m".into(),
+            primary: Some(finding),
+            ..Verdict::default()
+        }
+    }
+
+    #[test]
+    fn no_line_but_a_command_is_wider_than_the_screen() {
+        for columns in [40, 80, 120] {
+            for line in lines(&verdict(), columns) {
+                let command = line.spans.iter().any(|(style, _)| *style == Style::Command);
+                assert!(command || width(&line.text()) <= columns, "{columns}: {}", line.text());
+            }
+        }
+    }
+
+    #[test]
+    fn the_report_says_what_where_and_how() {
+        let text = plain(&verdict());
+        for wanted in [
+            "Pod shop/web-1  CrashLoopBackOff 4m",
+            "certain",
+            "● Container web",
+            "crash-oom-container",
+            "1  raise the limit",
+            "live  kubectl",
+        ] {
+            assert!(text.contains(wanted), "{wanted} is missing in\n{text}");
+        }
+        let with_fix = lines(&verdict(), 80).into_iter().find(|line| line.fix == Some(1)).unwrap();
+        assert_eq!(with_fix.object.unwrap().name, "web-1");
+    }
+
+    #[test]
+    fn nothing_wrong_is_said_in_a_sentence() {
+        let fine = Verdict { state: State::Fine, headline: "3/3 ready".into(), ..Verdict::default() };
+        assert!(plain(&fine).contains("✓ Nothing is wrong."));
+    }
 }
