@@ -9,13 +9,13 @@ mod stored;
 mod write;
 
 pub use failure::{Cause, Failure};
-pub use kinds::{builtin_kinds, has_status};
+pub use kinds::{builtin_kinds, is_custom};
 pub use stored::Stored;
 
 use crate::world::object::{Resource, ResourceId, str_at};
 use crate::world::time::Time;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
@@ -52,6 +52,8 @@ pub struct Event {
     pub change: Change,
     /// Kind of the object.
     pub id: ResourceId,
+    /// `namespace/name`, or the name alone for cluster-scoped kinds.
+    pub key: String,
     /// The object after the write (its last state if deleted).
     pub object: Stored,
     /// The object before the write: a watch with a selector needs it to know what its client has seen.
@@ -108,6 +110,7 @@ type Table = BTreeMap<String, Stored>;
 struct State {
     kinds: Arc<[Resource]>,
     base: Vec<Resource>,
+    custom_status: HashSet<ResourceId>,
     tables: HashMap<ResourceId, Table>,
     events: VecDeque<Event>,
     window: usize,
@@ -138,6 +141,7 @@ impl Store {
         let state = State {
             kinds: kinds.clone().into(),
             base: kinds,
+            custom_status: HashSet::new(),
             tables,
             events: VecDeque::new(),
             window: WINDOW,
@@ -232,6 +236,24 @@ impl Store {
         Ok(state.events.range(from..).cloned().collect())
     }
 
+    /// Every event of one kind with a resource version above `version`, oldest first, and the version they reach.
+    ///
+    /// # Errors
+    /// As [`events_since`](Self::events_since).
+    pub fn events_of(&self, id: &ResourceId, version: u64) -> Result<(u64, Vec<Event>), Failure> {
+        let state = self.read();
+        if version < state.compacted {
+            return Err(Failure::expired(version, state.compacted));
+        }
+        let from = state.events.partition_point(|event| event.version <= version);
+        Ok((state.version, state.events.range(from..).filter(|event| &event.id == id).cloned().collect()))
+    }
+
+    /// Whether a kind has a status subresource, so that writing an object leaves its status alone.
+    pub fn has_status(&self, id: &ResourceId) -> bool {
+        self.read().has_status(id)
+    }
+
     /// One object; `namespace` is `""` for cluster-scoped kinds.
     pub fn get(&self, id: &ResourceId, namespace: &str, name: &str) -> Option<Arc<Value>> {
         self.get_stored(id, namespace, name).map(|stored| stored.value())
@@ -252,25 +274,29 @@ impl Store {
         self.read().tables.get(id).map_or(0, BTreeMap::len)
     }
 
-    /// Up to `limit` objects after the key `after`, of one namespace or of all.
+    /// Up to `limit` objects after the key `after`, of one namespace or of all, as they are now.
     pub fn page(&self, id: &ResourceId, namespace: Option<&str>, after: Option<&str>, limit: usize) -> Page {
         let state = self.read();
-        let Some(table) = state.tables.get(id) else { return Page { version: state.version, ..Page::default() } };
-        let prefix = namespace.filter(|ns| !ns.is_empty()).map(|ns| format!("{ns}/")).unwrap_or_default();
-        let start = match after {
-            Some(key) => Bound::Excluded(key.to_string()),
-            None => Bound::Included(prefix.clone()),
-        };
-        let mut rest = table.range((start, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(&prefix));
-        let mut page = Page { version: state.version, ..Page::default() };
-        let mut last = None;
-        for (key, stored) in rest.by_ref().take(limit) {
-            last = Some(key);
-            page.items.push(stored.clone());
+        state.page(id, namespace, after, limit, state.version)
+    }
+
+    /// As [`page`](Self::page), but as the objects were at a resource version, so that pages fit together.
+    ///
+    /// # Errors
+    /// `410 Expired` when the window no longer reaches back that far.
+    pub fn page_at(
+        &self,
+        id: &ResourceId,
+        namespace: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+        version: u64,
+    ) -> Result<Page, Failure> {
+        let state = self.read();
+        if version < state.compacted {
+            return Err(Failure::expired(version, state.compacted));
         }
-        page.remaining = rest.count();
-        page.next = last.filter(|_| page.remaining > 0).cloned();
-        page
+        Ok(state.page(id, namespace, after, limit, version))
     }
 
     /// Creates an object: fills in `apiVersion`, `kind`, `uid`, `creationTimestamp`, `resourceVersion`, `generation`
@@ -418,6 +444,48 @@ impl State {
         self.kinds.iter().find(|kind| &kind.id == id).cloned()
     }
 
+    fn has_status(&self, id: &ResourceId) -> bool {
+        kinds::has_status(id) || self.custom_status.contains(id)
+    }
+
+    fn page(&self, id: &ResourceId, namespace: Option<&str>, after: Option<&str>, limit: usize, version: u64) -> Page {
+        let mut page = Page { version, ..Page::default() };
+        let Some(table) = self.tables.get(id) else { return page };
+        let prefix = namespace.filter(|ns| !ns.is_empty()).map(|ns| format!("{ns}/")).unwrap_or_default();
+        let start = || match after {
+            Some(key) => Bound::Excluded(key.to_string()),
+            None => Bound::Included(prefix.clone()),
+        };
+        let past = self.changed_since(id, version);
+        let now = table.range((start(), Bound::Unbounded)).take_while(|(key, _)| key.starts_with(&prefix));
+        let mut now = now.filter(|(key, _)| !past.contains_key(*key)).peekable();
+        let then = past.range((start(), Bound::Unbounded)).take_while(|(key, _)| key.starts_with(&prefix));
+        let mut then = then.filter_map(|(key, before)| Some((key, before.as_ref()?))).peekable();
+        let mut last = None;
+        while page.items.len() < limit {
+            let from_now = match (now.peek(), then.peek()) {
+                (Some((a, _)), Some((b, _))) => a < b,
+                (a, _) => a.is_some(),
+            };
+            let Some((key, stored)) = (if from_now { now.next() } else { then.next() }) else { break };
+            last = Some(key);
+            page.items.push(stored.clone());
+        }
+        page.remaining = now.count() + then.count();
+        page.next = last.filter(|_| page.remaining > 0).cloned();
+        page
+    }
+
+    /// What stood at every key of a kind that was written after `version` (nothing, where it was created since).
+    fn changed_since(&self, id: &ResourceId, version: u64) -> BTreeMap<String, Option<Stored>> {
+        let from = self.events.partition_point(|event| event.version <= version);
+        let mut past = BTreeMap::new();
+        for event in self.events.range(from..).filter(|event| &event.id == id) {
+            past.entry(event.key.clone()).or_insert_with(|| event.before.clone());
+        }
+        past
+    }
+
     fn put(&mut self, id: &ResourceId, key: String, stored: Stored, version: u64) {
         self.version = self.version.max(version);
         self.compacted = self.version;
@@ -440,7 +508,11 @@ impl State {
         }
         let mut all = self.base.clone();
         let definitions = self.tables.get(written).into_iter().flat_map(BTreeMap::values);
-        for kind in definitions.filter_map(|stored| kinds::of_definition(&stored.value())) {
+        self.custom_status.clear();
+        for (kind, status) in definitions.filter_map(|stored| kinds::of_definition(&stored.value())) {
+            if status {
+                self.custom_status.insert(kind.id.clone());
+            }
             if !all.iter().any(|known| known.id == kind.id) {
                 all.push(kind);
             }

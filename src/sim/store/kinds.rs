@@ -82,8 +82,8 @@ pub fn builtin_kinds() -> Vec<Resource> {
         .collect()
 }
 
-/// Whether a kind has a status subresource, so that writing the object leaves its status alone. Argo CD's definitions
-/// have none; other custom kinds say so in their definition, and none of them is asked here.
+/// Whether a built-in kind has a status subresource. Argo CD's Applications have none; other custom kinds say so in
+/// their definition.
 pub fn has_status(id: &ResourceId) -> bool {
     matches!(
         (id.group.as_str(), id.plural.as_str()),
@@ -107,18 +107,24 @@ pub fn has_status(id: &ResourceId) -> bool {
     )
 }
 
+/// Whether a kind comes from a definition: items of its lists carry `apiVersion` and `kind`, and it knows no strategic
+/// merge patch.
+pub fn is_custom(id: &ResourceId) -> bool {
+    id.group == "argoproj.io" || !BUILTIN.iter().any(|line| line.0 == id.group && line.2 == id.plural)
+}
+
 /// Whether objects of a kind carry `metadata.generation`.
 pub fn has_generation(id: &ResourceId) -> bool {
     match id.group.as_str() {
         "" => matches!(id.plural.as_str(), "pods" | "replicationcontrollers"),
         "rbac.authorization.k8s.io" | "storage.k8s.io" | "coordination.k8s.io" => false,
-        "discovery.k8s.io" => true,
         _ => true,
     }
 }
 
-/// The kind that a CustomResourceDefinition adds: its storage version, or the first one served.
-pub fn of_definition(definition: &Value) -> Option<Resource> {
+/// The kind that a CustomResourceDefinition adds, in its storage version or the first one served, and whether it has a
+/// status subresource.
+pub fn of_definition(definition: &Value) -> Option<(Resource, bool)> {
     let versions = list_at(definition, "/spec/versions");
     let served = |v: &&Value| bool_at(v, "/served");
     let version = versions.iter().filter(served).find(|v| bool_at(v, "/storage")).or(versions.iter().find(served))?;
@@ -131,7 +137,7 @@ pub fn of_definition(definition: &Value) -> Option<Resource> {
         "" => kind.to_lowercase(),
         named => named.to_string(),
     };
-    Some(Resource {
+    let kind = Resource {
         id: ResourceId::new(str_at(definition, "/spec/group"), plural),
         version: str_at(version, "/name").into(),
         kind: kind.into(),
@@ -143,5 +149,6 @@ pub fn of_definition(definition: &Value) -> Option<Resource> {
             .map(Into::into)
             .collect(),
         verbs: VERBS.iter().map(|v| v.to_string()).collect(),
-    })
+    };
+    Some((kind, version.pointer("/subresources/status").is_some()))
 }

@@ -168,3 +168,19 @@ fn text_and_value_are_the_same_object() {
     let stored = Stored::shared(parsed);
     assert_eq!(&stored.bytes()[..], br#"{"metadata":{"name":"web","namespace":"shop"}}"#);
 }
+
+#[test]
+fn a_later_page_shows_the_moment_of_the_first() {
+    let store = store();
+    for name in ["a", "b", "d"] {
+        store.create(&pods(), pod(name)).unwrap();
+    }
+    let first = store.page(&pods(), None, None, 1);
+    store.create(&pods(), pod("c")).unwrap();
+    store.delete(&pods(), "shop", "b", &DeleteOptions::now()).unwrap();
+    let rest = store.page_at(&pods(), None, first.next.as_deref(), 9, first.version).unwrap();
+    let names: Vec<String> = rest.items.iter().map(|s| str_at(&s.value(), "/metadata/name").into()).collect();
+    assert_eq!(names, ["b", "d"]);
+    store.forget_history();
+    assert_eq!(store.page_at(&pods(), None, None, 9, first.version).unwrap_err().code, 410);
+}

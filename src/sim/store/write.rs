@@ -2,7 +2,7 @@
 //!
 //! Semantics: `apiserver/pkg/registry/generic/registry/store.go` and `apiserver/pkg/registry/rest/{create,update,delete}.go`.
 
-use super::{Change, DeleteOptions, Event, Failure, Propagation, State, Stored, has_status, key, kinds};
+use super::{Change, DeleteOptions, Event, Failure, Propagation, State, Stored, key, kinds};
 use crate::world::object::{Resource, ResourceId, int_at, list_at, name, namespace, str_at};
 use crate::world::time::Time;
 use serde_json::{Map, Value, json};
@@ -87,7 +87,7 @@ impl Writer<'_> {
         keep_server_fields(&mut object, &old)?;
         let mut new = match part {
             Part::Both => object,
-            Part::Main if has_status(&kind.id) => with_status_of(object, &old),
+            Part::Main if self.state.has_status(&kind.id) => with_status_of(object, &old),
             Part::Main => object,
             Part::Status => status_into(&old, &object),
         };
@@ -179,9 +179,16 @@ impl Writer<'_> {
         let table = state.tables.entry(kind.id.clone()).or_default();
         match change {
             Change::Deleted => table.remove(&key),
-            _ => table.insert(key, stored.clone()),
+            _ => table.insert(key.clone(), stored.clone()),
         };
-        state.events.push_back(Event { version: state.version, change, id: kind.id.clone(), object: stored, before });
+        state.events.push_back(Event {
+            version: state.version,
+            change,
+            id: kind.id.clone(),
+            key,
+            object: stored,
+            before,
+        });
         state.trim();
         state.refresh_kinds(&kind.id);
         value

@@ -1,0 +1,214 @@
+//! A small shell for the containers of an embedded cluster: enough to look around in, nothing runs outside this process.
+
+use std::collections::BTreeMap;
+
+/// What a command said and how it ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+    /// Exit code.
+    pub code: i32,
+    /// Whether the shell itself is to end.
+    pub exit: bool,
+}
+
+impl Outcome {
+    fn said(out: impl Into<String>) -> Self {
+        Self { out: out.into(), ..Self::default() }
+    }
+
+    fn failed(code: i32, err: impl Into<String>) -> Self {
+        Self { err: err.into(), code, ..Self::default() }
+    }
+}
+
+/// Where commands run: one container.
+#[derive(Clone, Debug)]
+pub struct Shell {
+    /// Name of the pod, its host name.
+    pub host: String,
+    /// Files by absolute path.
+    pub files: BTreeMap<String, String>,
+    /// Environment of the container.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Shell {
+    /// Whether a program is there.
+    pub fn knows(program: &str) -> bool {
+        let name = program.rsplit('/').next().unwrap_or_default();
+        matches!(
+            name,
+            "sh" | "ash"
+                | "bash"
+                | "echo"
+                | "cat"
+                | "ls"
+                | "env"
+                | "printenv"
+                | "hostname"
+                | "pwd"
+                | "true"
+                | "false"
+                | "exit"
+                | "cd"
+        )
+    }
+
+    /// Runs one program with its arguments.
+    pub fn run(&self, command: &[String]) -> Outcome {
+        let Some((program, args)) = command.split_first() else { return Outcome::default() };
+        match program.rsplit('/').next().unwrap_or_default() {
+            "sh" | "ash" | "bash" => match args {
+                [flag, script, ..] if flag == "-c" => self.script(script),
+                _ => Outcome::default(),
+            },
+            "echo" => match args.split_first() {
+                Some((flag, rest)) if flag == "-n" => Outcome::said(rest.join(" ")),
+                _ => Outcome::said(format!("{}\n", args.join(" "))),
+            },
+            "cat" => self.cat(args),
+            "ls" => Outcome::said(self.list(args.iter().find(|arg| !arg.starts_with('-')).map_or("/", String::as_str))),
+            "env" | "printenv" => {
+                Outcome::said(self.env.iter().map(|(key, value)| format!("{key}={value}\n")).collect::<String>())
+            }
+            "hostname" => Outcome::said(format!("{}\n", self.host)),
+            "pwd" => Outcome::said("/\n"),
+            "true" | "cd" => Outcome::default(),
+            "false" => Outcome { code: 1, ..Outcome::default() },
+            "exit" => Outcome {
+                code: args.first().and_then(|n| n.parse().ok()).unwrap_or(0),
+                exit: true,
+                ..Outcome::default()
+            },
+            _ => Outcome::failed(127, format!("sh: {program}: not found\n")),
+        }
+    }
+
+    /// Runs the commands of a line, one after another, `&&` and `;` between them.
+    pub fn script(&self, text: &str) -> Outcome {
+        let mut all = Outcome::default();
+        let mut go = true;
+        for (after, words) in commands(text) {
+            go = match after {
+                After::Success => go && all.code == 0,
+                After::Any => true,
+            };
+            if !go || words.is_empty() {
+                continue;
+            }
+            let one = self.run(&words);
+            all.out.push_str(&one.out);
+            all.err.push_str(&one.err);
+            all.code = one.code;
+            if one.exit {
+                all.exit = true;
+                break;
+            }
+        }
+        all
+    }
+
+    fn cat(&self, paths: &[String]) -> Outcome {
+        let mut all = Outcome::default();
+        for path in paths {
+            match self.files.get(path) {
+                Some(text) => all.out.push_str(text),
+                None => {
+                    all.err.push_str(&format!("cat: can't open '{path}': No such file or directory\n"));
+                    all.code = 1;
+                }
+            }
+        }
+        all
+    }
+
+    fn list(&self, directory: &str) -> String {
+        let prefix = format!("{}/", directory.trim_end_matches('/'));
+        let inside = self.files.keys().filter_map(|path| path.strip_prefix(&prefix));
+        let mut names: Vec<&str> = inside.filter_map(|rest| rest.split('/').next()).collect();
+        names.dedup();
+        names.iter().map(|name| format!("{name}\n")).collect()
+    }
+}
+
+/// When the next command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Any,
+    Success,
+}
+
+/// Splits a line into commands of words; quotes hold words together.
+fn commands(text: &str) -> Vec<(After, Vec<String>)> {
+    let mut all = vec![(After::Any, Vec::new())];
+    let (mut word, mut open, mut quote) = (String::new(), false, None);
+    let mut chars = text.chars().peekable();
+    let finish = |all: &mut Vec<(After, Vec<String>)>, word: &mut String, open: &mut bool| {
+        if std::mem::take(open) {
+            let word = std::mem::take(word);
+            if let Some((_, words)) = all.last_mut() {
+                words.push(word);
+            }
+        }
+    };
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(end), c) if c == end => quote = None,
+            (Some(_), c) => word.push(c),
+            (None, '\'' | '"') => (quote, open) = (Some(c), true),
+            (None, '\\') => {
+                word.extend(chars.next());
+                open = true;
+            }
+            (None, ';' | '\n' | '&') => {
+                finish(&mut all, &mut word, &mut open);
+                let success = c == '&' && chars.next_if_eq(&'&').is_some();
+                all.push((if success { After::Success } else { After::Any }, Vec::new()));
+            }
+            (None, c) if c.is_whitespace() => finish(&mut all, &mut word, &mut open),
+            (None, c) => {
+                word.push(c);
+                open = true;
+            }
+        }
+    }
+    finish(&mut all, &mut word, &mut open);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell() -> Shell {
+        let files = [("/etc/app/config", "port=80\n"), ("/etc/hosts", "x\n")];
+        Shell {
+            host: "web-1".into(),
+            files: files.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect(),
+            env: BTreeMap::from([("A".to_string(), "1".to_string())]),
+        }
+    }
+
+    #[test]
+    fn a_line_of_commands() {
+        let shell = shell();
+        assert_eq!(shell.script("echo 'a  b' && cat /etc/hosts; false && echo no; hostname").out, "a  b\nx\nweb-1\n");
+        assert_eq!(shell.script("ls /etc").out, "app\nhosts\n");
+        assert_eq!(shell.script("nothing").code, 127);
+        let ended = shell.script("exit 3; echo no");
+        assert_eq!((ended.code, ended.exit, ended.out.as_str()), (3, true, ""));
+    }
+
+    #[test]
+    fn a_program_with_arguments() {
+        let run = |words: &[&str]| shell().run(&words.iter().map(|w| w.to_string()).collect::<Vec<_>>());
+        assert_eq!(run(&["sh", "-c", "cat /etc/app/config"]).out, "port=80\n");
+        assert_eq!(run(&["cat", "/nothing"]).code, 1);
+        assert_eq!(run(&["env"]).out, "A=1\n");
+        assert!(Shell::knows("/bin/sh") && !Shell::knows("rm"));
+    }
+}
