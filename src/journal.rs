@@ -95,10 +95,11 @@ pub struct Story {
 impl Story {
     /// How it ended; `None` while it is open.
     pub fn end(&self) -> Option<(End, &str, Time)> {
-        self.lines.iter().find_map(|line| match line {
-            Line::Closed { at, how, note } => Some((*how, note.as_str(), *at)),
+        // What was done can be taken back later: then it is open again.
+        match self.lines.iter().rfind(|line| matches!(line, Line::Closed { .. } | Line::Undo { .. })) {
+            Some(Line::Closed { at, how, note }) => Some((*how, note.as_str(), *at)),
             _ => None,
-        })
+        }
     }
 
     /// Whether somebody asked to take it back.
