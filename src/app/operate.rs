@@ -78,9 +78,17 @@ pub async fn run(site: &Site, plan: &Plan, progress: impl Fn(&OperationView)) ->
         plan: serde_json::to_value(plan).map_err(|e| e.to_string())?,
     };
     let record = Journal::new(site.paths.journal()).create(&header).map_err(|e| format!("{e}; nothing was done"))?;
-    Ok(Driver { site, plan: plan.clone(), machine: Machine::new(plan), record, undoing: false, began: header.at, progress }
-        .drive()
-        .await)
+    Ok(Driver {
+        site,
+        plan: plan.clone(),
+        machine: Machine::new(plan),
+        record,
+        undoing: false,
+        began: header.at,
+        progress,
+    }
+    .drive()
+    .await)
 }
 
 /// Goes on with an operation that an earlier run left open (also one that was being undone).
@@ -185,7 +193,8 @@ struct Replayed {
 impl Replayed {
     fn of(story: &Story) -> Result<Self, String> {
         let id = &story.header.id;
-        let foreign = |e: serde_json::Error| format!("the record of operation {id} is of another version of kokpit: {e}");
+        let foreign =
+            |e: serde_json::Error| format!("the record of operation {id} is of another version of kokpit: {e}");
         let plan: Plan = serde_json::from_value(story.header.plan.clone()).map_err(foreign)?;
         let machine = Machine::new(&plan);
         let mut replayed = Self { plan, machine, undoing: false };
@@ -330,7 +339,8 @@ fn view(plan: &Plan, machine: Option<&Machine>, status: OperationStatus, started
         Mark::Failed => StepMark::Failed,
         Mark::Skipped => StepMark::Skipped,
     };
-    let lines = plan.lines.iter().map(|l| PlanLine { label: l.label.clone(), text: l.text.clone(), sign: sign(l.sign) });
+    let lines =
+        plan.lines.iter().map(|l| PlanLine { label: l.label.clone(), text: l.text.clone(), sign: sign(l.sign) });
     let steps = machine.map_or(vec![], Machine::steps);
     OperationView {
         id: plan.id.clone(),

@@ -86,7 +86,9 @@ async fn live(site: &Site, patch: &Patch) -> Result<Event, String> {
             Err(_) => sent = true,
         }
     }
-    Err(format!("{object} was changed by others {CONFLICTS} times while this was being written; finish it when it is calmer"))
+    Err(format!(
+        "{object} was changed by others {CONFLICTS} times while this was being written; finish it when it is calmer"
+    ))
 }
 
 async fn mirror(site: &Site, git: &GitPlan) -> Result<Mirror, String> {
@@ -147,9 +149,9 @@ async fn push(site: &Site, git: &GitPlan, commit: &str, parent: &str) -> Result<
     match mirror.push(commit, parent).await {
         Ok(Push::Done { said }) => Ok(Event::Pushed { commit: commit.into(), said: clean(&said).into_owned() }),
         Ok(Push::Stale(said)) => Ok(Event::Stale { said: clean(&said).into_owned() }),
-        Err(e) if e.passing() => {
-            Err(format!("{e}. The commit is made but perhaps not pushed: finish the operation when the repository answers again"))
-        }
+        Err(e) if e.passing() => Err(format!(
+            "{e}. The commit is made but perhaps not pushed: finish the operation when the repository answers again"
+        )),
         Err(e) => Err(e.to_string()),
     }
 }

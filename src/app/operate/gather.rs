@@ -4,9 +4,9 @@ use super::{Options, Site};
 use crate::cluster::api::{ApiError, FIELD_MANAGER, STRATEGIC_PATCH, encode};
 use crate::config::Repository;
 use crate::effect::Intent;
+use crate::gitops::Refusal;
 use crate::gitops::locate::{self, Candidate, Source};
 use crate::gitops::mirror::{GitError, Mirror, Remote};
-use crate::gitops::Refusal;
 use crate::workflows::cordon::{self, NodeFacts};
 use crate::workflows::field::{self, FieldFacts, Want};
 use crate::workflows::{Line, Occasion, Plan, SyncPlan, Target, drain};
@@ -110,17 +110,17 @@ async fn cluster_repository(site: &Site) -> Result<(Mirror, Target), PlanError> 
     let missing = || PlanError::NoRepository { cluster: site.cluster.clone(), url: None };
     let name = site.config.settings(&site.cluster).repository.ok_or_else(missing)?;
     let repository = site.config.repository(&name).ok_or_else(|| {
-        PlanError::Refused(format!("config.toml gives {} the repository {name:?}, which it does not define", site.cluster))
+        PlanError::Refused(format!(
+            "config.toml gives {} the repository {name:?}, which it does not define",
+            site.cluster
+        ))
     })?;
     fetched(site, repository).await
 }
 
 async fn fetched(site: &Site, repository: &Repository) -> Result<(Mirror, Target), PlanError> {
-    let remote = Remote {
-        url: repository.url.clone(),
-        branch: repository.branch.clone(),
-        author: repository.author.clone(),
-    };
+    let remote =
+        Remote { url: repository.url.clone(), branch: repository.branch.clone(), author: repository.author.clone() };
     let mirror = Mirror::open(&site.paths.mirrors(), remote).await?;
     let tip = mirror.fetch().await?;
     let target = Target {
@@ -159,9 +159,10 @@ async fn applied_by(site: &Site, node: &Value, target: &Target, file: &str) -> O
     locate::tracking(node).ok()?;
     let (application, source) = application_of(site, node).await.ok()?;
     let same = locate::normalise(&source.url) == locate::normalise(&target.url)
-        || site.config.repository(&target.repository).is_some_and(|r| {
-            r.argo_urls.iter().any(|url| locate::normalise(url) == locate::normalise(&source.url))
-        });
+        || site
+            .config
+            .repository(&target.repository)
+            .is_some_and(|r| r.argo_urls.iter().any(|url| locate::normalise(url) == locate::normalise(&source.url)));
     (same && locate::belongs(&source, file)).then(|| sync_plan(&application, &source))
 }
 
@@ -232,7 +233,8 @@ fn resource(group: &str, version: &str, kind: &str) -> Resource {
 async fn drain(site: &Site, on: &Occasion<'_>, node: &str, options: &Options) -> Result<Plan, PlanError> {
     let (target, nodes) = nodes_facts(site, &[node.to_string()]).await?;
     let cordon = cordon::cordon(on, &target, &nodes)?;
-    let refuse = |what: &str, e: ApiError| PlanError::Refused(format!("the {what} of {} cannot be read: {e}", site.cluster));
+    let refuse =
+        |what: &str, e: ApiError| PlanError::Refused(format!("the {what} of {} cannot be read: {e}", site.cluster));
     let query = format!("fieldSelector={}", encode(&format!("spec.nodeName={node}")));
     let pods = list(site, "", "v1", "Pod", None, &query).await.map_err(|e| refuse("pods", e))?;
     let budgets = list(site, "policy", "v1", "PodDisruptionBudget", None, "").await;
@@ -275,9 +277,10 @@ async fn change(site: &Site, on: &Occasion<'_>, object: &ObjectRef, want: &Want)
         ahead = mirror.last_change(revision, &target.base, &file).await?;
     }
     let autoscalers = list(site, "autoscaling", "v2", "HorizontalPodAutoscaler", Some(&me.namespace), "").await;
-    let unread = autoscalers.as_ref().err().filter(|e| e.code() != 404).map(|e| {
-        Line::warning(format!("HorizontalPodAutoscalers cannot be read, so one may own the replicas: {e}"))
-    });
+    let unread =
+        autoscalers.as_ref().err().filter(|e| e.code() != 404).map(|e| {
+            Line::warning(format!("HorizontalPodAutoscalers cannot be read, so one may own the replicas: {e}"))
+        });
     let rejected = dry_run(site, &path, &object, want).await?;
     let sync = sync_plan(&application, &source);
     let autoscalers = autoscalers.unwrap_or_default();
