@@ -108,3 +108,17 @@ fn until(wake: Option<Time>) -> Duration {
     let at = Duration::from_secs(wake.0.max(0).unsigned_abs());
     at.saturating_sub(now).clamp(Duration::from_millis(20), LONGEST)
 }
+
+/// Records an event for a component that is not one of the controllers here.
+pub fn record(
+    store: &Store,
+    reporter: &'static str,
+    about: &serde_json::Value,
+    warning: bool,
+    reason: &'static str,
+    message: String,
+) {
+    let mut plan = Plan::default();
+    plan.event(reporter, about, warning, reason, message);
+    apply::all(store, plan.writes);
+}

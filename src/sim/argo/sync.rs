@@ -1,0 +1,308 @@
+//! Syncs: when, and how.
+
+use super::compare::{self, Comparison, LAST_APPLIED, Target, Tracked, applied, has_option, live};
+use super::{applications, delete, status};
+use crate::sim::controllers::meta::{annotation, deleting, remove_key, set, set_key, time_at};
+use crate::sim::fields;
+use crate::sim::store::Store;
+use crate::world::object::{ObjectRef, ResourceId, bool_at, int_at, list_at, name, str_at};
+use crate::world::time::Time;
+use serde_json::{Value, json};
+
+/// A sync to do.
+pub struct Request {
+    /// The `operation`, as it will stand in `operationState`.
+    operation: Value,
+    /// Only these objects; empty means all.
+    only: Vec<ObjectRef>,
+    prune: bool,
+}
+
+/// What the sync policy says.
+pub enum Decision {
+    /// Nothing to do, or nothing that may be done.
+    Nothing,
+    /// A heal that has to wait.
+    Later(Time),
+    /// Sync.
+    Now(Request),
+}
+
+/// Seconds before heal number `count + 1` of a revision: 0, 2, 6, 18 … 300.
+pub fn heal_delay(count: i64) -> i64 {
+    match count {
+        ..=0 => 0,
+        n => 2i64.saturating_mul(3i64.saturating_pow((n - 1).clamp(0, 10) as u32)).min(300),
+    }
+}
+
+/// The rules of automated sync: one attempt per commit; after a success, heals if the policy says so.
+pub fn decide(app: &Value, target: &Target, found: &Comparison, now: Time) -> Decision {
+    let Some(policy) = app.pointer("/spec/syncPolicy/automated").filter(|p| p.is_object()) else {
+        return Decision::Nothing;
+    };
+    let prune = bool_at(policy, "/prune");
+    let curable = found.items.iter().filter(|i| !i.synced).any(|i| !i.superfluous || prune);
+    let running = str_at(app, "/status/operationState/phase") == "Running";
+    if found.synced() || running || policy.get("enabled") == Some(&json!(false)) {
+        return Decision::Nothing;
+    }
+    let last = app.pointer("/status/operationState").unwrap_or(&Value::Null);
+    let tried =
+        [str_at(last, "/operation/sync/revision"), str_at(last, "/syncResult/revision")].contains(&target.sha.as_str());
+    if !tried {
+        // "auto-sync will wipe out all resources": an emptied directory is not pruned by itself.
+        return if target.objects.is_empty() {
+            Decision::Nothing
+        } else {
+            Decision::Now(Request::automated(app, target, prune))
+        };
+    }
+    if !bool_at(policy, "/selfHeal") || str_at(last, "/phase") != "Succeeded" || !curable {
+        return Decision::Nothing;
+    }
+    let count = int_at(last, "/operation/sync/autoHealAttemptsCount").unwrap_or(0);
+    let due = Time(time_at(last, "/finishedAt").0.saturating_add(heal_delay(count)));
+    if now < due {
+        return Decision::Later(due);
+    }
+    let only = found.items.iter().filter(|i| !i.synced).map(|i| ObjectRef::of(&i.object)).collect();
+    Decision::Now(Request::heal(app, target, prune, only, count + 1))
+}
+
+impl Request {
+    fn automated(app: &Value, target: &Target, prune: bool) -> Self {
+        let mut operation = json!({"initiatedBy": {"automated": true}, "sync": {"revision": target.sha}});
+        if let Some(retry) = app.pointer("/spec/syncPolicy/retry") {
+            set(&mut operation, "retry", retry.clone());
+        }
+        if prune {
+            set(&mut operation, "sync.prune", json!(true));
+        }
+        if let Some(options) = app.pointer("/spec/syncPolicy/syncOptions") {
+            set(&mut operation, "sync.syncOptions", options.clone());
+        }
+        Self { operation, only: Vec::new(), prune }
+    }
+
+    fn heal(app: &Value, target: &Target, prune: bool, only: Vec<ObjectRef>, attempt: i64) -> Self {
+        let mut request = Self::automated(app, target, prune);
+        let names: Vec<Value> = only
+            .iter()
+            .map(|o| json!({"group": o.group, "kind": o.kind, "namespace": o.namespace, "name": o.name}))
+            .collect();
+        set(&mut request.operation, "sync.resources", Value::Array(names));
+        set(&mut request.operation, "sync.autoHealAttemptsCount", json!(attempt));
+        request.only = only;
+        request
+    }
+
+    /// From `.operation`.
+    pub fn manual(app: &Value, target: &Target) -> Self {
+        let mut operation = app.get("operation").cloned().unwrap_or_default();
+        set(&mut operation, "sync.revision", json!(target.sha));
+        let only = list_at(&operation, "/sync/resources")
+            .iter()
+            .map(|r| {
+                ObjectRef::new(str_at(r, "/group"), str_at(r, "/kind"), str_at(r, "/namespace"), str_at(r, "/name"))
+            })
+            .collect();
+        let prune = bool_at(&operation, "/sync/prune");
+        Self { operation, only, prune }
+    }
+
+    fn wants(&self, object: &Value) -> bool {
+        let reference = ObjectRef::of(object);
+        let same = |o: &ObjectRef| {
+            o.group == reference.group
+                && o.kind == reference.kind
+                && o.name == reference.name
+                && (o.namespace.is_empty() || o.namespace == reference.namespace)
+        };
+        self.only.is_empty() || self.only.iter().any(same)
+    }
+}
+
+/// Does a sync, start to end. The answer is the Application with its new `operationState`.
+pub fn run(store: &Store, app: &Value, target: &Target, request: Request) -> Value {
+    let started = store.now();
+    let mut new = app.clone();
+    if let Some(map) = new.as_object_mut() {
+        map.remove("operation");
+    }
+    let source = app.pointer("/spec/source").cloned().unwrap_or_default();
+    let state = json!({"operation": request.operation, "phase": "Running", "startedAt": started.rfc3339(), "message": "waiting for completion of sync"});
+    set(&mut new, "status.operationState", state);
+    let mut new = write(store, new);
+    let automated = bool_at(&request.operation, "/initiatedBy/automated");
+    let who = if automated { "automated" } else { str_at(&request.operation, "/initiatedBy/username") };
+    status::event(store, app, false, "OperationStarted", format!("Initiated {who} sync to '{}'", target.sha));
+    let results = tasks(store, &new, target, &request);
+    let message = verdict(&results);
+    let finished = store.now();
+    let phase = if message.is_ok() { "Succeeded" } else { "Failed" };
+    set(&mut new, "status.operationState.phase", json!(phase));
+    set(&mut new, "status.operationState.finishedAt", json!(finished.rfc3339()));
+    set(&mut new, "status.operationState.message", json!(message.as_ref().map_or_else(|e| e.as_str(), |t| t)));
+    let result = json!({"revision": target.sha, "source": source, "resources": results});
+    set(&mut new, "status.operationState.syncResult", result);
+    if message.is_ok() && request.only.is_empty() {
+        history(&mut new, target, &request, started, finished);
+    }
+    let opening = if request.only.is_empty() { "Sync" } else { "Partial sync" };
+    let text = match &message {
+        Ok(_) => format!("{opening} operation to {} succeeded", target.sha),
+        Err(why) => format!("{opening} operation to {} failed: {why}", target.sha),
+    };
+    status::event(store, app, message.is_err(), "OperationCompleted", text);
+    write(store, new)
+}
+
+/// The store's new version, or the same object when somebody else was faster.
+fn write(store: &Store, app: Value) -> Value {
+    let written = store.update(&applications(), app.clone());
+    written.map_or_else(
+        |_| {
+            // The status is ours alone: put it over what was written in between.
+            let status = app.get("status").cloned().unwrap_or_default();
+            let (ns, own) = (str_at(&app, "/metadata/namespace"), name(&app));
+            let merged = store.modify(&applications(), ns, own, |live| {
+                set(live, "status", status);
+            });
+            merged.map_or_else(|_| app.clone(), |o| (*o).clone())
+        },
+        |o| (*o).clone(),
+    )
+}
+
+fn history(app: &mut Value, target: &Target, request: &Request, started: Time, finished: Time) {
+    let mut all = list_at(app, "/status/history").to_vec();
+    let id = all.last().and_then(|h| int_at(h, "/id")).map_or(0, |n| n + 1);
+    all.push(json!({
+        "id": id, "revision": target.sha, "source": app.pointer("/spec/source"),
+        "deployStartedAt": started.rfc3339(), "deployedAt": finished.rfc3339(),
+        "initiatedBy": request.operation.get("initiatedBy").cloned().unwrap_or_else(|| json!({})),
+    }));
+    let limit = int_at(app, "/spec/revisionHistoryLimit").unwrap_or(10).max(0) as usize;
+    let from = all.len().saturating_sub(limit);
+    set(app, "status.history", Value::Array(all.split_off(from)));
+}
+
+/// Applies and prunes; one result per object.
+fn tasks(store: &Store, app: &Value, target: &Target, request: &Request) -> Vec<Value> {
+    if compare::app_option(app, "CreateNamespace=true") {
+        let ns = str_at(app, "/spec/destination/namespace");
+        let _ = store.create(&ResourceId::core("namespaces"), namespace(ns));
+    }
+    let mut results: Vec<Value> = target
+        .objects
+        .iter()
+        .filter(|o| request.wants(o))
+        .map(|wanted| result(wanted, apply(store, app, wanted), "Synced"))
+        .collect();
+    for object in Tracked::of(store, name(app)).0 {
+        let known = target.objects.iter().any(|o| ObjectRef::of(o) == ObjectRef::of(&object));
+        if known || deleting(&object) || !request.wants(&object) {
+            continue;
+        }
+        if request.prune && !has_option(&object, "Prune=false") {
+            delete(store, &object);
+            results.push(result(&object, Ok("pruned".into()), "Pruned"));
+        } else {
+            let why = if request.prune { "ignored (no prune)" } else { "ignored (requires pruning)" };
+            results.push(result(&object, Ok(why.into()), "PruneSkipped"));
+        }
+    }
+    results
+}
+
+/// A namespace as the API server leaves it.
+pub fn namespace(own: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": own, "labels": {"kubernetes.io/metadata.name": own}},
+        "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}})
+}
+
+fn result(object: &Value, outcome: Result<String, String>, good: &str) -> Value {
+    let reference = ObjectRef::of(object);
+    let version = str_at(object, "/apiVersion").rsplit('/').next().unwrap_or_default();
+    let (status, phase) = if outcome.is_ok() { (good, "Succeeded") } else { ("SyncFailed", "Failed") };
+    let mut result = json!({
+        "group": reference.group, "version": version, "kind": reference.kind, "namespace": reference.namespace,
+        "name": reference.name, "status": status, "hookPhase": phase, "syncPhase": "Sync",
+        "message": outcome.unwrap_or_else(|why| why),
+    });
+    let images: Vec<&str> =
+        list_at(object, "/spec/template/spec/containers").iter().map(|c| str_at(c, "/image")).collect();
+    if !images.is_empty() {
+        set(&mut result, "images", json!(images));
+    }
+    result
+}
+
+/// The two openings of a failure: every object of the round failed, or only some did.
+fn verdict(results: &[Value]) -> Result<&'static str, String> {
+    let failed: Vec<&str> =
+        results.iter().filter(|r| str_at(r, "/status") == "SyncFailed").map(|r| str_at(r, "/message")).collect();
+    if failed.is_empty() {
+        return Ok("successfully synced (all tasks run)");
+    }
+    let opening = match failed.len() == results.len() {
+        true => "one or more objects failed to apply",
+        false => "one or more synchronization tasks completed unsuccessfully",
+    };
+    Err(format!("{opening}, reason: {}", failed.join(",")))
+}
+
+/// Applies one object: `deployment.apps/web configured`, or the API server's refusal.
+fn apply(store: &Store, app: &Value, wanted: &Value) -> Result<String, String> {
+    let reference = ObjectRef::of(wanted);
+    let ObjectRef { group, kind, namespace: ns, name: own } = &reference;
+    let Some(resource) = store.kind_named(group, kind) else {
+        return Err(format!(
+            "The Kubernetes API could not find {group}/{kind} for requested resource {ns}/{own}. Make sure the \"{kind}\" CRD is installed on the destination cluster."
+        ));
+    };
+    if resource.namespaced && store.get(&ResourceId::core("namespaces"), "", ns).is_none() {
+        return Err(format!("namespaces \"{ns}\" not found"));
+    }
+    let server_side = compare::server_side(app, wanted);
+    let stamp = compare::stamp(store, wanted);
+    let title = match group.is_empty() {
+        true => format!("{}/{own}", kind.to_lowercase()),
+        false => format!("{}.{group}/{own}", kind.to_lowercase()),
+    };
+    let done = |verb: &str| format!("{title} {}", if server_side { "serverside-applied" } else { verb });
+    let Some(live) = live(store, wanted) else {
+        let mut new = wanted.clone();
+        if server_side {
+            fields::record_apply(&mut new, wanted, &stamp);
+        } else {
+            remember(&mut new, wanted);
+            fields::record_update(&json!({}), &mut new, &stamp);
+        }
+        return store.create(&resource.id, new).map(|_| done("created")).map_err(|f| f.message);
+    };
+    let mut wanted = wanted.clone();
+    if compare::app_option(app, "RespectIgnoreDifferences=true") {
+        let pointers: Vec<String> = compare::ignored_pointers(app, &wanted).into_iter().map(str::to_string).collect();
+        pointers.iter().for_each(|p| drop(compare::take(&mut wanted, p)));
+    }
+    let mut new = applied(store, app, &live, &wanted);
+    if !server_side {
+        remember(&mut new, &wanted);
+        fields::record_update(&live, &mut new, &stamp);
+    }
+    remove_key(&mut new, "metadata", "resourceVersion");
+    let before = str_at(&live, "/metadata/resourceVersion").to_string();
+    let stored = store.update(&resource.id, new).map_err(|f| f.message)?;
+    Ok(done(if str_at(&stored, "/metadata/resourceVersion") == before { "unchanged" } else { "configured" }))
+}
+
+/// Writes the annotation of a client-side apply.
+fn remember(object: &mut Value, wanted: &Value) {
+    let mut config = wanted.clone();
+    remove_key(&mut config, "metadata.annotations", LAST_APPLIED);
+    if annotation(object, LAST_APPLIED) != config.to_string() {
+        set_key(object, "metadata.annotations", LAST_APPLIED, json!(config.to_string()));
+    }
+}
