@@ -3,6 +3,7 @@
 //! A [`store::Store`] holds the objects of one cluster; the [`server`] speaks HTTP over it, and the simulated
 //! controllers read and write it directly.
 
+pub mod argo;
 pub mod controllers;
 pub mod discovery;
 pub mod endpoints;

@@ -7,14 +7,8 @@ use crate::world::object::{list_at, name, str_at};
 use crate::world::time::Time;
 use serde_json::Value;
 
-/// One line of a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// When it was printed.
-    pub at: Time,
-    /// Without a line break.
-    pub text: String,
-}
+/// One line of a log: when it was printed, and its text.
+pub type LogLine = (Time, String);
 
 /// Lines that are kept for one run: what a rotated log file would still hold.
 const KEPT: i64 = 1_000;
@@ -76,17 +70,17 @@ fn lines(pod: &Value, spec: &Value, from: Time, to: Time, ended: bool) -> Vec<Lo
         return said
             .into_iter()
             .enumerate()
-            .map(|(i, text)| LogLine { at: Time(from.0 + if ended { span * i as i64 / count } else { 0 }), text })
+            .map(|(i, text)| (Time(from.0 + if ended { span * i as i64 / count } else { 0 }), text))
             .collect();
     }
     let program = Program::of(spec);
     let salt = fnv(name(pod));
     let total = (to.0 - from.0).max(0) / PACE + 1;
     let mut all: Vec<LogLine> = ((total - KEPT).max(0)..total)
-        .map(|i| LogLine { at: Time(from.0 + i * PACE), text: program.line(Time(from.0 + i * PACE), i, salt) })
+        .map(|i| (Time(from.0 + i * PACE), program.line(Time(from.0 + i * PACE), i, salt)))
         .collect();
     if ended && !annotation(pod, super::behaviour::WORKING_SET).is_empty() {
-        all.push(LogLine { at: to, text: "allocating page cache for the next batch".into() });
+        all.push((to, "allocating page cache for the next batch".into()));
     }
     all
 }
@@ -169,7 +163,7 @@ mod tests {
     fn a_crashed_run_is_the_previous_one() {
         let run = json!({"terminated": {"exitCode": 3, "startedAt": "1970-01-01T00:00:00Z", "finishedAt": "1970-01-01T00:00:01Z"}});
         let p = pod(json!({"waiting": {"reason": "CrashLoopBackOff"}}), run, "echo 'panic: no DATABASE_URL'; exit 3");
-        let texts: Vec<_> = read(&p, "c", true, Time(9)).unwrap().into_iter().map(|l| l.text).collect();
+        let texts: Vec<_> = read(&p, "c", true, Time(9)).unwrap().into_iter().map(|(_, text)| text).collect();
         assert_eq!(texts, ["panic: no DATABASE_URL"]);
         assert_eq!(read(&p, "c", false, Time(9)).unwrap().len(), 1, "waiting shows the same");
     }

@@ -37,17 +37,26 @@ struct Shelf {
     previous: Option<Log>,
 }
 
+/// Computes the log of a container that nothing was written down for: pod, container, whether the run before is meant,
+/// now. The answer is its lines with their times, or the sentence it is refused with.
+pub type Source = fn(&Value, &str, bool, Time) -> Result<Vec<(Time, String)>, String>;
+
 /// The logs of all containers of a cluster. Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct LogBook {
     shelves: Arc<Mutex<HashMap<String, Shelf>>>,
     grown: Arc<watch::Sender<u64>>,
+    source: Option<Source>,
 }
 
 impl Default for LogBook {
     fn default() -> Self {
-        Self { shelves: Arc::default(), grown: Arc::new(watch::Sender::new(0)) }
+        Self { shelves: Arc::default(), grown: Arc::new(watch::Sender::new(0)), source: None }
     }
+}
+
+fn stamp(at: Time) -> String {
+    at.rfc3339().replace('Z', ".000000000Z")
 }
 
 fn key(namespace: &str, pod: &str, container: &str) -> String {
@@ -63,7 +72,7 @@ impl LogBook {
 
     /// Adds lines to the log of a running container.
     pub fn append(&self, namespace: &str, pod: &str, container: &str, at: Time, text: &str) {
-        let stamp = at.rfc3339().replace('Z', ".000000000Z");
+        let stamp = stamp(at);
         let new = text.lines().map(|text| Line { stamp: stamp.clone(), text: text.into() });
         self.with(|shelves| {
             let shelf = shelves.entry(key(namespace, pod, container)).or_default();
@@ -108,6 +117,21 @@ impl LogBook {
     pub fn forget(&self, namespace: &str, pod: &str) {
         let prefix = key(namespace, pod, "");
         self.with(|shelves| shelves.retain(|key, _| !key.starts_with(&prefix)));
+    }
+
+    /// A book whose logs are computed when they are asked for, but for those that are written into it.
+    pub fn computed(source: Source) -> Self {
+        Self { source: Some(source), ..Self::default() }
+    }
+
+    /// What is written down, else what can be computed.
+    fn find(&self, key: &str, pod: &Value, container: &str, previous: bool, now: Time) -> Option<Log> {
+        self.read(key, previous).or_else(|| {
+            let computed = self.source?(pod, container, previous, now);
+            Some(computed.map_or_else(Log::Refused, |lines| {
+                Log::Lines(lines.into_iter().map(|(at, text)| Line { stamp: stamp(at), text }).collect())
+            }))
+        })
     }
 
     fn read(&self, key: &str, previous: bool) -> Option<Log> {
@@ -170,7 +194,7 @@ pub fn answer(cluster: Arc<Cluster>, call: &Call, target: &Target) -> Result<Res
     let previous = call.query.flag("previous");
     let book = cluster.options.logs.clone();
     let key = key(&target.namespace, &target.name, &container);
-    let lines = match book.read(&key, previous) {
+    let lines = match book.find(&key, &pod, &container, previous, cluster.store.now()) {
         Some(Log::Lines(lines)) => lines,
         Some(Log::Refused(sentence)) => return Err(Failure::bad_request(sentence)),
         None if previous => {
@@ -189,6 +213,8 @@ pub fn answer(cluster: Arc<Cluster>, call: &Call, target: &Target) -> Result<Res
     if !call.query.flag("follow") || previous {
         return Ok(web::bytes(200, "text/plain", text));
     }
+    let written = book.read(&ask.key, false).is_some();
+    let last = lines.last().filter(|_| book.source.is_some() && !written).map(|line| line.stamp.clone());
     let follow = Follow {
         grown: book.grown.subscribe(),
         book,
@@ -197,6 +223,7 @@ pub fn answer(cluster: Arc<Cluster>, call: &Call, target: &Target) -> Result<Res
         container,
         ask,
         sent: lines.len(),
+        last,
         first: Some(text),
     };
     Ok(web::stream("text/plain", stream::unfold(follow, Follow::next)))
@@ -257,6 +284,8 @@ struct Follow {
     container: String,
     ask: Ask,
     sent: usize,
+    /// Timestamp of the last line sent, if the log is computed.
+    last: Option<String>,
     first: Option<String>,
 }
 
@@ -269,12 +298,20 @@ impl Follow {
             self.grown.mark_unchanged();
             // Whether it is over is asked before the log is read: what comes after the end of a container is not its log.
             let over = self.over();
-            if let Some(Log::Lines(lines)) = self.book.read(&self.ask.key, false) {
-                if lines.len() < self.sent {
+            if let Some(Log::Lines(lines)) = self.lines() {
+                // A computed log keeps its last lines only: what was sent is told by its time.
+                let sent = match &self.last {
+                    Some(last) => lines.iter().rposition(|line| &line.stamp == last).map_or(0, |at| at + 1),
+                    None => self.sent,
+                };
+                if lines.len() < sent {
                     return None;
                 }
-                let text = self.ask.text(lines.get(self.sent..).unwrap_or_default());
+                let text = self.ask.text(lines.get(sent..).unwrap_or_default());
                 self.sent = lines.len();
+                if self.last.is_some() {
+                    self.last = lines.last().map(|line| line.stamp.clone());
+                }
                 if !text.is_empty() {
                     return Some((Ok(text.into()), self));
                 }
@@ -289,10 +326,17 @@ impl Follow {
         }
     }
 
+    fn pod(&self) -> Option<Arc<Value>> {
+        self.cluster.store.get(&self.target.kind.id, &self.target.namespace, &self.target.name)
+    }
+
+    fn lines(&self) -> Option<Log> {
+        let pod = self.pod()?;
+        self.book.find(&self.ask.key, &pod, &self.container, false, self.cluster.store.now())
+    }
+
     fn over(&self) -> bool {
-        let Some(pod) = self.cluster.store.get(&self.target.kind.id, &self.target.namespace, &self.target.name) else {
-            return true;
-        };
+        let Some(pod) = self.pod() else { return true };
         status_of(&pod, &self.container).is_some_and(|status| status.pointer("/state/terminated").is_some())
     }
 }
