@@ -64,13 +64,6 @@
 //! **Looks alike.** `node-network`.
 //! **Mend it.** The cloud controller or network plugin.
 //!
-//! ## node-cordoned
-//! **You see.** `SchedulingDisabled`; pods find no place.
-//! **Why.** Somebody cordoned the node.
-//! **How kokpit knows.** `spec.unschedulable: true`; the taint's time and managedFields tell when and by whom.
-//! **Looks alike.** A drain that is still going on.
-//! **Mend it.** `kubectl uncordon`, and the node's ledger in git where there is one.
-//!
 //! ## node-rebooted
 //! **You see.** All containers of a node restarted at once; refused or lost pods.
 //! **Why.** The node rebooted.
@@ -83,7 +76,7 @@ use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods::condition;
-use crate::world::object::{bool_at, list_at, str_at};
+use crate::world::object::{list_at, str_at};
 use crate::world::time::human;
 
 const FILE: &str = include_str!("node.rs");
@@ -107,7 +100,6 @@ rows! {
     "node-disk-pressure" "the node is short of disk" Outage |c, s| pressure(c, s, "DiskPressure");
     "node-pid-pressure" "the node is short of process ids" Degraded |c, s| pressure(c, s, "PIDPressure");
     "node-network-unavailable" "the node's routes are not set up" Outage |c, s| pressure(c, s, "NetworkUnavailable");
-    "node-cordoned" "the node is cordoned" Nuisance cordoned;
     "node-rebooted" "the node rebooted" Nuisance rebooted;
 }
 
@@ -218,36 +210,6 @@ fn pressure(case: &Case<'_>, suspect: &Suspect<'_>, kind: &str) -> Fact<Vec<Matc
                 ..Default::default()
             }),
     ])
-}
-
-fn cordoned(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
-    if !bool_at(suspect.object, "/spec/unschedulable") {
-        return Ok(Vec::new());
-    }
-    let node = &suspect.at.name;
-    let by_taint = list_at(suspect.object, "/spec/taints")
-        .iter()
-        .find(|t| str_at(t, "/key") == "node.kubernetes.io/unschedulable")
-        .and_then(|t| case.age(str_at(t, "/timeAdded")));
-    let writer = super::workload::writer(suspect.object, &["spec", "unschedulable"]);
-    let age = by_taint.or_else(|| case.age(&writer.as_ref()?.1));
-    let since = age.map_or(String::new(), |s| format!(" for {}", human(s)));
-    let mut m = Match::on(&suspect.at, format!("Node {node} is cordoned{since}.")).evidence_aged(
-        &suspect.at,
-        "spec.unschedulable",
-        "true",
-        age,
-        format!("{node} is cordoned (spec.unschedulable: true)"),
-    );
-    if let Some((manager, _)) = writer {
-        m = m.evidence(&suspect.at, "metadata.managedFields", &manager, format!("set by {manager}"));
-    }
-    Ok(vec![m.fix(case.fix(
-        suspect.object,
-        "spec.unschedulable",
-        "uncordon it",
-        format!("kubectl uncordon {node}"),
-    )?)])
 }
 
 fn rebooted(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {

@@ -50,7 +50,6 @@ use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::NODES;
 use crate::diagnose::scheduling::node_selector::describe;
 use crate::diagnose::scheduling::{Node, Pod, node_affinity};
-use crate::diagnose::verdict::Fix;
 use crate::world::object::{bool_at, list_at, name, str_at};
 use crate::world::selector::Requirement;
 use crate::world::text::clean;
@@ -106,9 +105,14 @@ pub const CAUSES: &[Cause] = &[
 
 fn cordoned(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if suspect.at.kind == "Node" {
-        let closed = bool_at(suspect.object, "/spec/unschedulable");
-        let found = || who(case, suspect.object, Match::on(&suspect.at, format!("{} is cordoned.", suspect.at.name)));
-        return Ok(if closed { vec![found().fix(uncordon(&suspect.at.name, false))] } else { vec![] });
+        if !bool_at(suspect.object, "/spec/unschedulable") {
+            return Ok(vec![]);
+        }
+        let node = &suspect.at.name;
+        let found = who(case, suspect.object, Match::on(&suspect.at, format!("Node {node} is cordoned.")));
+        let text = format!("uncordon {node}, when the work on it is done");
+        let fix = case.fix(suspect.object, "spec.unschedulable", text, format!("kubectl uncordon {node}"))?;
+        return Ok(vec![found.fix(fix)]);
     }
     let Some(placement) = placement(case, suspect)? else { return Ok(vec![]) };
     let failing = placement.failing("NodeUnschedulable");
@@ -172,15 +176,6 @@ fn who(case: &Case<'_>, node: &Value, mut found: Match) -> Match {
             found.evidence(&at, "spec.taints", key, format!("taint {key}: an autoscaler is about to remove the node"));
     }
     found
-}
-
-fn uncordon(node: &str, verified: bool) -> Fix {
-    Fix {
-        summary: format!("uncordon {node}, when the work on it is done"),
-        live: format!("kubectl uncordon {node}"),
-        git: None,
-        verified,
-    }
 }
 
 /// One of the two mismatch causes: of `nodeSelector`, or of the affinity where nodeSelector leaves nodes over.
