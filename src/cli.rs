@@ -1,1 +1,38 @@
-//! The arguments and the commands that run without a screen.
+//! The arguments, and the commands that run without a screen.
+
+pub mod args;
+pub mod why;
+
+use crate::app;
+use args::{Args, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// What a command ends with: 0 nothing wrong, 1 something found (or the operation did not succeed),
+/// 2 could not find out (bad arguments, no connection, no permission).
+pub const FOUND: u8 = 1;
+/// See [`FOUND`].
+pub const TROUBLE: u8 = 2;
+
+/// Reads the arguments and runs what they ask for.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return trouble(&anyhow::anyhow!("cannot start: {e}")),
+    };
+    let result = match &args.command {
+        None => app::run::cockpit(&args, runtime.handle()),
+        Some(Command::Why(why)) => runtime.block_on(why::why(&args, why)),
+        Some(Command::Explain { cause }) => why::explain(cause.as_deref()),
+        Some(_) => Err(anyhow::anyhow!("this command is not built yet")),
+    };
+    // Watches and half-read streams need no orderly end.
+    runtime.shutdown_background();
+    result.unwrap_or_else(|e| trouble(&e))
+}
+
+fn trouble(error: &anyhow::Error) -> ExitCode {
+    eprintln!("kokpit: {error:#}");
+    ExitCode::from(TROUBLE)
+}

@@ -90,6 +90,11 @@ pub struct KubeconfigError(pub String);
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Context {
+    /// Whether credentials come from a program (`users[].user.exec`), which may open a login page.
+    pub fn runs_program(&self) -> bool {
+        self.entries.user.0.exec.is_some()
+    }
+
     /// A context for a server without credentials, for embedded clusters (demo, recordings, tests).
     pub fn for_server(name: &str, server: &str) -> Self {
         let cluster = Cluster { server: Some(server.into()), ..Cluster::default() };

@@ -1,0 +1,241 @@
+//! Runs effects: each becomes a task that ends in a message. What needs the terminal is handed back to the loop.
+
+use super::inbox::Sender;
+use super::session::Session;
+use super::why;
+use crate::cluster::api::{Api, ApiError, encode};
+use crate::cluster::logs::{self, LogEvent};
+use crate::diagnose::case::Subject;
+use crate::effect::{Effect, LogRequest, RequestId};
+use crate::msg::{Level, LogLine, Msg, WhyAnswer};
+use crate::world::fleet::ClusterId;
+use crate::world::object::{ObjectRef, Resource, ResourceId};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+/// Name of the file in the state directory that keeps the commands typed.
+pub const HISTORY: &str = "history";
+
+/// An effect that only the owner of the terminal can run.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ForTerminal {
+    /// A shell in a container.
+    Shell { cluster: ClusterId, namespace: String, pod: String, container: String },
+    /// Text for the clipboard.
+    Copy(String),
+    /// Stop the process until it is continued.
+    Suspend,
+    /// Draw everything again.
+    Repaint,
+    /// Leave.
+    Quit,
+}
+
+/// Turns effects into tasks.
+pub struct Runner {
+    session: Arc<Session>,
+    sender: Sender,
+    runtime: Handle,
+    /// Tasks that a later effect may stop: log streams, diagnoses.
+    running: HashMap<RequestId, Vec<AbortHandle>>,
+    operations: super::operations::Operations,
+}
+
+impl Runner {
+    /// A runner that answers through `sender`.
+    pub fn new(session: Arc<Session>, sender: Sender, runtime: Handle) -> Self {
+        let operations = super::operations::Operations::new(session.clone(), sender.clone(), runtime.clone());
+        Self { session, sender, runtime, running: HashMap::new(), operations }
+    }
+
+    /// Runs one effect, or hands it back.
+    pub fn run(&mut self, effect: Effect) -> Option<ForTerminal> {
+        let hub = &self.session.hub;
+        match effect {
+            Effect::Open(cluster) => hub.open(cluster),
+            Effect::Retry(cluster) => hub.retry(cluster),
+            Effect::Watch { cluster, resource, namespaces } => hub.watch(cluster, resource, namespaces),
+            Effect::Unwatch { cluster, resource } => hub.unwatch(cluster, &resource),
+            Effect::FetchObject { request, cluster, resource, namespace, name } => {
+                self.fetch_object(request, cluster, resource, namespace, name);
+            }
+            Effect::FetchEvents { request, cluster, object } => self.fetch_events(request, cluster, object),
+            Effect::StartLogs { request, cluster, logs } => self.start_logs(request, cluster, logs),
+            Effect::Why { request, cluster, subject } => self.why(request, cluster, subject),
+            Effect::StopLogs(request) | Effect::StopWhy(request) => self.stop(request),
+            Effect::SaveHistory(lines) => self.save_history(lines),
+            Effect::Shell { cluster, namespace, pod, container } => {
+                return Some(ForTerminal::Shell { cluster, namespace, pod, container });
+            }
+            Effect::Copy(text) => return Some(ForTerminal::Copy(text)),
+            Effect::Suspend => return Some(ForTerminal::Suspend),
+            Effect::Repaint => return Some(ForTerminal::Repaint),
+            Effect::Quit => return Some(ForTerminal::Quit),
+            operation => self.operations.run(operation),
+        }
+        None
+    }
+
+    /// The operations that are running; quitting waits for them.
+    pub fn busy(&self) -> bool {
+        self.operations.busy()
+    }
+
+    fn spawn(&mut self, request: Option<RequestId>, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.runtime.spawn(task).abort_handle();
+        if let Some(request) = request {
+            self.running.entry(request).or_default().push(handle);
+        }
+    }
+
+    fn stop(&mut self, request: RequestId) {
+        self.running.remove(&request).unwrap_or_default().iter().for_each(AbortHandle::abort);
+    }
+
+    fn fetch_object(
+        &mut self,
+        request: RequestId,
+        cluster: ClusterId,
+        id: ResourceId,
+        namespace: String,
+        name: String,
+    ) {
+        let (session, sender) = (self.session.clone(), self.sender.clone());
+        self.spawn(None, async move {
+            let answer = async {
+                let (api, kind) = reach(&session, cluster, &id).await?;
+                api.get(&kind.object_path(&namespace, &encode(&name))).await
+            };
+            let answer = answer.await.map(Arc::new).map_err(|e: ApiError| e.to_string());
+            sender.send(Msg::Object { request, answer });
+        });
+    }
+
+    fn fetch_events(&mut self, request: RequestId, cluster: ClusterId, object: ObjectRef) {
+        let (session, sender) = (self.session.clone(), self.sender.clone());
+        self.spawn(None, async move {
+            let answer = async {
+                let (api, kind) = reach(&session, cluster, &ResourceId::core("events")).await?;
+                // Events of cluster-scoped objects (nodes) live in `default`.
+                let namespace = if object.namespace.is_empty() { "default" } else { &object.namespace };
+                let selector = format!("involvedObject.kind={},involvedObject.name={}", object.kind, object.name);
+                api.list(&kind, Some(namespace), &format!("fieldSelector={}", encode(&selector))).await
+            };
+            let answer = answer.await.map_err(|e: ApiError| e.to_string());
+            sender.send(Msg::Events { request, answer });
+        });
+    }
+
+    fn start_logs(&mut self, request: RequestId, cluster: ClusterId, wanted: LogRequest) {
+        for (pod, container) in &wanted.sources {
+            let (session, sender) = (self.session.clone(), self.sender.clone());
+            let (pod, container): (Arc<str>, Arc<str>) = (pod.as_str().into(), container.as_str().into());
+            let ask = logs::LogRequest {
+                namespace: wanted.namespace.clone(),
+                pod: pod.to_string(),
+                container: container.to_string(),
+                previous: wanted.previous,
+                follow: !wanted.previous,
+                tail: wanted.tail.map(Into::into),
+                since_seconds: wanted.since_seconds.and_then(|s| s.try_into().ok()),
+                timestamps: true,
+            };
+            self.spawn(Some(request), async move {
+                let reason = match session.hub.api(cluster).await {
+                    Err(e) => Some(e.to_string()),
+                    Ok(api) => stream_log(&api, ask, request, &pod, &container, &sender).await,
+                };
+                sender.send(Msg::LogEnd { request, pod: pod.to_string(), container: container.to_string(), reason });
+            });
+        }
+    }
+
+    fn why(&mut self, request: RequestId, cluster: ClusterId, subject: Subject) {
+        let (session, sender) = (self.session.clone(), self.sender.clone());
+        self.spawn(Some(request), async move {
+            let progress = |facts: usize, now: String| {
+                sender.send(Msg::Why { request, answer: WhyAnswer::Reading { facts, now } });
+            };
+            let name = session.context(cluster).name.clone();
+            let answer = match why::diagnose(&session.hub, cluster, &name, subject, progress).await {
+                Ok(verdict) => WhyAnswer::Verdict(Box::new(verdict)),
+                Err(e) => WhyAnswer::Failed(e.to_string()),
+            };
+            sender.send(Msg::Why { request, answer });
+        });
+    }
+
+    fn save_history(&mut self, lines: Vec<String>) {
+        let file = self.session.paths.state.join(HISTORY);
+        let sender = self.sender.clone();
+        self.runtime.spawn_blocking(move || {
+            let saved = std::fs::create_dir_all(file.parent().unwrap_or(&file))
+                .and_then(|()| std::fs::write(&file, lines.join("\n") + "\n"));
+            if let Err(e) = saved {
+                sender.send(Msg::Notice(
+                    Level::Warn,
+                    format!("the command history could not be kept in {}: {e}", file.display()),
+                ));
+            }
+        });
+    }
+}
+
+async fn reach(session: &Session, cluster: ClusterId, id: &ResourceId) -> Result<(Api, Resource), ApiError> {
+    let api = session.hub.api(cluster).await?;
+    let catalog = session.hub.catalog(cluster).await?;
+    let kind = catalog.iter().find(|kind| kind.id == *id).cloned();
+    kind.map(|kind| (api, kind)).ok_or_else(|| ApiError::Malformed(format!("this cluster has no {id}")))
+}
+
+/// Lines are handed on in batches: a log of 50,000 lines a second must not become as many messages.
+const BATCH: usize = 64;
+/// Rest between two batches of one source; long enough to collect, short enough not to be seen.
+const REST: Duration = Duration::from_millis(20);
+/// How long a log may take to begin.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Streams one log; returns why it ended.
+async fn stream_log(
+    api: &Api,
+    ask: logs::LogRequest,
+    request: RequestId,
+    pod: &Arc<str>,
+    container: &Arc<str>,
+    sender: &Sender,
+) -> Option<String> {
+    let (chunk, mut chunks) = tokio::sync::mpsc::unbounded_channel::<Vec<String>>();
+    let mut end = None;
+    let read = async {
+        logs::stream(api, &ask, PATIENCE, |event| match event {
+            // The receiver lives as long as this function.
+            LogEvent::Lines(lines) => drop(chunk.send(lines)),
+            LogEvent::Ended(reason) => end = Some(reason),
+        })
+        .await;
+        drop(chunk);
+    };
+    let forward = async {
+        let mut batch = Vec::new();
+        while chunks.recv_many(&mut batch, BATCH).await > 0 {
+            let lines = batch.drain(..).flatten().map(|line| stamped(pod, container, &line)).collect();
+            sender.send(Msg::LogLines { request, lines });
+            tokio::time::sleep(REST).await;
+        }
+    };
+    tokio::join!(read, forward);
+    end
+}
+
+/// Takes the server's timestamp from the front of a line.
+fn stamped(pod: &Arc<str>, container: &Arc<str>, line: &str) -> LogLine {
+    let (at, text) = match line.split_once(' ') {
+        Some((at, text)) if at.ends_with('Z') && at.as_bytes().get(10) == Some(&b'T') => (at, text),
+        _ => ("", line),
+    };
+    LogLine { pod: pod.clone(), container: container.clone(), at: at.into(), text: text.into() }
+}

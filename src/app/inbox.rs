@@ -1,0 +1,114 @@
+//! Where everything that happens outside waits for the event loop: messages from tasks, and a way to wake the loop
+//! while it sleeps on the keyboard.
+//!
+//! The loop sleeps in one `poll(2)` over the terminal and a socket pair, so there is no input thread that could
+//! steal keys from a shell, and nothing runs while nothing happens.
+
+use crate::msg::Msg;
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The sending half; cheap to clone, usable from every thread.
+#[derive(Clone)]
+pub struct Sender {
+    shared: Arc<Shared>,
+}
+
+/// The receiving half, owned by the loop.
+pub struct Inbox {
+    shared: Arc<Shared>,
+    wake: UnixStream,
+}
+
+struct Shared {
+    queue: Mutex<VecDeque<Msg>>,
+    wake: UnixStream,
+    /// Whether a wake-up byte is under way, so that a thousand messages cost one.
+    woken: AtomicBool,
+}
+
+/// What ended the sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Woken {
+    /// The terminal has input.
+    pub input: bool,
+    /// Messages wait.
+    pub messages: bool,
+    /// The terminal is gone (the connection broke).
+    pub gone: bool,
+}
+
+/// A connected pair.
+///
+/// # Errors
+/// When the system has no sockets left.
+pub fn channel() -> io::Result<(Sender, Inbox)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    theirs.set_nonblocking(true)?;
+    let shared = Arc::new(Shared { queue: Mutex::default(), wake: theirs, woken: AtomicBool::new(false) });
+    Ok((Sender { shared: shared.clone() }, Inbox { shared, wake: ours }))
+}
+
+impl Sender {
+    /// Hands a message to the loop and wakes it.
+    pub fn send(&self, msg: Msg) {
+        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(msg);
+        self.wake();
+    }
+
+    /// Wakes the loop without a message, as after a window change.
+    pub fn wake(&self) {
+        if !self.shared.woken.swap(true, Ordering::SeqCst) {
+            // A full socket means that the loop has a wake-up waiting already.
+            let _ = (&self.shared.wake).write(&[1]);
+        }
+    }
+}
+
+impl Inbox {
+    /// The next message, if one waits.
+    pub fn next(&mut self) -> Option<Msg> {
+        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Whether messages wait.
+    pub fn has_messages(&self) -> bool {
+        !self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Sleeps until the terminal has input, a message comes, or the time is over.
+    ///
+    /// # Errors
+    /// When `poll` fails for another reason than a signal.
+    pub fn wait(&mut self, timeout: Duration) -> io::Result<Woken> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let stdin = rustix::stdio::stdin();
+        let timeout = Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        let (input, gone, woken) = {
+            let mut fds =
+                [PollFd::new(&stdin, PollFlags::IN), PollFd::from_borrowed_fd(self.wake.as_fd(), PollFlags::IN)];
+            match poll(&mut fds, Some(&timeout)) {
+                Ok(_) => {
+                    let keys = fds[0].revents();
+                    let gone = keys.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
+                    (keys.contains(PollFlags::IN), gone, !fds[1].revents().is_empty())
+                }
+                // A signal: the handler's message, if any, comes through the socket.
+                Err(rustix::io::Errno::INTR) => (false, false, false),
+                Err(e) => return Err(e.into()),
+            }
+        };
+        if woken {
+            let mut bytes = [0; 16];
+            while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
+            self.shared.woken.store(false, Ordering::SeqCst);
+        }
+        Ok(Woken { input, messages: self.has_messages(), gone })
+    }
+}

@@ -1,0 +1,302 @@
+//! The event loop: one thread owns the state, hears keys and messages, updates, and draws when something changed.
+
+use super::effects::{ForTerminal, HISTORY, Runner};
+use super::inbox::{self, Inbox, Sender};
+use super::session::Session;
+use super::shell;
+use crate::cli::args::{Args, Global};
+use crate::cluster::exec::{self, ExecRequest};
+use crate::cluster::kubeconfig::Context;
+use crate::config::Paths;
+use crate::effect::Effect;
+use crate::keymap::Keymap;
+use crate::msg::{Level, Msg};
+use crate::state::{Start, State};
+use crate::terminal::{self, Screen};
+use crate::theme::Theme;
+use crate::ui;
+use crate::update;
+use crate::world::fleet::ClusterId;
+use anyhow::{Context as _, Result};
+use crossterm::event::{self, Event, KeyEventKind};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Ages change once a second; nothing else does by itself.
+const TICK: Duration = Duration::from_secs(1);
+/// At most about 30 frames a second for what clusters say; a key press is drawn at once.
+const FRAME: Duration = Duration::from_millis(33);
+/// How long messages are worked off before the keyboard is looked at again.
+const SLICE: Duration = Duration::from_millis(4);
+
+/// Opens the cockpit and runs it until the user leaves.
+///
+/// # Errors
+/// When the kubeconfig cannot be read, there is no terminal, or the terminal goes away.
+pub fn cockpit(args: &Args, runtime: &Handle) -> Result<ExitCode> {
+    run(&args.global, None, runtime, |_| {})
+}
+
+/// As [`cockpit`]; `paths` overrides the user's directories, and `with` is handed the sender before the loop starts
+/// (the demo's tutorial reports through it).
+///
+/// # Errors
+/// As [`cockpit`].
+pub fn run(global: &Global, paths: Option<Paths>, runtime: &Handle, with: impl FnOnce(Sender)) -> Result<ExitCode> {
+    let (sender, inbox) = inbox::channel().context("cannot create the event loop")?;
+    let sink = {
+        let sender = sender.clone();
+        Arc::new(move |cluster, delta| sender.send(Msg::World(vec![(cluster, delta)])))
+    };
+    let session = Arc::new(runtime.block_on(Session::start(global, paths, sink))?);
+    let _log = super::logging::start(&session.paths.state);
+    let (theme, keymap, warnings) = look(&session);
+    let screen = Screen::take()?;
+    let mut cockpit = Loop {
+        runner: Runner::new(session.clone(), sender.clone(), runtime.clone()),
+        state: State::new(start_of(global, &session, screen.size()?, keymap)),
+        theme,
+        screen,
+        inbox,
+        session: session.clone(),
+        runtime: runtime.clone(),
+        heard: true,
+        over: None,
+    };
+    signals(runtime, &sender);
+    for notice in session.notices.iter().cloned().chain(warnings) {
+        sender.send(Msg::Notice(Level::Warn, notice));
+    }
+    with(sender);
+    update::start(&mut cockpit.state).into_iter().for_each(|effect| cockpit.perform(effect));
+    cockpit.run()
+}
+
+/// Theme and keymap as configured, and what could not be used of them.
+fn look(session: &Session) -> (Theme, Keymap, Vec<String>) {
+    let ui = &session.config.ui;
+    let mut warnings = Vec::new();
+    let mut own = |folder: &str, name: &Option<String>| {
+        let file = session.paths.config.join(folder).join(format!("{}.toml", name.as_deref()?));
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Some(text),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => {
+                warnings.push(format!("{}: cannot be read: {e}", file.display()));
+                None
+            }
+        }
+    };
+    let (theme_text, keys_text) = (own("themes", &ui.theme), own("keymaps", &ui.keymap));
+    let (theme, more) = match std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
+        true => (Theme::plain(), Vec::new()),
+        false => Theme::load(ui.theme.as_deref().unwrap_or("dark"), theme_text.as_deref()),
+    };
+    let (keymap, still_more) = Keymap::load(keys_text.as_deref());
+    warnings.extend(more.into_iter().chain(still_more));
+    (theme, keymap, warnings)
+}
+
+/// What the state starts with. Contexts that were not named are opened too while the fleet is looked at, except
+/// those whose credentials come from a program: it might open a login page, and ten of them would open ten.
+fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap) -> Start {
+    let mut open = session.open.clone();
+    if !session.named {
+        let quiet = |c: &&(ClusterId, &Context)| !c.1.runs_program() && !session.open.contains(&c.0);
+        let all = session.contexts.iter().enumerate().map(|(i, c)| (ClusterId(i as u16), c));
+        open.extend(all.collect::<Vec<_>>().iter().filter(quiet).map(|(id, _)| *id));
+    }
+    let history = std::fs::read_to_string(session.paths.state.join(HISTORY)).unwrap_or_default();
+    Start {
+        contexts: session.names(),
+        open,
+        namespaces: global.namespace.iter().cloned().collect(),
+        readonly: global.readonly,
+        now: super::clock(),
+        size,
+        keymap,
+        history: history.lines().map(Into::into).collect(),
+        command: None,
+    }
+}
+
+struct Loop {
+    runner: Runner,
+    state: State,
+    theme: Theme,
+    screen: Screen,
+    inbox: Inbox,
+    session: Arc<Session>,
+    runtime: Handle,
+    /// Something was heard since the last look at what is visible.
+    heard: bool,
+    over: Option<ExitCode>,
+}
+
+impl Loop {
+    fn run(mut self) -> Result<ExitCode> {
+        let (mut tick, mut drawn) = (Instant::now() + TICK, None::<Instant>);
+        loop {
+            if let Some(code) = self.over {
+                return Ok(code);
+            }
+            let woken = self.inbox.wait(self.nap(tick, drawn)).context("cannot wait for the terminal")?;
+            if woken.gone {
+                return Ok(ExitCode::from(128 + 1));
+            }
+            let pressed = self.read_keys()?;
+            self.work_off();
+            if SUSPEND.swap(false, Ordering::SeqCst) {
+                self.suspend()?;
+            }
+            if Instant::now() >= tick {
+                self.hear(Msg::Tick(super::clock()));
+                tick = Instant::now() + TICK;
+            }
+            // A key is answered at once; what clusters say waits for the next frame.
+            let due = self.heard && (pressed || drawn.is_none_or(|at| at.elapsed() >= FRAME));
+            if due {
+                self.heard = false;
+            }
+            if due && update::settle(&mut self.state) {
+                let (state, theme) = (&self.state, &self.theme);
+                self.screen.draw(|frame| ui::draw(state, theme, frame)).context("the terminal is gone")?;
+                drawn = Some(Instant::now());
+            }
+        }
+    }
+
+    /// How long the loop may sleep: until the next tick, or until a change may be drawn.
+    fn nap(&self, tick: Instant, drawn: Option<Instant>) -> Duration {
+        if self.inbox.has_messages() {
+            return Duration::ZERO;
+        }
+        let until_tick = tick.saturating_duration_since(Instant::now());
+        match drawn {
+            _ if !self.heard => until_tick,
+            Some(at) => FRAME.saturating_sub(at.elapsed()).min(until_tick),
+            None => Duration::ZERO,
+        }
+    }
+
+    /// Takes every key, paste and size change that waits; whether there was one.
+    fn read_keys(&mut self) -> Result<bool> {
+        let mut any = false;
+        while event::poll(Duration::ZERO).context("the terminal is gone")? {
+            any = true;
+            match event::read().context("the terminal is gone")? {
+                Event::Key(key) if key.kind != KeyEventKind::Release => self.hear(Msg::Key(key)),
+                Event::Paste(text) => self.hear(Msg::Paste(text)),
+                Event::Resize(width, height) => self.hear(Msg::Resize(width, height)),
+                _ => {}
+            }
+        }
+        Ok(any)
+    }
+
+    /// Works off messages for at most a slice, so that a key never waits behind a long list.
+    fn work_off(&mut self) {
+        let start = Instant::now();
+        while start.elapsed() < SLICE {
+            let Some(msg) = self.inbox.next() else { break };
+            self.hear(msg);
+        }
+    }
+
+    fn hear(&mut self, msg: Msg) {
+        if matches!(msg, Msg::Terminate) {
+            self.over = Some(ExitCode::from(128 + 15));
+        }
+        self.heard = true;
+        for effect in update::update(&mut self.state, msg) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        let Some(outside) = self.runner.run(effect) else { return };
+        let done = match outside {
+            ForTerminal::Quit => {
+                self.over = Some(ExitCode::SUCCESS);
+                Ok(())
+            }
+            ForTerminal::Repaint => self.screen.repaint(),
+            ForTerminal::Copy(text) => self.screen.copy(&text),
+            ForTerminal::Suspend => self.suspend(),
+            ForTerminal::Shell { cluster, namespace, pod, container } => {
+                let (session, runtime) = (&self.session, &self.runtime);
+                let place = format!("{namespace}/{pod}");
+                let request = ExecRequest { namespace, pod, container, command: exec::shell() };
+                let ended = self.screen.lend(|| shell::run(session, runtime, cluster, &request));
+                ended.map(|end| match end {
+                    Ok(()) => self.hear(Msg::Resumed),
+                    Err(e) => {
+                        self.hear(Msg::Resumed);
+                        self.hear(Msg::Notice(Level::Error, format!("shell in {place}: {e}")));
+                    }
+                })
+            }
+        };
+        if let Err(e) = done {
+            tracing::error!("terminal: {e}");
+            self.over = Some(ExitCode::from(128 + 1));
+        }
+    }
+
+    /// `Ctrl-Z` and SIGTSTP: gives the terminal back, stops, and takes it again when the shell continues us.
+    fn suspend(&mut self) -> std::io::Result<()> {
+        self.screen.lend(|| {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        })?;
+        let (width, height) = self.screen.size()?;
+        self.hear(Msg::Resize(width, height));
+        self.hear(Msg::Resumed);
+        Ok(())
+    }
+}
+
+/// Somebody sent SIGTSTP; the loop stops itself when it has given the terminal back.
+static SUSPEND: AtomicBool = AtomicBool::new(false);
+
+/// Signals become messages. Should the loop be stuck, the terminal is given back without it.
+fn signals(runtime: &Handle, sender: &Sender) {
+    let _inside = runtime.enter();
+    let listen = |kind: SignalKind, act: Arc<dyn Fn() + Send + Sync>| {
+        if let Ok(mut signals) = signal(kind) {
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    act();
+                }
+            });
+        }
+    };
+    for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()] {
+        let sender = sender.clone();
+        let handle = runtime.clone();
+        listen(
+            kind,
+            Arc::new(move || {
+                sender.send(Msg::Terminate);
+                handle.spawn(async move {
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    terminal::give_back();
+                    std::process::exit(128 + kind.as_raw_value());
+                });
+            }),
+        );
+    }
+    let resized = sender.clone();
+    listen(SignalKind::window_change(), Arc::new(move || resized.wake()));
+    let stopped = sender.clone();
+    listen(
+        SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()),
+        Arc::new(move || {
+            SUSPEND.store(true, Ordering::SeqCst);
+            stopped.wake();
+        }),
+    );
+}

@@ -1,0 +1,141 @@
+//! What every command starts with: the kubeconfig's contexts (or recordings served as clusters), the hub that reaches
+//! them, and the user's configuration.
+
+use crate::cli::args::Global;
+use crate::cluster::hub::{Hub, HubOptions, Sink};
+use crate::cluster::kubeconfig::{self, Context, Flags};
+use crate::config::{self, Config, Paths};
+use crate::sim::server::Server;
+use crate::world::fleet::ClusterId;
+use anyhow::{Result, anyhow, bail};
+use std::path::PathBuf;
+
+/// The contexts, the way to reach them, and the user's configuration.
+pub struct Session {
+    /// In the order of the kubeconfig; a [`ClusterId`] is an index.
+    pub contexts: Vec<Context>,
+    /// The current context, and those named on the command line: opened at once.
+    pub open: Vec<ClusterId>,
+    /// Whether contexts were named: then no other is opened by itself.
+    pub named: bool,
+    /// The way to the clusters.
+    pub hub: Hub,
+    /// The user's configuration.
+    pub config: Config,
+    /// Where configuration, cache and state live.
+    pub paths: Paths,
+    /// What to tell the user at the start.
+    pub notices: Vec<String>,
+    /// Servers of recordings; they live as long as the session.
+    _served: Vec<Served>,
+}
+
+/// A recording served on loopback.
+pub struct Served {
+    /// The recording's name: its file without directory and endings.
+    pub name: String,
+    /// URL of its server.
+    pub url: String,
+    _server: Server,
+}
+
+impl Session {
+    /// Reads kubeconfig and configuration and prepares the hub; nothing is connected yet.
+    /// `paths` overrides the user's directories (the demo has its own).
+    ///
+    /// # Errors
+    /// When the kubeconfig or a recording cannot be read, or a context is not there.
+    pub async fn start(global: &Global, paths: Option<Paths>, sink: Sink) -> Result<Self> {
+        let served = serve(&global.from).await?;
+        let (contexts, mut open, mut notices) = match served.is_empty() {
+            true => from_kubeconfig(global)?,
+            false => from_recordings(&served, global)?,
+        };
+        if global.all_contexts {
+            open = (0..contexts.len()).collect();
+        }
+        let paths = paths.map_or_else(Paths::from_env, Ok).map_err(|e| anyhow!(e))?;
+        let loaded = config::load(&paths.config_file());
+        notices.extend(loaded.problems.iter().map(ToString::to_string));
+        let hub = Hub::new(contexts.clone(), HubOptions::default(), tokio::runtime::Handle::current(), sink);
+        Ok(Self {
+            contexts,
+            open: open.into_iter().map(|i| ClusterId(i as u16)).collect(),
+            named: !global.contexts.is_empty(),
+            hub,
+            config: loaded.config,
+            paths,
+            notices,
+            _served: served,
+        })
+    }
+
+    /// The one cluster that a command without a screen works on: the current context, or the one named.
+    ///
+    /// # Errors
+    /// When there is no current context and none was named.
+    pub fn one(&self) -> Result<ClusterId> {
+        match self.open.as_slice() {
+            [] => bail!(
+                "no context: the kubeconfig has no current-context; name one with --context (there are: {})",
+                self.names().join(", ")
+            ),
+            [first, ..] => Ok(*first),
+        }
+    }
+
+    /// The context of a cluster.
+    pub fn context(&self, id: ClusterId) -> &Context {
+        &self.contexts[usize::from(id.0)]
+    }
+
+    /// All context names.
+    pub fn names(&self) -> Vec<String> {
+        self.contexts.iter().map(|c| c.name.clone()).collect()
+    }
+}
+
+/// Contexts, the indices to open at once, notices.
+type Opened = (Vec<Context>, Vec<usize>, Vec<String>);
+
+fn from_kubeconfig(global: &Global) -> Result<Opened> {
+    let loaded = kubeconfig::load(&Flags {
+        kubeconfig: global.kubeconfig.clone(),
+        contexts: global.contexts.clone(),
+        namespace: global.namespace.clone(),
+        user_as: global.as_user.clone(),
+        request_timeout: Some(global.request_timeout),
+    })?;
+    Ok((loaded.contexts, loaded.open, loaded.notices))
+}
+
+/// Recordings are all open, unless some are named.
+fn from_recordings(served: &[Served], global: &Global) -> Result<Opened> {
+    let contexts: Vec<Context> = served
+        .iter()
+        .map(|s| Context {
+            namespace: global.namespace.clone().unwrap_or_default(),
+            request_timeout: global.request_timeout,
+            ..Context::for_server(&s.name, &s.url)
+        })
+        .collect();
+    let names = || served.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(missing) = global.contexts.iter().find(|c| served.iter().all(|s| s.name != **c)) {
+        bail!("--context {missing}: no recording of that name is open (there are: {})", names());
+    }
+    let named = |s: &Served| global.contexts.is_empty() || global.contexts.contains(&s.name);
+    let open = served.iter().enumerate().filter(|(_, s)| named(s)).map(|(i, _)| i).collect();
+    Ok((contexts, open, Vec::new()))
+}
+
+/// Serves recordings on loopback, each as a read-only cluster named after its file.
+///
+/// # Errors
+/// When a file is not a recording, or no port can be had.
+pub async fn serve(files: &[PathBuf]) -> Result<Vec<Served>> {
+    let served: Vec<Served> = Vec::new();
+    if let Some(file) = files.first() {
+        bail!("{}: recordings cannot be opened yet", file.display());
+    }
+    Ok(served)
+}

@@ -1,0 +1,207 @@
+//! The driver of diagnosis: fetches what it asks for, until it has a verdict.
+
+use crate::cluster::api::{Api, ApiError, encode};
+use crate::cluster::hub::Hub;
+use crate::diagnose::case::{Answer, CaseFile, Need, Subject};
+use crate::diagnose::verdict::{Unreadable, Verdict};
+use crate::diagnose::{Outcome, explain};
+use crate::kinds::{self, Resolved};
+use crate::world::fleet::ClusterId;
+use crate::world::object::{Resource, ResourceId};
+use crate::world::text::clean_log_line;
+use futures::StreamExt;
+use http::Request;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Rounds of asking before the driver gives up; a chain from a URL to a node's lease needs about six.
+const ROUNDS: usize = 16;
+/// Requests under way at once, per diagnosis.
+const AT_ONCE: usize = 8;
+/// Lines of a log that diagnosis is shown.
+const LOG_LINES: usize = 60;
+
+/// Diagnoses a subject in a live cluster (or a recording, which is served like one).
+///
+/// # Errors
+/// When the cluster cannot be reached at all; single facts that cannot be read become holes of the verdict instead.
+///
+/// `progress` hears how many facts are in and what is read next.
+pub async fn diagnose(
+    hub: &Hub,
+    cluster: ClusterId,
+    name: &str,
+    subject: Subject,
+    progress: impl Fn(usize, String),
+) -> Result<Verdict, ApiError> {
+    let api = hub.api(cluster).await?;
+    let catalog = hub.catalog(cluster).await?;
+    let mut case = CaseFile::new(subject, hub.clock(cluster).await);
+    for _ in 0..ROUNDS {
+        let needs = match explain(&case) {
+            Outcome::Verdict(verdict) => return Ok(Verdict { cluster: name.to_string(), ..*verdict }),
+            Outcome::Needs(needs) => needs,
+        };
+        progress(case.facts().count(), needs.first().map(describe).unwrap_or_default());
+        let mut answers =
+            futures::stream::iter(needs.into_iter().map(|need| fetch(&api, &catalog, need))).buffer_unordered(AT_ONCE);
+        while let Some((need, answer)) = answers.next().await {
+            case.put(need, answer);
+        }
+    }
+    Ok(gave_up(name, &case))
+}
+
+/// A need in words, for the line that says what is being read.
+fn describe(need: &Need) -> String {
+    match need {
+        Need::Object { resource, name, .. } => format!("{resource} {name}"),
+        Need::List { resource, .. } => resource.to_string(),
+        Need::Log { pod, container, .. } => format!("log of {pod}/{container}"),
+    }
+}
+
+/// A verdict that says honestly that no end was found.
+fn gave_up(name: &str, case: &CaseFile) -> Verdict {
+    Verdict {
+        version: 1,
+        subject: Some(case.subject.clone()),
+        cluster: name.to_string(),
+        headline: "could not be found out".into(),
+        unreadable: vec![Unreadable {
+            resource: "facts".into(),
+            reason: format!("diagnosis still asked for more after {ROUNDS} rounds"),
+            would_decide: "the cause; please report this with a recording of the cluster".into(),
+        }],
+        ..Verdict::default()
+    }
+}
+
+/// Fetches one fact.
+async fn fetch(api: &Api, catalog: &[Resource], need: Need) -> (Need, Answer) {
+    let answer = match &need {
+        Need::Object { resource, namespace, name } => match kind(catalog, resource) {
+            None => Ok(Answer::Absent),
+            Some(kind) => object(api, kind, namespace, name).await.map(|o| Answer::Object(Arc::new(o))),
+        },
+        Need::List { resource, namespace } => match kind(catalog, resource) {
+            None => Ok(Answer::Absent),
+            Some(kind) => list(api, kind, namespace.as_deref()).await.map(|l| Answer::List(Arc::new(l))),
+        },
+        Need::Log { namespace, pod, container, previous } => {
+            log(api, namespace, pod, container, *previous).await.map(|text| Answer::Log(text.into()))
+        }
+    };
+    (need, answer.unwrap_or_else(refused))
+}
+
+fn kind<'a>(catalog: &'a [Resource], id: &ResourceId) -> Option<&'a Resource> {
+    catalog.iter().find(|kind| kind.id == *id)
+}
+
+fn is_secret(kind: &Resource) -> bool {
+    kind.id.group.is_empty() && kind.id.plural == "secrets"
+}
+
+/// Accept header for metadata without the object: a Secret's values never leave the server.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
+async fn object(api: &Api, kind: &Resource, namespace: &str, name: &str) -> Result<Value, ApiError> {
+    let path = kind.object_path(namespace, &encode(name));
+    if is_secret(kind) {
+        return metadata(api, &path, METADATA, kind).await;
+    }
+    api.get(&path).await
+}
+
+async fn list(api: &Api, kind: &Resource, namespace: Option<&str>) -> Result<Vec<Value>, ApiError> {
+    if !is_secret(kind) {
+        return api.list(kind, namespace, "").await;
+    }
+    let mut list = metadata(api, &kind.collection_path(namespace), METADATA_LIST, kind).await?;
+    match list.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => Ok(items.into_iter().map(|item| named(item, kind)).collect()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+async fn metadata(api: &Api, path: &str, accept: &str, kind: &Resource) -> Result<Value, ApiError> {
+    let request = Request::get(path)
+        .header("Accept", accept)
+        .body(Vec::new())
+        .map_err(|e| ApiError::Malformed(format!("request for {path}: {e}")))?;
+    let bytes = api.bytes(request).await?;
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|e| ApiError::Malformed(format!("the answer to {path} is not JSON: {e}")))?;
+    Ok(named(value, kind))
+}
+
+/// Metadata speaks of itself as `PartialObjectMetadata`; diagnosis wants the object's own kind, and never its data.
+fn named(mut value: Value, kind: &Resource) -> Value {
+    if let Some(map) = value.as_object_mut() {
+        map.remove("data");
+        map.remove("stringData");
+        if !map.contains_key("items") {
+            map.insert("kind".into(), kind.kind.clone().into());
+            map.insert("apiVersion".into(), kind.api_version().into());
+        }
+    }
+    value
+}
+
+async fn log(api: &Api, namespace: &str, pod: &str, container: &str, previous: bool) -> Result<String, ApiError> {
+    let path = format!(
+        "/api/v1/namespaces/{namespace}/pods/{}/log?container={}&tailLines={LOG_LINES}&previous={previous}",
+        encode(pod),
+        encode(container)
+    );
+    let request =
+        Request::get(&path).body(Vec::new()).map_err(|e| ApiError::Malformed(format!("request for {path}: {e}")))?;
+    let bytes = api.bytes(request).await?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.lines().map(clean_log_line).collect::<Vec<_>>().join("\n"))
+}
+
+/// An error as a fact: what is missing, what may not be read, what could not be fetched.
+fn refused(error: ApiError) -> Answer {
+    match error.code() {
+        404 | 410 => Answer::Absent,
+        401 | 403 => Answer::Denied(error.to_string()),
+        _ => Answer::Failed(error.to_string()),
+    }
+}
+
+/// Reads what a person typed: a URL, or `kind/name` with any name of the kind that discovery or our table knows.
+///
+/// # Errors
+/// A sentence saying what was not understood.
+pub fn subject(catalog: &[Resource], target: &str, namespace: &str) -> Result<Subject, String> {
+    use crate::world::object::ObjectRef;
+    if target.starts_with("http://") || target.starts_with("https://") {
+        return Ok(Subject::Url(target.to_string()));
+    }
+    let Some((word, name)) = target.split_once('/').filter(|(kind, name)| !kind.is_empty() && !name.is_empty()) else {
+        return Err(format!(
+            "`{target}` is neither a URL nor KIND/NAME; write pod/NAME, node/NAME, app/NAME or https://host/path"
+        ));
+    };
+    let kind = kind_called(catalog, word)?;
+    let namespace = if kind.namespaced { namespace } else { "" };
+    Ok(Subject::Object(ObjectRef::new(&kind.id.group, &kind.kind, namespace, name)))
+}
+
+/// The kind a person means by a word.
+fn kind_called<'a>(catalog: &'a [Resource], word: &str) -> Result<&'a Resource, String> {
+    match kinds::resolve(catalog, word) {
+        Resolved::One(kind) => Ok(kind),
+        Resolved::Several(kinds) => {
+            let names: Vec<String> = kinds.iter().map(|k| k.id.to_string()).collect();
+            Err(format!("`{word}` may mean {}; write the full name", names.join(" or ")))
+        }
+        Resolved::Nothing(near) if near.is_empty() => Err(format!("this cluster has no kind called `{word}`")),
+        Resolved::Nothing(near) => {
+            Err(format!("this cluster has no kind called `{word}`; did you mean {}?", near.join(" or ")))
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The arguments, as clap reads them. `kokpit --help` is made from these comments.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Watches every Kubernetes cluster of a kubeconfig, explains what is wrong, and carries the cure through as a git commit.
+///
+/// Without a command it opens the cockpit. In it: `?` all keys, `:` go anywhere, `x` why, `Esc` back.
+#[derive(Parser, Debug)]
+#[command(name = "kokpit", version, max_term_width = 100)]
+pub struct Args {
+    /// Options that hold for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do; nothing opens the cockpit.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options that hold for every command.
+#[derive(ClapArgs, Debug, Clone, Default)]
+pub struct Global {
+    /// Kubeconfig file; without it KUBECONFIG (several files are merged), then ~/.kube/config
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context to open at once (repeatable); every other context stays one key away
+    #[arg(long = "context", global = true, value_name = "NAME")]
+    pub contexts: Vec<String>,
+    /// Open every context at once
+    #[arg(long, global = true)]
+    pub all_contexts: bool,
+    /// Namespace to look at
+    #[arg(short, long, global = true, value_name = "NS")]
+    pub namespace: Option<String>,
+    /// Look at all namespaces
+    #[arg(short = 'A', long, global = true, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// Change nothing, neither in a cluster nor in git
+    #[arg(long, global = true)]
+    pub readonly: bool,
+    /// How long to wait for one answer: 10s, 500ms, 1m
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration, default_value = "15s")]
+    pub request_timeout: Duration,
+    /// Impersonate this user
+    #[arg(long = "as", global = true, value_name = "USER")]
+    pub as_user: Option<String>,
+    /// Open recordings (or scheduler worlds) as if they were clusters (repeatable)
+    #[arg(long, global = true, value_name = "FILE", num_args = 1..)]
+    pub from: Vec<PathBuf>,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Say why something is not as it should be
+    Why(Why),
+    /// Show the page of a cause, or list all causes
+    Explain {
+        /// Id of a cause, as printed by `why`
+        cause: Option<String>,
+    },
+    /// Keep new pods off a node: live at once, and committed
+    Cordon(NodeOp),
+    /// Let pods onto a node again: committed, then live, then verified
+    Uncordon(NodeOp),
+    /// Move the pods off a node: plan first, cordon committed, then evictions
+    Drain(Drain),
+    /// Change the replicas of a Deployment in the repository it is deployed from
+    Scale(Scale),
+    /// Change requests and limits of a Deployment's container in the repository it is deployed from
+    Resources(Resources),
+    /// List recorded operations, or show one
+    Ops(Ops),
+    /// Two clusters with five incidents, on this machine, to try everything on
+    Demo(Demo),
+    /// Serve recordings as read-only clusters
+    Sim(Sim),
+}
+
+/// `kokpit why`
+#[derive(ClapArgs, Debug)]
+pub struct Why {
+    /// `pod/NAME`, `node/NAME`, `app/NAME`, `deployment/NAME` …, or a URL: `https://host/path`
+    #[arg(required_unless_present = "pending")]
+    pub target: Option<String>,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+    /// Judge every unscheduled pod: one document per pod (JSON lines with -o json)
+    #[arg(long, conflicts_with = "target")]
+    pub pending: bool,
+}
+
+/// How to print.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// For people
+    #[default]
+    Text,
+    /// For programs: docs/why-json.md
+    Json,
+}
+
+/// `kokpit cordon`, `kokpit uncordon`
+#[derive(ClapArgs, Debug)]
+pub struct NodeOp {
+    /// The node
+    pub node: String,
+    /// Why; it stands in the commit and on the node
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// How the operation is confirmed
+    #[command(flatten)]
+    pub confirm: Confirm,
+}
+
+/// How an operation is confirmed.
+#[derive(ClapArgs, Debug, Clone, Default)]
+pub struct Confirm {
+    /// Do not ask; on a protected cluster --confirm NAME is needed as well
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Name of the protected cluster, instead of typing it
+    #[arg(long, value_name = "CLUSTER")]
+    pub confirm: Option<String>,
+    /// Show the plan and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Push URL of the repository that belongs to the cluster, remembered in config.toml on first use
+    #[arg(long, value_name = "URL")]
+    pub repo: Option<String>,
+    /// Branch of that repository
+    #[arg(long, value_name = "BRANCH", requires = "repo")]
+    pub branch: Option<String>,
+}
+
+/// `kokpit drain`
+#[derive(ClapArgs, Debug)]
+pub struct Drain {
+    /// The node and how it is confirmed
+    #[command(flatten)]
+    pub node: NodeOp,
+    /// Evict pods that have emptyDir volumes too; their data is lost
+    #[arg(long)]
+    pub delete_emptydir_data: bool,
+    /// Evict pods that nothing will recreate
+    #[arg(long)]
+    pub force: bool,
+    /// Give up after this long: 15m, 90s
+    #[arg(long, value_parser = duration, default_value = "15m")]
+    pub timeout: Duration,
+}
+
+/// `kokpit scale`
+#[derive(ClapArgs, Debug)]
+pub struct Scale {
+    /// `deployment/NAME` or just the name
+    pub target: String,
+    /// How many
+    #[arg(long)]
+    pub replicas: u32,
+    /// Why; it stands in the commit
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// How the operation is confirmed
+    #[command(flatten)]
+    pub confirm: Confirm,
+}
+
+/// `kokpit resources`
+#[derive(ClapArgs, Debug)]
+pub struct Resources {
+    /// `deployment/NAME` or just the name
+    pub target: String,
+    /// Container; may be left out where there is only one
+    #[arg(short, long)]
+    pub container: Option<String>,
+    /// `cpu=250m,memory=1Gi`
+    #[arg(long)]
+    pub requests: Option<String>,
+    /// `cpu=500m,memory=2Gi`
+    #[arg(long)]
+    pub limits: Option<String>,
+    /// Why; it stands in the commit
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// How the operation is confirmed
+    #[command(flatten)]
+    pub confirm: Confirm,
+}
+
+/// `kokpit ops`
+#[derive(ClapArgs, Debug)]
+pub struct Ops {
+    /// Show this operation step by step
+    pub id: Option<String>,
+    /// Finish this open operation
+    #[arg(long, requires = "id", conflicts_with = "undo")]
+    pub finish: bool,
+    /// Undo this open operation
+    #[arg(long, requires = "id")]
+    pub undo: bool,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `kokpit demo`
+#[derive(ClapArgs, Debug)]
+pub struct Demo {
+    /// Only serve the clusters, print the kubeconfig and wait; for kubectl and other tools
+    #[arg(long)]
+    pub serve: bool,
+    /// Keep the demo's files here instead of a temporary directory
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// `kokpit sim`
+#[derive(ClapArgs, Debug)]
+pub struct Sim {
+    /// Recording to serve (repeatable); each becomes a cluster
+    #[arg(long = "recording", value_name = "FILE", num_args = 1.., required = true)]
+    pub recordings: Vec<PathBuf>,
+    /// Where to write the kubeconfig; default: a temporary file
+    #[arg(long, value_name = "FILE")]
+    pub write_kubeconfig: Option<PathBuf>,
+}
+
+/// `10s`, `500ms`, `2m`, `1h`, or plain seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is not a time; write 10s, 500ms, 2m or 1h");
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..end].parse().map_err(|_| bad())?;
+    let unit = match &text[end..] {
+        "" | "s" => 1.0,
+        "ms" => 0.001,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        _ => return Err(bad()),
+    };
+    Duration::try_from_secs_f64(number * unit).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        assert!(duration("soon").is_err());
+        assert!(duration("-1s").is_err());
+    }
+}

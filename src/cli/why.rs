@@ -1,0 +1,143 @@
+//! `kokpit why` and `kokpit explain`.
+
+use super::args::{Args, Output, Why};
+use super::{FOUND, TROUBLE};
+use crate::app::session::Session;
+use crate::app::why::{diagnose, subject};
+use crate::diagnose::case::Subject;
+use crate::diagnose::verdict::{State, Verdict};
+use crate::diagnose::{causes, report};
+use crate::world::fleet::ClusterId;
+use crate::world::object::{ObjectRef, Resource, ResourceId, list_at, name, namespace, str_at};
+use anyhow::{Result, anyhow};
+use serde_json::Value;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs `kokpit why`: exit status 0 nothing wrong, 1 something found, 2 could not find out.
+///
+/// # Errors
+/// When the target is not understood or the cluster cannot be reached.
+pub async fn why(args: &Args, why: &Why) -> Result<ExitCode> {
+    let session = Session::start(&args.global, None, Arc::new(|_, _| {})).await?;
+    session.notices.iter().for_each(|notice| eprintln!("kokpit: {notice}"));
+    let clusters = if args.global.contexts.is_empty() && args.global.from.is_empty() && !args.global.all_contexts {
+        vec![session.one()?]
+    } else {
+        session.open.clone()
+    };
+    let mut worst = ExitCode::SUCCESS;
+    let mut rank = 0;
+    for cluster in clusters {
+        let context = session.context(cluster).name.clone();
+        let subjects = subjects(&session, cluster, args, why).await?;
+        for subject in subjects {
+            let verdict = diagnose(&session.hub, cluster, &context, subject, |_, _| {})
+                .await
+                .map_err(|e| anyhow!("{context}: {e}"))?;
+            print(&verdict, why.output)?;
+            let (r, code) = match verdict.state {
+                State::Fine => (0, ExitCode::SUCCESS),
+                State::Broken => (2, ExitCode::from(FOUND)),
+                State::Unknown => (1, ExitCode::from(TROUBLE)),
+            };
+            if r > rank {
+                (rank, worst) = (r, code);
+            }
+        }
+    }
+    Ok(worst)
+}
+
+/// What is asked about: the target, or every unscheduled pod.
+async fn subjects(session: &Session, cluster: ClusterId, args: &Args, why: &Why) -> Result<Vec<Subject>> {
+    let context = session.context(cluster);
+    let trouble = |e: &dyn std::fmt::Display| anyhow!("{}: {e}", context.name);
+    let catalog = session.hub.catalog(cluster).await.map_err(|e| trouble(&e))?;
+    let given = args.global.namespace.clone();
+    let Some(target) = &why.target else {
+        return pending(session, cluster, &catalog, given.as_deref()).await;
+    };
+    let fallback = if context.namespace.is_empty() { "default".to_string() } else { context.namespace.clone() };
+    let found = subject(&catalog, target, given.as_deref().unwrap_or(&fallback)).map_err(|e| anyhow!(e))?;
+    match (found, given) {
+        (Subject::Object(object), None) if !object.namespace.is_empty() => {
+            Ok(vec![Subject::Object(located(session, cluster, &catalog, object).await)])
+        }
+        (subject, _) => Ok(vec![subject]),
+    }
+}
+
+/// An object named without `-n`: where the context's namespace has none of that name but exactly one other has,
+/// that one is meant (Applications live in `argocd`, whatever the context says).
+async fn located(session: &Session, cluster: ClusterId, catalog: &[Resource], object: ObjectRef) -> ObjectRef {
+    let Some(kind) = catalog.iter().find(|k| k.kind == object.kind && k.id.group == object.group) else {
+        return object;
+    };
+    let Ok(api) = session.hub.api(cluster).await else { return object };
+    if api.get(&kind.object_path(&object.namespace, &object.name)).await.is_ok() {
+        return object;
+    }
+    let query = format!("fieldSelector=metadata.name%3D{}", crate::cluster::api::encode(&object.name));
+    match api.list(kind, None, &query).await.as_deref() {
+        Ok([only]) => ObjectRef { namespace: namespace(only).to_string(), ..object },
+        _ => object,
+    }
+}
+
+/// Every pod without a node that has not ended.
+async fn pending(
+    session: &Session,
+    cluster: ClusterId,
+    catalog: &[Resource],
+    ns: Option<&str>,
+) -> Result<Vec<Subject>> {
+    let pods = ResourceId::core("pods");
+    let kind = catalog.iter().find(|k| k.id == pods).ok_or_else(|| anyhow!("the cluster serves no pods"))?;
+    let api = session.hub.api(cluster).await?;
+    let unscheduled = |pod: &&Value| {
+        str_at(pod, "/spec/nodeName").is_empty()
+            && !matches!(str_at(pod, "/status/phase"), "Succeeded" | "Failed")
+            && list_at(pod, "/status/conditions")
+                .iter()
+                .all(|c| str_at(c, "/type") != "PodScheduled" || str_at(c, "/status") != "True")
+    };
+    let list = api.list(kind, ns, "").await?;
+    Ok(list
+        .iter()
+        .filter(unscheduled)
+        .map(|pod| Subject::Object(ObjectRef::new("", "Pod", namespace(pod), name(pod))))
+        .collect())
+}
+
+fn print(verdict: &Verdict, output: Output) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match output {
+        Output::Json => writeln!(out, "{}", serde_json::to_string(verdict)?)?,
+        Output::Text => {
+            out.write_all(report::plain(verdict).as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints the page of a cause, or the list of all.
+///
+/// # Errors
+/// When there is no cause of that name.
+pub fn explain(cause: Option<&str>) -> Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    match cause {
+        None => {
+            for (id, title) in causes::all() {
+                writeln!(out, "{id:32} {title}")?;
+            }
+        }
+        Some(id) => match causes::explain_cause(id) {
+            Some(page) => writeln!(out, "{page}")?,
+            None => return Err(anyhow!("no cause is called `{id}`; `kokpit explain` lists them all")),
+        },
+    }
+    Ok(ExitCode::SUCCESS)
+}
