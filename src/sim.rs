@@ -13,6 +13,7 @@ pub mod kubeconfig;
 pub mod kubelet;
 pub mod nodes;
 mod patch;
+pub mod recording;
 pub mod scheduler;
 pub mod server;
 pub mod store;

@@ -3,6 +3,7 @@
 //! Everything here is synchronous and quick: one lock, no I/O. Controllers and the HTTP server share it; whoever wants
 //! to know about changes subscribes to the latest resource version and asks for the events since the last one seen.
 
+mod defaults;
 mod failure;
 mod kinds;
 mod stored;
@@ -119,6 +120,8 @@ struct State {
     version: u64,
     clock: Clock,
     read_only: Option<String>,
+    /// How many cluster addresses were given out.
+    addresses: u32,
 }
 
 /// One page of a list: see [`Store::page`].
@@ -149,6 +152,7 @@ impl Store {
             version: 1,
             clock: Clock::System,
             read_only: None,
+            addresses: 0,
         };
         Self { inner: Arc::new(Inner { state: RwLock::new(state), latest: watch::Sender::new(1) }) }
     }
@@ -300,7 +304,7 @@ impl Store {
     }
 
     /// Creates an object: fills in `apiVersion`, `kind`, `uid`, `creationTimestamp`, `resourceVersion`, `generation`
-    /// and a name from `generateName`.
+    /// a name from `generateName`, and the defaults of its kind.
     ///
     /// # Errors
     /// 409 where it exists, 422 without a name, 404 for an unknown kind, 405 for a recording.

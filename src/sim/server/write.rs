@@ -69,19 +69,23 @@ fn typed_body(call: &Call, target: &Target) -> Result<(Value, Vec<String>), Fail
         }
     }
     let unknown = validate::decode(kind, &mut object)?;
+    Ok((object, judge(call, kind, unknown)?))
+}
+
+/// What becomes of fields that the kind does not have (`fieldValidation`): refused, named in warnings, or passed over.
+fn judge(call: &Call, kind: &Resource, unknown: Vec<String>) -> Result<Vec<String>, Failure> {
     match call.query.get("fieldValidation") {
         "Strict" if !unknown.is_empty() => {
             let list: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
             Err(Failure::bad_request(format!(
-                "{} in version \"{}\" cannot be handled as a {}: strict decoding error: {}",
+                "{0} in version \"{1}\" cannot be handled as a {0}: strict decoding error: {2}",
                 kind.kind,
                 kind.version,
-                kind.kind,
                 list.join(", ")
             )))
         }
-        "Ignore" => Ok((object, vec![])),
-        _ => Ok((object, unknown)),
+        "Ignore" => Ok(vec![]),
+        _ => Ok(unknown),
     }
 }
 
@@ -111,19 +115,13 @@ fn create_object(cluster: &Cluster, call: &Call, target: &Target, mut object: Va
     if kind.namespaced && target.namespace.is_empty() {
         return Err(Failure::bad_request("an empty namespace may not be set during creation"));
     }
-    let namespaces = ResourceId::core("namespaces");
-    if kind.namespaced && store.kind(&namespaces).is_some() {
-        let home = store.get(&namespaces, "", &target.namespace);
-        let (Some(home), Some(of)) = (home, store.kind(&namespaces)) else {
-            return match store.kind(&namespaces) {
-                Some(of) => Err(Failure::not_found(&of, &target.namespace)),
-                None => Err(Failure::no_such_path()),
-            };
-        };
+    let namespaces = store.kind(&ResourceId::core("namespaces"));
+    if let Some(namespaces) = namespaces.filter(|_| kind.namespaced) {
+        let home = store.get(&namespaces.id, "", &target.namespace);
+        let home = home.ok_or_else(|| Failure::not_found(&namespaces, &target.namespace))?;
         if !str_at(&home, "/metadata/deletionTimestamp").is_empty() {
             let why = format!(
-                "unable to create new content in {} {} because it is being terminated",
-                of.id.plural.trim_end_matches('s'),
+                "unable to create new content in namespace {} because it is being terminated",
                 target.namespace
             );
             return Err(Failure::forbidden(kind, name(&object), &why));
@@ -237,7 +235,7 @@ pub fn commit_patch(
             return Err(Failure::bad_request("metadata is not a JSON object"));
         }
         let mut object = back(patched, old);
-        *unknown.borrow_mut() = validate::decode(&target.kind, &mut object)?;
+        *unknown.borrow_mut() = judge(call, &target.kind, validate::decode(&target.kind, &mut object)?)?;
         Ok(object)
     })?;
     Ok((new, unknown.into_inner()))

@@ -77,9 +77,15 @@ pub fn builtin_kinds() -> Vec<Resource> {
             singular: kind.to_lowercase(),
             namespaced,
             short_names: short.iter().map(|s| s.to_string()).collect(),
-            verbs: VERBS.iter().map(|v| v.to_string()).collect(),
+            verbs: verbs(plural),
         })
         .collect()
+}
+
+/// Namespaces are deleted one by one.
+fn verbs(plural: &str) -> Vec<String> {
+    let missing = |verb: &&&str| plural == "namespaces" && **verb == "deletecollection";
+    VERBS.iter().filter(|verb| !missing(verb)).map(|verb| verb.to_string()).collect()
 }
 
 /// Whether a built-in kind has a status subresource. Argo CD's Applications have none; other custom kinds say so in

@@ -2,7 +2,7 @@
 //!
 //! Semantics: `apiserver/pkg/registry/generic/registry/store.go` and `apiserver/pkg/registry/rest/{create,update,delete}.go`.
 
-use super::{Change, DeleteOptions, Event, Failure, Propagation, State, Stored, key, kinds};
+use super::{Change, DeleteOptions, Event, Failure, Propagation, State, Stored, defaults, key, kinds};
 use crate::world::object::{Resource, ResourceId, int_at, list_at, name, namespace, str_at};
 use crate::world::time::Time;
 use serde_json::{Map, Value, json};
@@ -61,6 +61,11 @@ impl Writer<'_> {
             true => meta.insert("generation".into(), 1.into()),
             false => meta.shift_remove("generation"),
         };
+        defaults::fill(kind, &mut object);
+        defaults::first_status(kind, &mut object);
+        if kind.id == ResourceId::core("services") {
+            self.give_address(&mut object);
+        }
         if kind.id.plural == "customresourcedefinitions" {
             establish(&mut object, self.state.now());
         }
@@ -85,6 +90,10 @@ impl Writer<'_> {
         )?;
         name_kind(&mut object, kind);
         keep_server_fields(&mut object, &old)?;
+        defaults::fill(kind, &mut object);
+        if kind.id == ResourceId::core("services") {
+            keep_address(&mut object, &old);
+        }
         let mut new = match part {
             Part::Both => object,
             Part::Main if self.state.has_status(&kind.id) => with_status_of(object, &old),
@@ -142,6 +151,19 @@ impl Writer<'_> {
             object["metadata"]["generation"] = (int_at(&object, "/metadata/generation").unwrap_or(0) + 1).into();
         }
         Ok(self.record(kind, key(ns, name), Change::Modified, object, Some(before)))
+    }
+
+    /// A service gets an address of 10.96.0.0/16, as the allocator of a real server gives it one.
+    fn give_address(&mut self, service: &mut Value) {
+        let wants = str_at(service, "/spec/type") != "ExternalName" && str_at(service, "/spec/clusterIP").is_empty();
+        let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut).filter(|_| wants) else { return };
+        if !self.dry {
+            self.state.addresses += 1;
+        }
+        let n = self.state.addresses + 9;
+        let address = format!("10.96.{}.{}", n / 250 % 256, n % 250 + 1);
+        spec.insert("clusterIPs".into(), json!([address]));
+        spec.insert("clusterIP".into(), address.into());
     }
 
     /// Everything in a namespace goes with it.
@@ -235,6 +257,16 @@ fn keep_server_fields(object: &mut Value, old: &Value) -> Result<(), Failure> {
         };
     }
     Ok(())
+}
+
+/// The address of a service stays when a write does not mention it.
+fn keep_address(service: &mut Value, old: &Value) {
+    let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    for field in ["clusterIP", "clusterIPs"] {
+        if let (None, Some(value)) = (spec.get(field), old.pointer(&format!("/spec/{field}"))) {
+            spec.insert(field.into(), value.clone());
+        }
+    }
 }
 
 fn with_status_of(mut object: Value, old: &Value) -> Value {

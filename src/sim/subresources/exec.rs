@@ -17,7 +17,8 @@ use std::sync::Arc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
@@ -140,7 +141,8 @@ fn ended(code: i32) -> Value {
 
 async fn finish(mut socket: Socket, status: Value) -> Sent {
     send(&mut socket, ERROR, status.to_string().as_bytes()).await?;
-    socket.close(None).await
+    let normally = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    socket.close(Some(normally)).await
 }
 
 async fn say(socket: &mut Socket, channel: u8, text: &str, tty: bool) -> Sent {
