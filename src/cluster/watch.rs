@@ -102,10 +102,13 @@ impl Out {
     }
 
     fn stale(&self, reason: &str) {
-        let since = match (&self.said().feed, self.said().heard) {
-            (Feed::Stale { since, .. }, _) => *since,
-            (_, heard) if heard.0 > 0 => heard,
-            _ => now(),
+        let since = {
+            let said = self.said();
+            match &said.feed {
+                Feed::Stale { since, .. } => *since,
+                _ if said.heard.0 > 0 => said.heard,
+                _ => now(),
+            }
         };
         self.feed(Feed::Stale { reason: reason.into(), since });
     }
