@@ -1,6 +1,8 @@
 //! The arguments, and the commands that run without a screen.
 
 pub mod args;
+pub mod operations;
+pub mod serve;
 pub mod why;
 
 use crate::app;
@@ -25,7 +27,14 @@ pub fn main() -> ExitCode {
         None => app::run::cockpit(&args, runtime.handle()),
         Some(Command::Why(why)) => runtime.block_on(why::why(&args, why)),
         Some(Command::Explain { cause }) => why::explain(cause.as_deref()),
-        Some(_) => Err(anyhow::anyhow!("this command is not built yet")),
+        Some(Command::Sim(sim)) => runtime.block_on(serve::sim(sim)),
+        Some(Command::Cordon(node)) => runtime.block_on(operations::cordon(&args, node)),
+        Some(Command::Uncordon(node)) => runtime.block_on(operations::uncordon(&args, node)),
+        Some(Command::Drain(drain)) => runtime.block_on(operations::drain(&args, drain)),
+        Some(Command::Scale(scale)) => runtime.block_on(operations::scale(&args, scale)),
+        Some(Command::Resources(resources)) => runtime.block_on(operations::resources(&args, resources)),
+        Some(Command::Ops(ops)) => runtime.block_on(operations::ops(&args, ops)),
+        Some(Command::Demo(_)) => Err(anyhow::anyhow!("this command is not built yet")),
     };
     // Watches and half-read streams need no orderly end.
     runtime.shutdown_background();

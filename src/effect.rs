@@ -36,7 +36,8 @@ pub enum Effect {
     /// The why view is gone; stop fetching facts.
     StopWhy(RequestId),
     /// Find out what an operation would do, without doing it; answered by [`Msg::Planned`](crate::msg::Msg::Planned).
-    Plan { request: RequestId, cluster: ClusterId, intent: Intent },
+    /// `repository` answers [`Msg::AskRepository`](crate::msg::Msg::AskRepository): `URL` or `URL BRANCH`, remembered.
+    Plan { request: RequestId, cluster: ClusterId, intent: Intent, repository: Option<String> },
     /// Confirmed: run a planned operation; answered by [`Msg::Operation`](crate::msg::Msg::Operation), step by step.
     Run { operation: String },
     /// Seen and not wanted: forget a planned operation.

@@ -3,7 +3,7 @@
 //! All text in here comes cleaned (`world::text`): whoever makes a message from outside cleans it.
 
 use crate::diagnose::verdict::Verdict;
-use crate::effect::RequestId;
+use crate::effect::{Intent, RequestId};
 use crate::world::fleet::{ClusterId, Delta};
 use crate::world::time::Time;
 use crossterm::event::KeyEvent;
@@ -35,6 +35,8 @@ pub enum Msg {
     Why { request: RequestId, answer: WhyAnswer },
     /// Answer to [`Effect::Plan`](crate::effect::Effect::Plan): what would be done, or why it cannot be.
     Planned { request: RequestId, answer: Result<Box<OperationView>, String> },
+    /// Instead of a plan: the configuration names no repository for the cluster. `url` is what Argo CD reads, where known.
+    AskRepository { request: RequestId, cluster: ClusterId, intent: Intent, url: Option<String> },
     /// How an operation stands now; new or replacing the one with the same id.
     Operation(Box<OperationView>),
     /// Every operation of the journal, oldest first (sent after start).

@@ -4,11 +4,13 @@ mod keys;
 mod world;
 
 use crate::actions;
-use crate::effect::{Effect, RequestId};
+use crate::effect::{Effect, Intent, RequestId};
 use crate::msg::{Level, LogLine, Msg, OperationView, WhyAnswer};
 use crate::state::nav::View;
+use crate::state::prompt::{Asks, Prompt};
 use crate::state::text::{TextOf, TextView};
 use crate::state::{Painted, State, head};
+use crate::world::fleet::ClusterId;
 use serde_json::Value;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
@@ -52,6 +54,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::LogEnd { request, pod, container, reason } => log_end(state, request, &pod, &container, reason),
         Msg::Why { request, answer } => why(state, request, answer),
         Msg::Planned { request, answer } => planned(state, request, answer),
+        Msg::AskRepository { request, cluster, intent, url } => ask_repository(state, request, cluster, intent, url),
         Msg::Operation(view) => operation(state, *view),
         Msg::Operations(views) => {
             views.into_iter().for_each(|view| drop(operation(state, view)));
@@ -221,6 +224,29 @@ fn planned(state: &mut State, request: RequestId, answer: Result<Box<OperationVi
         (None, Ok(view)) => vec![Effect::Discard { operation: view.id }],
         (None, Err(_)) => vec![],
     }
+}
+
+/// The plan needs a repository: asks for it on the screen that waits for the plan.
+fn ask_repository(
+    state: &mut State,
+    request: RequestId,
+    cluster: ClusterId,
+    intent: Intent,
+    url: Option<String>,
+) -> Vec<Effect> {
+    state.touch();
+    let name = state.fleet.shard(cluster).name.clone();
+    match &mut state.nav.top_mut().view {
+        View::Operation(screen) if screen.request == request => {
+            screen.error = Some(format!(
+                "config.toml names no git repository for {name}. The push URL is asked for once and kept there; nothing was done."
+            ));
+            state.prompt = Some(Prompt::with(Asks::Repository { request, cluster, intent }, &url.unwrap_or_default()));
+        }
+        // Its screen was left.
+        _ => {}
+    }
+    vec![]
 }
 
 fn operation(state: &mut State, view: OperationView) -> Vec<Effect> {

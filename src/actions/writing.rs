@@ -1,7 +1,7 @@
 //! What changes clusters and repositories. Nothing here does: a question, then a plan, and only what was shown and
 //! confirmed is run.
 
-use crate::effect::{Effect, Intent};
+use crate::effect::{Effect, Intent, RequestId};
 use crate::kinds::Can;
 use crate::state::State;
 use crate::state::nav::{Scope, Screen, View};
@@ -79,12 +79,21 @@ pub fn answered(state: &mut State) -> Vec<Effect> {
             state.prompt = None;
             plan(state, cluster, title, intent)
         }
+        Ok(Next::Again(request, cluster, intent, repository)) => {
+            state.prompt = None;
+            if let View::Operation(screen) = &mut state.nav.top_mut().view {
+                screen.error = None;
+            }
+            vec![Effect::Plan { request, cluster, intent, repository: Some(repository) }]
+        }
     }
 }
 
 enum Next {
     Ask(Asks),
     Plan(ClusterId, String, Intent),
+    /// The same plan again, now that the repository is known.
+    Again(RequestId, ClusterId, Intent, String),
 }
 
 fn step(asks: Asks, text: String) -> Result<Next, String> {
@@ -123,6 +132,10 @@ fn step(asks: Asks, text: String) -> Result<Next, String> {
             let title = format!("limits of {}", object.name);
             Next::Plan(cluster, title, Intent::Resources { object, container, cpu, memory, reason: text })
         }
+        Asks::Repository { .. } if text.is_empty() => {
+            return Err("a URL is needed, such as git@git.example.com:ops/fleet.git".into());
+        }
+        Asks::Repository { request, cluster, intent } => Next::Again(request, cluster, intent, text),
         Asks::Command | Asks::Filter | Asks::Search | Asks::WhyUrl => return Err("nothing was asked".into()),
     })
 }
@@ -133,7 +146,7 @@ fn plan(state: &mut State, cluster: ClusterId, title: String, intent: Intent) ->
     let scope = Scope { clusters: vec![cluster], namespaces: state.nav.top().scope.namespaces.clone() };
     let view = View::Operation(OperationScreen::planning(title, request));
     let mut effects = state.push(Screen { scope, view });
-    effects.push(Effect::Plan { request, cluster, intent });
+    effects.push(Effect::Plan { request, cluster, intent, repository: None });
     effects
 }
 

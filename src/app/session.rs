@@ -5,9 +5,10 @@ use crate::cli::args::Global;
 use crate::cluster::hub::{Hub, HubOptions, Sink};
 use crate::cluster::kubeconfig::{self, Context, Flags};
 use crate::config::{self, Config, Paths};
-use crate::sim::server::Server;
+use crate::sim::recording::Recording;
+use crate::sim::server::{Options, Server};
 use crate::world::fleet::ClusterId;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use std::path::PathBuf;
 
 /// The contexts, the way to reach them, and the user's configuration.
@@ -133,9 +134,13 @@ fn from_recordings(served: &[Served], global: &Global) -> Result<Opened> {
 /// # Errors
 /// When a file is not a recording, or no port can be had.
 pub async fn serve(files: &[PathBuf]) -> Result<Vec<Served>> {
-    let served: Vec<Served> = Vec::new();
-    if let Some(file) = files.first() {
-        bail!("{}: recordings cannot be opened yet", file.display());
+    let mut served: Vec<Served> = Vec::new();
+    for file in files {
+        let recording = Recording::open(file)?;
+        let server = recording.serve(Options::default()).await.context("no port on loopback for a recording")?;
+        let same = served.iter().filter(|s| s.name.split('~').next() == Some(&recording.name)).count();
+        let name = if same == 0 { recording.name } else { format!("{}~{}", recording.name, same + 1) };
+        served.push(Served { name, url: server.url.clone(), _server: server });
     }
     Ok(served)
 }

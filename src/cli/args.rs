@@ -68,7 +68,7 @@ pub enum Command {
     Drain(Drain),
     /// Change the replicas of a Deployment in the repository it is deployed from
     Scale(Scale),
-    /// Change requests and limits of a Deployment's container in the repository it is deployed from
+    /// Change the limits of a Deployment's container in the repository it is deployed from
     Resources(Resources),
     /// List recorded operations, or show one
     Ops(Ops),
@@ -176,9 +176,6 @@ pub struct Resources {
     /// Container; may be left out where there is only one
     #[arg(short, long)]
     pub container: Option<String>,
-    /// `cpu=250m,memory=1Gi`
-    #[arg(long)]
-    pub requests: Option<String>,
     /// `cpu=500m,memory=2Gi`
     #[arg(long)]
     pub limits: Option<String>,

@@ -1,5 +1,6 @@
 //! The line one types on: a command, a filter, a search, or the answer to a question.
 
+use crate::effect::{Intent, RequestId};
 use crate::world::fleet::ClusterId;
 use crate::world::object::ObjectRef;
 use tui_input::Input;
@@ -48,6 +49,8 @@ pub enum Asks {
     LimitsReason { cluster: ClusterId, object: ObjectRef, change: LimitsChange },
     /// A URL to diagnose.
     WhyUrl,
+    /// Which repository belongs to a cluster: `URL` or `URL BRANCH`. Asked once, kept in config.toml.
+    Repository { request: RequestId, cluster: ClusterId, intent: Intent },
 }
 
 /// Limits as typed.
@@ -123,6 +126,7 @@ impl Prompt {
             Asks::Limits { object, .. } => format!("limits of {}, CONTAINER cpu=… memory=…: ", object.name),
             Asks::LimitsReason { object, .. } => format!("reason for the limits of {} (may be empty): ", object.name),
             Asks::WhyUrl => "why, URL: ".into(),
+            Asks::Repository { .. } => "push URL of its git repository (and branch): ".into(),
         }
     }
 
