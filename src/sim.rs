@@ -5,6 +5,7 @@
 
 pub mod argo;
 pub mod controllers;
+pub mod demo;
 pub mod discovery;
 pub mod endpoints;
 mod fields;
@@ -19,5 +20,6 @@ pub mod server;
 pub mod store;
 pub mod subresources;
 mod table;
+pub mod tutorial;
 mod watch;
 pub mod workloads;
