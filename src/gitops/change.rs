@@ -67,6 +67,8 @@ impl Change {
         let (start, mut texts) = match (current, &self.baseline) {
             (Some(text), _) => (text, vec![]),
             (None, Some(baseline)) => (baseline.as_str(), vec![baseline.clone()]),
+            // Nothing is wanted, and nothing is there.
+            (None, None) if self.fields.iter().all(|f| f.after.is_none()) => return Ok(Applied::Already),
             (None, None) => return Err(Refusal(format!("{} is not in the repository any more", self.file))),
         };
         let mut edits = vec![];
@@ -175,7 +177,9 @@ mod tests {
         let other = format!("{BASE}spec:\n  unschedulable: false\n");
         let refusal = cordon().apply(Some(&other)).unwrap_err().0;
         assert!(refusal.contains("spec.unschedulable false by now, not unset"), "{refusal}");
-        assert!(cordon().reversed().apply(None).unwrap_err().0.contains("not in the repository"));
+        assert_eq!(cordon().reversed().apply(None).unwrap(), Applied::Already, "what was never there is taken back");
+        let gone = Change { baseline: None, ..cordon() };
+        assert!(gone.apply(None).unwrap_err().0.contains("not in the repository"));
     }
 
     #[test]
