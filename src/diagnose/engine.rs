@@ -3,10 +3,10 @@
 use super::Outcome;
 use super::case::{CaseFile, Subject};
 use super::causes::{self, Cause};
-use super::facts::{Case, Fact, NOTHING};
+use super::facts::{Case, Fact, Gap, NOTHING};
 use super::finding::{Because, Lead, Match, Suspect};
 use super::graph::Graph;
-use super::verdict::{Confidence, State, Verdict};
+use super::verdict::{Confidence, Mark, State, Verdict};
 use super::{kin, status, url};
 use crate::world::object::ObjectRef;
 use std::collections::{BTreeMap, VecDeque};
@@ -46,10 +46,9 @@ fn explore(case: &Case<'_>, root: &ObjectRef) -> Graph {
         }
         let Some(suspect) = suspect_of(case, &lead, lead.at == *root) else { continue };
         let matches = judge(case, &suspect);
-        let leads = match case.under("", || kin::leads(case, &suspect)).0 {
-            Ok(leads) => leads,
-            Err(_) => Vec::new(),
-        };
+        let leads = case.under("", || kin::leads(case, &suspect)).0;
+        graph.blind |= leads == Err(Gap::Hole);
+        let leads = leads.unwrap_or_default();
         queue.extend(leads.iter().cloned());
         for found in &matches {
             queue.extend(found.because.iter().filter_map(|b| match b {
@@ -99,6 +98,7 @@ fn finished(cause: &Cause, suspect: &Suspect<'_>, mut found: Match, hole: bool) 
 
 /// The verdict as far as this round can tell.
 fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
+    let blind = graph.blind;
     let sorted = graph.sort();
     let standing = match suspect_of(case, &Lead::to(root.clone()), true) {
         Some(suspect) if root.kind == "URL" || suspect.exists() => case.under("", || status::of(case, &suspect)).0.ok(),
@@ -108,7 +108,7 @@ fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
     let standing = standing.unwrap_or_else(status::Standing::unreadable);
     let state = match (&sorted.primary, standing.well) {
         (Some(_), _) => State::Broken,
-        (None, Some(true)) => State::Fine,
+        (None, Some(true)) if !blind => State::Fine,
         (None, _) => State::Unknown,
     };
     let mut verdict = Verdict {
@@ -124,9 +124,16 @@ fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
     };
     if let Subject::Url(text) = &case.file().subject {
         let hops: Fact<_> = case.under("", || url::chain(case, text, &verdict)).0;
-        if let Ok((hops, headline)) = hops {
-            verdict.chain = hops;
-            verdict.headline = headline;
+        match hops {
+            Ok((hops, headline)) => {
+                verdict.chain = hops;
+                verdict.headline = headline;
+            }
+            Err(_) => verdict.headline = format!("{text}: its way could not be read"),
+        }
+        let bad = verdict.chain.is_empty() || verdict.chain.iter().any(|hop| hop.mark == Mark::Broken);
+        if verdict.state == State::Fine && bad {
+            verdict.state = State::Unknown;
         }
     }
     verdict.unreadable = case.unreadable();

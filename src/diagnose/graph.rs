@@ -21,6 +21,8 @@ pub struct Graph {
     at: BTreeMap<Key, Vec<usize>>,
     /// The objects whose trouble is this object's trouble.
     leads: BTreeMap<Key, Vec<Key>>,
+    /// What an object's trouble may come from could not be read somewhere, so "nothing found" is no news.
+    pub blind: bool,
 }
 
 struct Node {
@@ -45,7 +47,7 @@ pub struct Sorted {
 impl Graph {
     /// An empty graph around a subject.
     pub fn new(root: Lead) -> Self {
-        Self { root: key(&root), nodes: Vec::new(), at: BTreeMap::new(), leads: BTreeMap::new() }
+        Self { root: key(&root), nodes: Vec::new(), at: BTreeMap::new(), leads: BTreeMap::new(), blind: false }
     }
 
     /// Adds what was found at one object.

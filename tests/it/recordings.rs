@@ -213,3 +213,106 @@ fn recorded_incidents_are_explained() {
     println!("{passed} of {} explained", ids().len());
     assert!(broken.is_empty(), "recordings that must pass:\n{}", broken.join("\n"));
 }
+
+/// Holds a value against the part of JSON Schema that docs/why-json.schema.json uses.
+fn violations(schema: &Value, root: &Value, value: &Value, at: &str, out: &mut Vec<String>) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let target = root.pointer(name.trim_start_matches('#')).expect("$ref leads somewhere");
+        return violations(target, root, value, at, out);
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        let fits = |s: &Value| {
+            let mut inner = Vec::new();
+            violations(s, root, value, at, &mut inner);
+            inner.is_empty()
+        };
+        if !any.iter().any(fits) {
+            out.push(format!("{at}: fits none of anyOf: {value}"));
+        }
+        return;
+    }
+    let is = match schema["type"].as_str().expect("every schema here has a type") {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("type {other} is not handled"),
+    };
+    if !is {
+        return out.push(format!("{at}: not of type {}: {value}", schema["type"]));
+    }
+    if schema["enum"].as_array().is_some_and(|allowed| !allowed.contains(value)) {
+        out.push(format!("{at}: {value} is not one of {}", schema["enum"]));
+    }
+    for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if value.get(required).is_none() {
+            out.push(format!("{at}: {required} is missing"));
+        }
+    }
+    for (key, inner) in value.as_object().into_iter().flatten() {
+        match schema["properties"].get(key) {
+            Some(schema) => violations(schema, root, inner, &format!("{at}.{key}"), out),
+            None if schema["additionalProperties"] == json!(false) => {
+                out.push(format!("{at}: {key} is not in the schema"))
+            }
+            None => {}
+        }
+    }
+    for (n, inner) in value.as_array().into_iter().flatten().enumerate().filter(|_| schema.get("items").is_some()) {
+        violations(&schema["items"], root, inner, &format!("{at}[{n}]"), out);
+    }
+}
+
+#[test]
+fn the_json_is_what_its_schema_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/why-json.schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("schema")).expect("schema is JSON");
+    let mut seen = (false, false);
+    for id in ["S01", "S17", "S36", "S48", "healthy-shop"] {
+        let (verdict, _) = load(id).diagnose(|_, answer| answer);
+        seen = (seen.0 | !verdict.chain.is_empty(), seen.1 | verdict.scheduling.is_some());
+        let json = serde_json::to_value(&verdict).expect("verdict");
+        let mut out = Vec::new();
+        violations(&schema, &schema, &json, id, &mut out);
+        assert!(out.is_empty(), "{}", out.join("\n"));
+        for wrong in [json!({"version": 1}), json!([]), json!({"version": 2})] {
+            let mut out = Vec::new();
+            violations(&schema, &schema, &wrong, id, &mut out);
+            assert!(!out.is_empty(), "the schema lets {wrong} pass");
+        }
+    }
+    assert_eq!(seen, (true, true), "a chain and a matrix are among them");
+}
+
+/// Whatever one kind that may not be read does to a verdict: it does not crash, names the hole, claims nothing
+/// certain that needed it, and does not turn to a distractor.
+#[test]
+fn what_may_not_be_read_is_named_and_never_certain() {
+    for id in ["S17", "S23", "S27", "S36", "S40", "S43"] {
+        let recording = load(id);
+        for kind in ["events", "secrets", "endpointslices", "pods", "services", "replicasets", "networkpolicies"] {
+            let forbidden = |need: &Need| match need {
+                Need::Object { resource, .. } | Need::List { resource, .. } => resource.plural == kind,
+                Need::Log { .. } => false,
+            };
+            let asked = std::cell::Cell::new(false);
+            let (verdict, _) = recording.diagnose(|need, answer| match forbidden(need) {
+                true => {
+                    asked.set(true);
+                    Answer::Denied(format!("{kind} is forbidden: User \"x\" cannot list resource \"{kind}\""))
+                }
+                false => answer,
+            });
+            let named = verdict.unreadable.iter().any(|u| u.resource.starts_with(kind));
+            assert_eq!(named, asked.get(), "{id} without {kind}: {:?}", verdict.unreadable);
+            if let Some(primary) = &verdict.primary {
+                let distractor = recording.truth.distractors.contains(&primary.cause);
+                assert!(!distractor, "{id} without {kind}: {} is a distractor", primary.cause);
+            } else {
+                assert_ne!(verdict.state, State::Fine, "{id} without {kind}: called fine");
+            }
+        }
+    }
+}

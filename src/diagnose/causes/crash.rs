@@ -293,11 +293,20 @@ fn sentence(crash: &Crash, id: &str) -> String {
 /// Evidence: how the last run ended.
 fn ran(case: &Case<'_>, suspect: &Suspect<'_>, crash: &Crash, m: Match) -> Match {
     let age = crash.finished.is_set().then(|| crash.finished.age(case.now()));
-    let run = crash.seconds.map_or(String::new(), |s| format!(" after about {s} s"));
+    let run = crash.seconds.map_or(String::new(), |s| format!(" after {}", about(s)));
     let ago = age.map_or(String::new(), |s| format!(", {} ago", human(s)));
     let text =
         format!("{}: {}{run}, {} restarts, last end{ago}", crash.reason, code_in_words(crash.code), crash.restarts);
     m.evidence_aged(&suspect.at, "status.containerStatuses[].lastState.terminated", &crash.code.to_string(), age, text)
+}
+
+/// A run's length without false precision: `1 s`, `about 40 s`.
+fn about(seconds: i64) -> String {
+    match seconds {
+        0..20 => format!("{seconds} s"),
+        20..120 => format!("about {} s", (seconds + 2) / 5 * 5),
+        _ => format!("about {}", human(seconds)),
+    }
 }
 
 /// Evidence: the end of the log.
