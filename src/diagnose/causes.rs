@@ -8,6 +8,7 @@ use super::finding::{Match, Suspect};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+mod argo;
 mod config;
 mod crash;
 mod evicted;
@@ -70,6 +71,7 @@ static FAMILIES: &[&[Cause]] = &[
     gateway::CAUSES,
     netpol::CAUSES,
     node::CAUSES,
+    argo::CAUSES,
 ];
 
 /// Every cause.
