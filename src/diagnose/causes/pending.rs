@@ -107,7 +107,6 @@ fn snapshot(case: &Case<'_>, pod: &Value) -> Fact<Rc<(Rc<Snapshot>, bool)>> {
         let (volumes, classes) = (optional(VOLUMES), optional(STORAGECLASSES));
         let (csinodes, csidrivers) = (optional(CSINODES), optional(CSIDRIVERS));
         let (capacities, attachments) = (optional(CSICAPACITIES), optional(ATTACHMENTS));
-        let namespaces = case.list(NAMESPACES, None).known();
         let (nodes, mut pods, mut claims) = (nodes?, pods?, claims?);
         let own = Some(str_at(pod, "/metadata/namespace"));
         let partial = pods.is_none() || claims.is_none();
@@ -117,9 +116,13 @@ fn snapshot(case: &Case<'_>, pod: &Value) -> Fact<Rc<(Rc<Snapshot>, bool)>> {
         if claims.is_none() {
             claims = case.list(CLAIMS, own).known()?;
         }
+        let pods = pods.unwrap_or_default();
+        // Their labels matter only where a term selects namespaces by label; everything else goes by name.
+        let by_label = pods.iter().any(|p| selects_namespaces(p));
+        let namespaces = if by_label { case.list(NAMESPACES, None).known()? } else { None };
         let objects = Objects {
             nodes,
-            pods: pods.unwrap_or_default(),
+            pods,
             claims,
             volumes: volumes?,
             classes: classes?,
@@ -127,11 +130,19 @@ fn snapshot(case: &Case<'_>, pod: &Value) -> Fact<Rc<(Rc<Snapshot>, bool)>> {
             csidrivers: csidrivers?,
             capacities: capacities?,
             attachments: attachments?,
-            namespaces: namespaces?,
+            namespaces,
             resource_claims: None,
         };
         let partial = partial || objects.volumes.is_none() || objects.classes.is_none();
         Ok((Rc::new(Snapshot::build(&objects)), partial))
+    })
+}
+
+/// Whether a required (anti-)affinity term of a pod selects namespaces by their labels.
+fn selects_namespaces(pod: &Value) -> bool {
+    ["podAffinity", "podAntiAffinity"].iter().any(|kind| {
+        let terms = format!("/spec/affinity/{kind}/requiredDuringSchedulingIgnoredDuringExecution");
+        list_at(pod, &terms).iter().any(|term| term.get("namespaceSelector").is_some_and(|s| !s.is_null()))
     })
 }
 

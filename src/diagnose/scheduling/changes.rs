@@ -216,10 +216,18 @@ fn try_each<'c>(
     found
 }
 
-/// Cheapest first; of equal price the one that opens more nodes.
+/// Cheapest first; of equal price the one that opens more nodes. A field is changed in at most two ways.
 fn ranked(mut found: Vec<(u32, Change)>) -> Vec<Change> {
+    const WAYS: usize = 2;
     found.sort_by(|(a, x), (b, y)| (a, y.fits.len()).cmp(&(b, x.fits.len())));
-    found.into_iter().map(|(_, change)| change).take(MOST_GIVEN).collect()
+    let mut kept: Vec<Change> = vec![];
+    for (_, change) in found {
+        let ways = kept.iter().filter(|k| !k.field.is_empty() && k.field == change.field).count();
+        if ways < WAYS && kept.len() < MOST_GIVEN {
+            kept.push(change);
+        }
+    }
+    kept
 }
 
 #[cfg(test)]

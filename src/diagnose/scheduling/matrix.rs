@@ -10,13 +10,25 @@ use crate::diagnose::verdict::NodeRow;
 /// A cell: column, text, whether it passes.
 type Cell = (String, String, bool);
 
-/// Rows for every node.
+/// Rows for every node: fewest obstacles first, then those that lack least.
 pub fn rows(world: &Snapshot, pod: &Pod, judgement: &Judgement) -> Vec<NodeRow> {
-    let mut rows: Vec<NodeRow> =
-        world.nodes.iter().zip(&judgement.nodes).map(|(node, failing)| row(node, pod, failing)).collect();
+    let nodes = world.nodes.iter().zip(&judgement.nodes);
+    let mut ranked: Vec<(u64, NodeRow)> =
+        nodes.map(|(node, failing)| (shortage(node, pod), row(node, pod, failing))).collect();
+    ranked.sort_by(|(short, a), (other, b)| (a.away, short, &a.node).cmp(&(b.away, other, &b.node)));
+    let mut rows: Vec<NodeRow> = ranked.into_iter().map(|(_, row)| row).collect();
     drop_quiet_columns(&mut rows);
-    rows.sort_by(|a, b| (a.away, &a.node).cmp(&(b.away, &b.node)));
     rows
+}
+
+/// What a node lacks of the requests, in thousandths of each, added up.
+fn shortage(node: &Node, pod: &Pod) -> u64 {
+    let lacking = |resource: &str| {
+        let need = i128::from(pod.requests.get(resource));
+        let missing = need - i128::from(node.free(resource)).max(0);
+        u64::try_from(missing.max(0) * 1_000 / need.max(1)).unwrap_or(u64::MAX)
+    };
+    pod.requests.names().map(lacking).fold(0, u64::saturating_add)
 }
 
 fn row(node: &Node, pod: &Pod, failing: &super::Failing) -> NodeRow {

@@ -268,21 +268,13 @@ fn inflated(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let pod = Pod::new(suspect.object);
     let short = shortages(&placement, &pod);
     let Some(first) = short.first() else { return Ok(vec![]) };
-    let mut bare = suspect.object.clone();
-    if let Some(spec) = bare.get_mut("spec").and_then(Value::as_object_mut) {
-        for key in ["initContainers", "overhead", "resources"] {
-            spec.shift_remove(key);
-        }
+    let mut stripped = suspect.object.clone();
+    if let Some(spec) = stripped.get_mut("spec").and_then(Value::as_object_mut) {
+        ["initContainers", "overhead", "resources"].into_iter().for_each(|key| drop(spec.shift_remove(key)));
     }
-    let bare = Pod::new(&bare).requests.get(&first.resource);
     let mut smaller = pod.clone();
-    smaller.requests = {
-        let mut copy = suspect.object.clone();
-        if let Some(spec) = copy.get_mut("spec").and_then(Value::as_object_mut) {
-            ["initContainers", "overhead", "resources"].into_iter().for_each(|key| drop(spec.shift_remove(key)));
-        }
-        requests::of_new_pod(&copy)
-    };
+    smaller.requests = requests::of_new_pod(&stripped);
+    let bare = smaller.requests.get(&first.resource);
     if bare >= first.need || !judge(&placement.world, &smaller).any_fits() {
         return Ok(vec![]);
     }
