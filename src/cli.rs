@@ -7,7 +7,6 @@ pub mod why;
 
 use crate::app;
 use args::{Args, Command};
-use clap::Parser;
 use std::process::ExitCode;
 
 /// What a command ends with: 0 nothing wrong, 1 something found (or the operation did not succeed),
@@ -18,7 +17,7 @@ pub const TROUBLE: u8 = 2;
 
 /// Reads the arguments and runs what they ask for.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::read();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return trouble(&anyhow::anyhow!("cannot start: {e}")),

@@ -1,14 +1,14 @@
 //! The arguments, as clap reads them. `kokpit --help` is made from these comments.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Watches every Kubernetes cluster of a kubeconfig, explains what is wrong, and carries the cure through as a git commit.
 ///
 /// Without a command it opens the cockpit. In it: `?` all keys, `:` go anywhere, `x` why, `Esc` back.
 #[derive(Parser, Debug)]
-#[command(name = "kokpit", version, max_term_width = 100)]
+#[command(name = "kokpit", version, max_term_width = 100, subcommand_precedence_over_arg = true)]
 pub struct Args {
     /// Options that hold for every command.
     #[command(flatten)]
@@ -50,6 +50,27 @@ pub struct Global {
     pub from: Vec<PathBuf>,
 }
 
+impl Args {
+    /// Reads the arguments of the process.
+    ///
+    /// `--from` takes several files, so in `kokpit why --from FILE pod/web` it takes the target too: what is no file
+    /// on disk, and stands last, was meant as the target.
+    pub fn read() -> Self {
+        Self::parse().mended(|path| path.exists())
+    }
+
+    fn mended(mut self, exists: impl Fn(&Path) -> bool) -> Self {
+        if let Some(Command::Why(why)) = &mut self.command
+            && why.target.is_none()
+            && !why.pending
+            && let Some(last) = self.global.from.pop_if(|last| !exists(last))
+        {
+            why.target = Some(last.to_string_lossy().into_owned());
+        }
+        self
+    }
+}
+
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -82,7 +103,6 @@ pub enum Command {
 #[derive(ClapArgs, Debug)]
 pub struct Why {
     /// `pod/NAME`, `node/NAME`, `app/NAME`, `deployment/NAME` …, or a URL: `https://host/path`
-    #[arg(required_unless_present = "pending")]
     pub target: Option<String>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
@@ -248,6 +268,24 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_target_may_stand_behind_the_recordings() {
+        let read = |line: &str| {
+            let args = Args::try_parse_from(line.split(' ')).unwrap().mended(|path| path.ends_with("a.gz"));
+            let Some(Command::Why(why)) = args.command else { panic!("{line}") };
+            (args.global.from.len(), why.target)
+        };
+        for line in [
+            "kokpit --from a.gz why pod/x",
+            "kokpit why --from a.gz pod/x",
+            "kokpit why pod/x --from a.gz",
+            "kokpit why pod/x -n y --from a.gz",
+        ] {
+            assert_eq!(read(line), (1, Some("pod/x".into())), "{line}");
+        }
+        assert_eq!(read("kokpit why --pending --from a.gz a.gz"), (2, None));
     }
 
     #[test]

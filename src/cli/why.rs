@@ -9,7 +9,7 @@ use crate::diagnose::verdict::{State, Verdict};
 use crate::diagnose::{causes, report};
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, Resource, ResourceId, list_at, name, namespace, str_at};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 use std::io::Write;
 use std::process::ExitCode;
@@ -56,8 +56,10 @@ async fn subjects(session: &Session, cluster: ClusterId, args: &Args, why: &Why)
     let trouble = |e: &dyn std::fmt::Display| anyhow!("{}: {e}", context.name);
     let catalog = session.hub.catalog(cluster).await.map_err(|e| trouble(&e))?;
     let given = args.global.namespace.clone();
-    let Some(target) = &why.target else {
-        return pending(session, cluster, &catalog, given.as_deref()).await;
+    let target = match &why.target {
+        Some(target) => target,
+        None if why.pending => return pending(session, cluster, &catalog, given.as_deref()).await,
+        None => bail!("why what? pod/NAME, node/NAME, app/NAME, deployment/NAME, https://host/path, or --pending"),
     };
     let fallback = if context.namespace.is_empty() { "default".to_string() } else { context.namespace.clone() };
     let found = subject(&catalog, target, given.as_deref().unwrap_or(&fallback)).map_err(|e| anyhow!(e))?;
