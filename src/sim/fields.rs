@@ -189,7 +189,7 @@ fn conflict(conflicts: &[(String, String)]) -> Failure {
     });
     let message = format!("Apply failed with {} conflict{plural}: {}", conflicts.len(), told.join("\n"));
     let mut failure = Failure::new(409, "Conflict", message);
-    failure.details = json!({"causes": causes.collect::<Vec<Value>>()});
+    failure.details = json!({"causes": causes.collect::<Vec<Value>>()}).into();
     failure
 }
 

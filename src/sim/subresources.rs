@@ -132,7 +132,7 @@ fn bind(cluster: &Cluster, call: &Call, target: &Target) -> Result<Response<Body
             target.name
         );
         let mut failure = Failure::new(409, "Conflict", sentence);
-        failure.details = json!({"name": target.name, "kind": "pods/binding"});
+        failure.details = json!({"name": target.name, "kind": "pods/binding"}).into();
         return Err(failure);
     }
     if !call.dry_run() {

@@ -648,3 +648,28 @@ fn a_recording_is_served_read_only_with_its_clock_and_its_logs() {
     assert_eq!(refused.code, 405);
     assert!(refused.json()["message"].as_str().unwrap().contains("recording"));
 }
+
+#[test]
+fn every_recorded_incident_opens_with_all_its_objects() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/recordings");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut opened = 0;
+    for file in files.filter(|file| file.to_string_lossy().ends_with(".json.gz")) {
+        let recording = Recording::open(&file).unwrap();
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(std::fs::File::open(&file).unwrap()).read_to_string(&mut text).unwrap();
+        let capture: Value = serde_json::from_str(&text).unwrap();
+        for resource in capture["resources"].as_array().unwrap() {
+            let text = |field: &str| resource[field].as_str().unwrap().to_string();
+            let id = ResourceId::new(&text("group"), &text("resource"));
+            let items = resource["items"].as_array().map_or(0, Vec::len);
+            assert_eq!(recording.store.count(&id), items, "{id} of {}", file.display());
+        }
+        assert_eq!(
+            recording.store.now().rfc3339(),
+            Time::parse(capture["recordedAt"].as_str().unwrap()).unwrap().rfc3339()
+        );
+        opened += 1;
+    }
+    assert!(opened > 0, "there are recordings");
+}

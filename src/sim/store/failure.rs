@@ -14,8 +14,8 @@ pub struct Failure {
     pub reason: String,
     /// The sentence for people.
     pub message: String,
-    /// `details` of the `Status`, or null.
-    pub details: Value,
+    /// `details` of the `Status`, or null; boxed, because refusals travel through every result.
+    pub details: Box<Value>,
     /// `metadata.continue` of the `Status`: where an expired list may go on without consistency.
     pub resume: Option<String>,
 }
@@ -51,7 +51,7 @@ impl Cause {
 impl Failure {
     /// A refusal without details.
     pub fn new(code: u16, reason: &str, message: impl Into<String>) -> Self {
-        Self { code, reason: reason.into(), message: message.into(), details: Value::Null, resume: None }
+        Self { code, reason: reason.into(), message: message.into(), details: Value::Null.into(), resume: None }
     }
 
     fn about(code: u16, reason: &str, message: String, kind: &Resource, name: &str) -> Self {
@@ -63,7 +63,7 @@ impl Failure {
             details["group"] = kind.id.group.clone().into();
         }
         details["kind"] = kind.id.plural.clone().into();
-        Self { details, ..Self::new(code, reason, message) }
+        Self { details: details.into(), ..Self::new(code, reason, message) }
     }
 
     /// 404 for one object.
@@ -74,7 +74,7 @@ impl Failure {
     /// 404 for a path or kind that is not served.
     pub fn no_such_path() -> Self {
         let mut failure = Self::new(404, "NotFound", "the server could not find the requested resource");
-        failure.details = json!({});
+        failure.details = json!({}).into();
         failure
     }
 
@@ -115,7 +115,7 @@ impl Failure {
         details["kind"] = kind.kind.clone().into();
         let causes = causes.iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}));
         details["causes"] = causes.collect();
-        Self { details, ..Self::new(422, "Invalid", message) }
+        Self { details: details.into(), ..Self::new(422, "Invalid", message) }
     }
 
     /// 400 with a sentence.
@@ -126,7 +126,7 @@ impl Failure {
     /// 405 for a verb a kind does not have.
     pub fn method_not_allowed() -> Self {
         Self {
-            details: json!({}),
+            details: json!({}).into(),
             ..Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
         }
     }
@@ -162,7 +162,7 @@ impl Failure {
             status["reason"] = self.reason.clone().into();
         }
         if !self.details.is_null() {
-            status["details"] = self.details.clone();
+            status["details"] = (*self.details).clone();
         }
         status["code"] = self.code.into();
         status

@@ -138,6 +138,6 @@ fn spend(cluster: &Cluster, id: &ResourceId, budget: &Value, pod: &Value, dry: b
 fn refused(cause: String) -> Failure {
     let sentence = "Cannot evict pod as it would violate the pod's disruption budget.";
     let mut failure = Failure::new(429, "TooManyRequests", sentence);
-    failure.details = json!({"causes": [{"reason": "DisruptionBudget", "message": cause}]});
+    failure.details = json!({"causes": [{"reason": "DisruptionBudget", "message": cause}]}).into();
     failure
 }

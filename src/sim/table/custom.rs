@@ -106,7 +106,7 @@ impl Step {
             Step::Where(path, wanted) => {
                 let fits = |item: &&Value| {
                     let found = path.iter().try_fold(*item, |at, name| at.get(name));
-                    found.is_some_and(|v| v.as_str().map_or_else(|| v.to_string() == *wanted, |text| text == wanted))
+                    found.is_some_and(|v| v.as_str().map_or_else(|| v.to_string(), String::from) == *wanted)
                 };
                 value.as_array().into_iter().flatten().filter(fits).collect()
             }
