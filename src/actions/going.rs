@@ -3,6 +3,7 @@
 use super::perform;
 use crate::effect::Effect;
 use crate::kinds::Opens;
+use crate::kinds::relations::Pods;
 use crate::state::State;
 use crate::state::command::{self, Command};
 use crate::state::filter::Filter;
@@ -15,7 +16,6 @@ use crate::state::prompt::{Asks, Prompt};
 use crate::state::table::TableView;
 use crate::world::fleet::{ClusterId, Link};
 use crate::world::object::{ObjectRef, ResourceId};
-use crate::world::selector::Selector;
 
 pub fn command(state: &mut State, _: &str) -> Vec<Effect> {
     state.prompt = Some(Prompt::new(Asks::Command));
@@ -264,7 +264,8 @@ fn open_object(state: &mut State, picked: &Picked) -> Vec<Effect> {
             state.push(Screen { scope, view })
         }
         Opens::PodsOnNode => {
-            let within = Some(Within::Node(object.name.clone()));
+            let pods = Pods::OnNode(object.name.clone());
+            let within = Some(Within::Pods { of: format!("on {}", object.name), pods });
             drill(state, picked.cluster, "", ResourceId::core("pods"), within)
         }
         Opens::Pods => match within_of(state, picked) {
@@ -279,20 +280,16 @@ fn open_object(state: &mut State, picked: &Picked) -> Vec<Effect> {
     }
 }
 
-/// Which pods belong to an object: by its selector for a Service, by owner for everything that owns pods.
-/// `None` where a Service has no selector.
+/// Which pods belong to an object. `None` where its kind has none, it selects nothing, or it is not kept.
 pub fn within_of(state: &State, picked: &Picked) -> Option<Within> {
+    let value = picked.row(state)?.raw.value()?;
+    let pods = Pods::of(&picked.resource, &value)?;
     let object = &picked.object;
-    if object.kind == "Service" {
-        let value = picked.row(state)?.raw.value()?;
-        let selector = value.pointer("/spec/selector").filter(|map| map.as_object().is_some_and(|m| !m.is_empty()))?;
-        return Some(Within::Selected {
-            namespace: object.namespace.clone(),
-            selector: Selector::from_map(selector),
-            of: format!("Service {}", object.name),
-        });
-    }
-    Some(Within::Owner { namespace: object.namespace.clone(), kind: object.kind.clone(), name: object.name.clone() })
+    let of = match pods {
+        Pods::OnNode(_) => format!("on {}", object.name),
+        _ => format!("of {} {}", object.kind, object.name),
+    };
+    Some(Within::Pods { of, pods })
 }
 
 /// Goes to the table of an object's kind, with the cursor on it; where its kind is unknown, says so.

@@ -6,10 +6,12 @@ use super::list::ListOf;
 use crate::actions;
 use crate::diagnose::case::Subject;
 use crate::kinds;
+use crate::kinds::resolve::{Resolved, resolve};
 use crate::world::fleet::ClusterId;
-use crate::world::object::{ObjectRef, ResourceId};
+use crate::world::object::{ObjectRef, Resource, ResourceId};
 use crate::world::text::closest;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a command line asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +45,6 @@ const ALIASES: &[(&str, &str, &str)] = &[
     ("ro", "rbac.authorization.k8s.io", "roles"),
     ("rb", "rbac.authorization.k8s.io", "rolebindings"),
     ("np", "networking.k8s.io", "networkpolicies"),
-    ("app", "argoproj.io", "applications"),
-    ("apps", "argoproj.io", "applications"),
 ];
 
 /// Names of screens, each with the ways to type it.
@@ -228,22 +228,15 @@ pub fn resource(state: &State, name: &str) -> Option<ResourceId> {
     if let Some((_, group, plural)) = ALIASES.iter().find(|(alias, _, _)| *alias == name) {
         return Some(ResourceId::new(group, plural));
     }
-    let scope = &state.nav.top().scope.clusters;
-    let in_view = scope.iter().map(|id| state.fleet.shard(*id));
-    let catalogs = in_view.chain(&state.fleet.shards).flat_map(|shard| shard.catalog.iter());
-    // Core first: `events` is in two groups.
-    let mut found: Vec<&ResourceId> = catalogs
-        .filter(|r| {
-            r.id.plural == name
-                || r.singular == name
-                || r.kind.to_lowercase() == name
-                || r.short_names.contains(&name)
-                || r.id.to_string() == name
-        })
-        .map(|r| &r.id)
-        .collect();
-    found.sort_by_key(|id| !id.group.is_empty());
-    found.first().map(|id| (*id).clone())
+    let in_view = state.nav.top().scope.clusters.iter().map(|id| state.fleet.shard(*id));
+    let mut catalogs = in_view.chain(&state.fleet.shards).map(|shard| shard.catalog.clone());
+    let served = |catalog: Arc<[Resource]>| match resolve(&catalog, &name) {
+        Resolved::One(found) => Some(found.id.clone()),
+        Resolved::Several(found) => found.first().map(|found| found.id.clone()),
+        Resolved::Nothing(_) => None,
+    };
+    // Until a cluster has said what it serves, the usual kinds are known.
+    catalogs.find_map(served).or_else(|| served(kinds::well_known()))
 }
 
 /// Every kind: its resource, its kind, and the names it answers to.

@@ -93,6 +93,10 @@ impl Filter {
 
 /// Smart case: upper case in the pattern makes it matter. A broken expression is taken literally.
 pub fn pattern(text: &str) -> Regex {
+    // Nobody types this much; compiling it would take seconds.
+    if text.len() > 4096 {
+        return never();
+    }
     let any_case = !text.chars().any(char::is_uppercase);
     let build = |pattern: &str| RegexBuilder::new(pattern).case_insensitive(any_case).size_limit(1 << 20).build();
     build(text).or_else(|_| build(&regex::escape(text))).unwrap_or_else(|_| never())

@@ -5,11 +5,11 @@
 
 use super::filter::Filter;
 use crate::kinds;
+use crate::kinds::relations::Pods;
 use crate::world::column::{Column, Source, cell};
 use crate::world::fleet::{ClusterId, Fleet, Table};
 use crate::world::object::ResourceId;
 use crate::world::row::{Body, Cell, Row, Tone};
-use crate::world::selector::Selector;
 use std::cmp::Ordering;
 
 /// One row of a view.
@@ -31,13 +31,8 @@ pub struct Order {
 /// A narrowing that comes from where one drilled down, not from the filter line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Within {
-    /// The pods on a node.
-    Node(String),
-    /// What a workload owns. A Deployment owns the pods of its ReplicaSets, recognised by the owner's name, which is
-    /// the Deployment's name and the pod's `pod-template-hash` (`pkg/controller/deployment/sync.go`, getNewReplicaSet).
-    Owner { namespace: String, kind: String, name: String },
-    /// What a selector picks in a namespace (Service).
-    Selected { namespace: String, selector: Selector, of: String },
+    /// The pods that belong to an object, and how that is called.
+    Pods { of: String, pods: Pods },
     /// One namespace and one name.
     Name(String),
     /// Rows that stand like this and whose status is this word (from the list of problems).
@@ -48,9 +43,7 @@ impl Within {
     /// For the top line: `on n4`, `of Deployment web`.
     pub fn title(&self) -> String {
         match self {
-            Self::Node(node) => format!("on {node}"),
-            Self::Owner { kind, name, .. } => format!("of {kind} {name}"),
-            Self::Selected { of, .. } => format!("of {of}"),
+            Self::Pods { of, .. } => of.clone(),
             Self::Name(name) => name.clone(),
             Self::Status(_, word) => word.clone(),
         }
@@ -59,21 +52,7 @@ impl Within {
     /// Whether a row belongs.
     pub fn accepts(&self, row: &Row, columns: &[Column]) -> bool {
         match self {
-            Self::Node(node) => matches!(&row.body, Body::Pod(pod) if *pod.node == **node),
-            Self::Owner { namespace, kind, name } => {
-                *row.meta.namespace == **namespace
-                    && row.meta.owner.as_ref().is_some_and(|owner| {
-                        (*owner.kind == **kind && *owner.name == **name)
-                            || (kind == "Deployment"
-                                && &*owner.kind == "ReplicaSet"
-                                && row.meta.label("pod-template-hash").is_some_and(|hash| {
-                                    owner.name.strip_suffix(hash).and_then(|n| n.strip_suffix('-')) == Some(name)
-                                }))
-                    })
-            }
-            Self::Selected { namespace, selector, .. } => {
-                *row.meta.namespace == **namespace && selector.matches_with(|key| row.meta.label(key))
-            }
+            Self::Pods { pods, .. } => pods.has(row),
             Self::Name(name) => row.meta.name == **name,
             Self::Status(tone, word) => row.tone == *tone && status_word(row, columns) == *word,
         }

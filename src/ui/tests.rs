@@ -1,1 +1,415 @@
+//! Every screen as text. `INSTA_UPDATE=always cargo test --lib ui::` writes the snapshots anew; look at what changed.
 
+use super::fixture::*;
+use crate::diagnose::case::Subject;
+use crate::diagnose::verdict::*;
+use crate::effect::{Effect, RequestId};
+use crate::msg::*;
+use crate::world::fleet::{Delta, Feed, Link, TableDelta};
+use crate::world::object::ObjectRef;
+use crate::world::time::Time;
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use serde_json::json;
+use std::sync::Arc;
+
+/// The request of the newest effect that has one.
+fn request(stage: &mut Stage) -> RequestId {
+    let asked = stage.effects();
+    let found = asked.iter().rev().find_map(|effect| match effect {
+        Effect::FetchObject { request, .. } | Effect::StartLogs { request, .. } => Some(*request),
+        Effect::Why { request, .. } | Effect::Plan { request, .. } => Some(*request),
+        _ => None,
+    });
+    found.unwrap_or_else(|| panic!("nothing was asked: {asked:?}"))
+}
+
+fn plan(protected: bool) -> OperationView {
+    let line = |label: &str, text: &str, sign| PlanLine { label: label.into(), text: text.into(), sign };
+    OperationView {
+        id: "01JD3M5Y6Z".into(),
+        title: "cordon n1".into(),
+        cluster: "prod-eu".into(),
+        protected,
+        plan: vec![
+            line("live", "nodes/n1  spec.unschedulable: true", Sign::Plain),
+            line("git", "fleet.git main  clusters/prod-eu/nodes/n1.yaml", Sign::Plain),
+            line("", "spec:", Sign::Plain),
+            line("", "  unschedulable: true", Sign::Added),
+            line("order", "live first, commit in the same operation (evidence must not wait)", Sign::Plain),
+            line("note", "3 pods stay on it", Sign::Warning),
+            line("undo", "kokpit uncordon n1", Sign::Plain),
+        ],
+        blocked: vec![],
+        steps: vec![],
+        status: OperationStatus::Planned,
+        started: NOW,
+    }
+}
+
+fn planned(stage: &mut Stage, view: OperationView) {
+    stage.type_in(":nodes\n");
+    stage.press("c");
+    stage.type_in("disk errors on sda\n");
+    let request = request(stage);
+    stage.tell(Msg::Planned { request, answer: Ok(view.into()) });
+}
+
+fn verdict() -> Verdict {
+    let pod = ObjectRef::new("", "Pod", "shop", "web-66c8-kkgnx");
+    let node = ObjectRef::new("", "Node", "", "n4");
+    let cells = |cpu: &str, memory: &str, taint: (&str, bool)| {
+        vec![
+            ("cpu".into(), cpu.into(), true),
+            ("memory".into(), memory.into(), memory == "ok"),
+            ("taint".into(), taint.0.into(), taint.1),
+        ]
+    };
+    Verdict {
+        version: 1,
+        subject: Some(Subject::Object(pod.clone())),
+        state: State::Broken,
+        headline: "Pending 41m".into(),
+        primary: Some(Finding {
+            cause: "taint-untolerated".into(),
+            object: pod.clone(),
+            summary: "No node accepts it: the taint dedicated=db is on the only node with room.".into(),
+            confidence: Confidence::Certain,
+            evidence: vec![Evidence {
+                object: node.clone(),
+                path: "spec.taints[0]".into(),
+                value: "dedicated=db:NoSchedule".into(),
+                age_s: Some(7200),
+                text: "n4 has room, taint dedicated=db:NoSchedule".into(),
+            }],
+            fixes: vec![Fix {
+                summary: "a toleration for dedicated=db: fits n4".into(),
+                live: String::new(),
+                git: Some(GitField {
+                    application: "argocd/shop".into(),
+                    repo: "fleet.git".into(),
+                    path: "shop/web".into(),
+                    revision: "main".into(),
+                    field: "spec.template.spec.tolerations".into(),
+                }),
+                verified: true,
+            }],
+        }),
+        unreadable: vec![Unreadable {
+            resource: "persistentvolumes".into(),
+            reason: "403".into(),
+            would_decide: "volumes are judged from the claim alone".into(),
+        }],
+        scheduling: Some(Scheduling {
+            matrix: vec![
+                NodeRow { node: "n4".into(), cells: cells("ok", "ok", ("dedicated=db", false)), away: 1 },
+                NodeRow { node: "n1".into(), cells: cells("ok", "-1.7Gi", ("ok", true)), away: 1 },
+            ],
+            ..Scheduling::default()
+        }),
+        ..Verdict::default()
+    }
+}
+
+#[test]
+fn fleet() {
+    let mut stage = Stage::live(80, 24);
+    stage.press("down down");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn fleet_with_a_lost_cluster() {
+    let mut stage = Stage::live(80, 24);
+    let reason = "dial tcp 10.1.2.3:6443: connection refused".to_string();
+    let lost = Link::Lost { reason, since: Time(NOW.0 - 192), retry_at: Time(NOW.0 + 12) };
+    stage.tell(Msg::World(vec![(US, Delta::Link(lost))]));
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn pods_of_two_clusters() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods\n");
+    stage.press("down space");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn pods_wide_with_the_tutorial_beside() {
+    let mut stage = Stage::live(120, 40);
+    stage.tell(Msg::Tutorial(tutorial()));
+    stage.type_in(":pods\n");
+    stage.press("ctrl-w");
+    assert_snapshot!(stage.screen());
+}
+
+fn tutorial() -> Vec<StepState> {
+    let step = |title: &str, text: &str, done| StepState { title: title.into(), text: text.into(), done };
+    vec![
+        step("Look around", "Type :pods and press Enter.", true),
+        step("Ask why", "Put the cursor on a Pending pod and press x. The matrix shows which node refuses it, and why.", false),
+        step("Heal it", "Cordon is a commit.", false),
+    ]
+}
+
+#[test]
+fn pods_filtered_in_one_namespace_with_the_tutorial_below() {
+    let mut stage = Stage::live(80, 24);
+    stage.tell(Msg::Tutorial(tutorial()));
+    stage.type_in(":pods shop /web\n");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn tables_say_why_they_are_empty() {
+    let mut stage = Stage::silent(80, 24);
+    stage.connect(EU);
+    stage.type_in(":pods @*\n");
+    stage.table(EU, "pods", vec![TableDelta::Feed(Feed::Loading { seen: 0, about: Some(50_000) })]);
+    let refused = Link::Lost { reason: "no route to host".into(), since: NOW, retry_at: Time(NOW.0 + 12) };
+    stage.tell(Msg::World(vec![(US, Delta::Link(refused))]));
+    let mut screens = stage.screen();
+    stage.type_in(":pods shop @prod-eu\n");
+    stage.table(EU, "pods", vec![TableDelta::Feed(Feed::Denied("pods is forbidden: User \"dev\" cannot list".into()))]);
+    screens += &stage.screen();
+    stage.table(EU, "pods", vec![TableDelta::Feed(Feed::Live)]);
+    screens += &stage.screen();
+    stage.rows(EU, "pods", vec![pod("web-1", "shop", "Running", 1, 1, "n1")]);
+    stage.type_in("/nothing\n");
+    screens += &stage.screen();
+    stage.type_in(":pods @lab\n");
+    let asked = stage.effects();
+    assert!(asked.contains(&Effect::Open(crate::world::fleet::ClusterId(3))), "{asked:?}");
+    screens += &stage.screen();
+    let said: Vec<&str> = screens.lines().filter(|line| line.starts_with("  ") && line.len() > 10).collect();
+    assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn nodes() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":no\n");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn describe() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods @prod-eu\n");
+    stage.press("d");
+    let request = request(&mut stage);
+    stage.tell(Msg::Events { request, answer: Err("events is forbidden".into()) });
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn yaml_with_a_search() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods @prod-eu\n");
+    stage.press("y");
+    let request = request(&mut stage);
+    let value = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "db-0", "managedFields": [{"manager": "x"}]},
+        "spec": {"containers": [{"name": "app", "image": "registry.example.com/web:1.4.2"}]}});
+    stage.tell(Msg::Object { request, answer: Ok(Arc::new(value)) });
+    stage.type_in("/name\n");
+    stage.press("n");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn logs_of_two_containers() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods shop @prod-eu\n");
+    stage.press("l");
+    let request = request(&mut stage);
+    let line = |container: &str, text: &str| LogLine {
+        pod: "api-5f7d-aaaaa".into(),
+        container: container.into(),
+        at: "2026-11-21T09:59:58Z".into(),
+        text: text.into(),
+    };
+    let long = "a line that is much longer than eighty columns, ".repeat(3);
+    let lines = vec![line("app", "listening on :8080"), line("side1", "ready"), line("app", &long)];
+    stage.tell(Msg::LogLines { request, lines });
+    stage.press("w t");
+    stage.tell(Msg::LogEnd { request, pod: "api-5f7d-aaaaa".into(), container: "side1".into(), reason: None });
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn why() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods @prod-us\n");
+    stage.press("x");
+    let request = request(&mut stage);
+    stage.tell(Msg::Why { request, answer: WhyAnswer::Reading { facts: 14, now: "nodes".into() } });
+    assert!(stage.screen().contains("14 facts, reading nodes"));
+    stage.tell(Msg::Why { request, answer: WhyAnswer::Verdict(verdict().into()) });
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn operation_planned() {
+    let mut stage = Stage::live(80, 24);
+    planned(&mut stage, plan(false));
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn operation_on_a_protected_cluster() {
+    let mut stage = Stage::live(80, 24);
+    planned(&mut stage, plan(true));
+    stage.type_in("prod");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn operation_running() {
+    let mut stage = Stage::live(80, 24);
+    planned(&mut stage, plan(false));
+    stage.press("tab enter");
+    let step = |text: &str, mark, ago| StepView { text: text.into(), mark, at: Time(NOW.0 - ago) };
+    let steps = vec![
+        step("live", StepMark::Done, 6),
+        step("committed 4f1c2ab", StepMark::Done, 4),
+        step("push", StepMark::Running, 3),
+        StepView { text: "verified".into(), mark: StepMark::Waiting, at: Time::NEVER },
+    ];
+    let view = OperationView { steps, status: OperationStatus::Running, ..plan(false) };
+    stage.tell(Msg::Operation(view.into()));
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn operations() {
+    let mut stage = Stage::live(80, 24);
+    let steps = vec![StepView { text: "committed 4f1c2ab".into(), mark: StepMark::Done, at: NOW }];
+    let open = OperationView { steps, status: OperationStatus::Open, started: Time(NOW.0 - 7200), ..plan(true) };
+    let done = OperationView { id: "01JD2".into(), status: OperationStatus::Done, ..plan(false) };
+    stage.tell(Msg::Operations(vec![done, open]));
+    stage.type_in(":ops\n");
+    assert_snapshot!(stage.screen());
+    stage.press("enter");
+    assert!(stage.screen().contains("left open by an earlier run: f finishes it, u undoes it"));
+    stage.press("f");
+    assert!(stage.effects().contains(&Effect::Finish { operation: "01JD3M5Y6Z".into() }));
+}
+
+#[test]
+fn problems() {
+    let mut stage = Stage::live(80, 24);
+    stage.press("!");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn help_on_nodes() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":nodes\n");
+    stage.press("?");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn containers() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods shop @prod-eu\n");
+    stage.press("enter");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn managed_resources_of_an_application() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":apps @prod-eu\n");
+    stage.press("enter");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn prompt_with_offers() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":no");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn prompt_with_an_error() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pdos\n");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn notices() {
+    let mut stage = Stage::live(80, 24);
+    stage.tell(Msg::Notice(Level::Info, "copied web".into()));
+    stage.tell(Msg::Notice(Level::Error, "git push was rejected: main moved on; trying again".into()));
+    assert!(stage.screen().ends_with(" git push was rejected: main moved on; trying again"));
+    stage.type_in(":notices\n");
+    assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn hostile_names_and_wide_characters_keep_their_columns() {
+    let mut stage = Stage::live(80, 24);
+    let long = format!("a-{}", "very-long-name-".repeat(20));
+    stage.rows(EU, "pods", vec![
+        pod("日本語-クラスタ-ポッド", "shop", "Running", 1, 1, "ノード"),
+        pod(&long, "shop", "Running", 1, 1, "n1"),
+    ]);
+    stage.type_in(":pods shop @prod-eu\n");
+    assert_snapshot!(stage.screen());
+}
+
+/// Walks through every kind of screen, drawing each at this size.
+fn tour(width: u16, height: u16) {
+    let mut stage = Stage::live(width, height);
+    stage.tell(Msg::Tutorial(tutorial()));
+    stage.rows(EU, "deployments", vec![deployment("web", "shop")]);
+    for line in ["pods", "nodes", "apps", "deploy", "events", "wd", "ops", "notices", "aliases", "help", "problems", "ns"] {
+        stage.type_in(&format!(":{line}\n"));
+        stage.screen();
+        stage.press("down shift-g ctrl-f right shift-right left");
+        stage.screen();
+    }
+    stage.type_in(":pods\n");
+    for key in ["d", "y", "x", "l", "enter"] {
+        stage.press(key);
+        stage.screen();
+        stage.press("w right shift-g");
+        stage.screen();
+        stage.press("esc");
+    }
+    planned(&mut stage, plan(true));
+    stage.type_in("日本語");
+    stage.screen();
+    stage.press("esc");
+    stage.type_in(":日本語-no-such-thing-at-all-in-any-cluster\n");
+    stage.screen();
+}
+
+#[test]
+fn the_smallest_terminals_are_survived() {
+    for (width, height) in [(1, 1), (2, 2), (3, 1), (1, 30), (10, 3), (300, 1), (300, 100), (0, 0), (4, 5)] {
+        tour(width, height);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn any_size_is_survived(width in 1u16..220, height in 1u16..70) {
+        tour(width, height);
+    }
+
+    #[test]
+    fn a_resize_between_settle_and_draw_is_survived(width in 1u16..140, height in 1u16..50) {
+        let mut stage = Stage::live(80, 24);
+        stage.type_in(":pods\n");
+        stage.screen();
+        let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| crate::ui::draw(&stage.state, &crate::theme::Theme::default(), frame)).unwrap();
+    }
+}
