@@ -174,8 +174,8 @@ pub static TABLE: &[Action] = &[
         .when(can_logs),
     Action::write("shell", "shell", "Open a shell in a container.", reading::shell).when(can_exec),
     // Texts
-    Action::read("next-hit", "next", "Go to the next hit of the search.", reading::next_hit).when(on_text),
-    Action::read("previous-hit", "previous", "Go to the hit before.", reading::previous_hit).when(on_text),
+    Action::read("next-hit", "next", "Go to the next hit of the search.", reading::next_hit).when(has_find),
+    Action::read("previous-hit", "previous", "Go to the hit before.", reading::previous_hit).when(has_find),
     Action::read("next-link", "next object", "Go to the next line that leads to an object.", reading::next_link)
         .when(on_text),
     Action::read(
@@ -232,8 +232,8 @@ pub static TABLE: &[Action] = &[
     Action::write("limits", "limits", "Change the CPU and memory limits of a container, in git.", writing::limits)
         .when(can_limit),
     Action::read("confirm", "go on", "Press the button under the cursor; Cancel is the first.", writing::confirm)
-        .when(on_operation),
-    Action::read("switch", "switch", "Go to the other button.", writing::switch).when(on_operation),
+        .when(on_planned),
+    Action::read("switch", "switch", "Go to the other button.", writing::switch).when(on_planned),
     Action::write("finish", "finish", "Finish the operation that was left open.", writing::finish)
         .when(on_open_operation),
     Action::write("undo", "undo", "Undo the operation that was left open.", writing::undo).when(on_open_operation),
@@ -288,6 +288,16 @@ fn on_text_or_logs(state: &State) -> bool {
 
 fn on_operation(state: &State) -> bool {
     matches!(state.nav.top().view, View::Operation(_))
+}
+
+fn on_planned(state: &State) -> bool {
+    let View::Operation(screen) = &state.nav.top().view else { return false };
+    let operation = screen.id.as_ref().and_then(|id| state.operation(id));
+    operation.is_some_and(|operation| state.is_planned(operation))
+}
+
+fn has_find(state: &State) -> bool {
+    matches!(&state.nav.top().view, View::Text(text) if text.find.is_some())
 }
 
 fn on_open_operation(state: &State) -> bool {

@@ -19,6 +19,7 @@ pub mod text;
 pub mod watch;
 pub mod why;
 
+use crate::actions;
 pub use crate::diagnose::case::Subject as WhySubject;
 use crate::effect::{Effect, RequestId};
 use crate::keymap::Keymap;
@@ -92,6 +93,8 @@ pub struct State {
     pub problems: Problems,
     /// What the visible part looks like; `ui` paints it.
     pub painted: Painted,
+    /// Names of the actions that applied where help was asked for.
+    pub help_for: Vec<&'static str>,
     start_namespaces: Vec<String>,
     watches: watch::Watches,
     next_request: u64,
@@ -153,6 +156,7 @@ impl State {
             favourites,
             problems: Problems::default(),
             painted: Painted::default(),
+            help_for: vec![],
             start_namespaces: start.namespaces,
             watches: watch::Watches::default(),
             next_request: 0,
@@ -281,6 +285,9 @@ impl State {
 
     /// Shows a list, or goes on with it where it is in view already.
     pub fn show_list(&mut self, of: ListOf) -> Vec<Effect> {
+        if of == ListOf::Help {
+            self.help_for = actions::TABLE.iter().filter(|a| (a.when)(self)).map(|a| a.name).collect();
+        }
         match &self.nav.top().view {
             View::List(list) if list.of == of => vec![],
             _ => self.show(View::List(ListView::new(of))),

@@ -1,6 +1,8 @@
 //! The one place where the state changes: a message in, effects out.
 
 mod keys;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use crate::actions;

@@ -21,7 +21,7 @@ pub fn step(state: &mut State, by: isize) -> Vec<Effect> {
     }
     match &mut state.nav.top_mut().view {
         View::Table(_) => {}
-        View::Text(text) => text.cursor.step(by, text.lines.len()),
+        View::Text(text) => text.step(by, height),
         View::Logs(logs) => logs.scroll(by, height),
         View::Operation(screen) => screen.top = screen.top.saturating_add_signed(by),
         View::List(_) => {}

@@ -51,6 +51,8 @@ pub struct GridRow {
 pub fn text(cell: &Cell, now: Time) -> String {
     match cell {
         Cell::Empty => "-".into(),
+        Cell::Text(text) if text.is_empty() => "-".into(),
+        Cell::Shared(text) if text.is_empty() => "-".into(),
         Cell::Text(text) => text.to_string(),
         Cell::Shared(text) => text.to_string(),
         Cell::Int(n) => n.to_string(),
@@ -100,9 +102,9 @@ pub fn fit(text: &str, width: usize) -> std::borrow::Cow<'_, str> {
     format!("{}…", &text[..end]).into()
 }
 
-/// Gives columns their widths: what they want where there is room; else the widest give way first, none below
+/// Gives columns their widths: what they want where there is room; else the widest give way first, none below its
 /// `least`; what still does not fit is left out from the right. Two columns of space between, one where it is tight.
-pub fn fit_columns(wanted: &[usize], width: usize, least: usize) -> (Vec<usize>, usize) {
+pub fn fit_columns(wanted: &[usize], width: usize, least: &[usize]) -> (Vec<usize>, usize) {
     let mut widths = wanted.to_vec();
     loop {
         let count = widths.len();
@@ -122,14 +124,14 @@ pub fn fit_columns(wanted: &[usize], width: usize, least: usize) -> (Vec<usize>,
     }
 }
 
-/// Takes `over` from the widest columns; `false` when they cannot give that much.
-fn shrink(widths: &mut [usize], over: usize, least: usize) -> bool {
-    let give: usize = widths.iter().map(|w| w.saturating_sub(least)).sum();
-    if give < over {
+/// Takes `over` from the columns that have the most to give; `false` when they cannot give that much.
+fn shrink(widths: &mut [usize], over: usize, least: &[usize]) -> bool {
+    let spare = |width: usize, n: usize| width.saturating_sub(least.get(n).copied().unwrap_or(width));
+    if widths.iter().enumerate().map(|(n, width)| spare(*width, n)).sum::<usize>() < over {
         return false;
     }
     for _ in 0..over {
-        if let Some(widest) = widths.iter_mut().max() {
+        if let Some((_, widest)) = widths.iter_mut().enumerate().max_by_key(|(n, width)| spare(**width, *n)) {
             *widest -= 1;
         }
     }
@@ -169,7 +171,7 @@ mod tests {
 
         #[test]
         fn columns_never_exceed_the_screen(wanted in prop::collection::vec(0usize..80, 0..14), width in 1usize..200) {
-            let (widths, gap) = fit_columns(&wanted, width, 6);
+            let (widths, gap) = fit_columns(&wanted, width, &vec![6; wanted.len()]);
             prop_assert!(widths.len() <= wanted.len());
             prop_assert!(widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1) <= width);
         }

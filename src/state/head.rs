@@ -280,7 +280,7 @@ pub fn foot(state: &State) -> Foot {
     };
     let width = |(key, label): &(String, String)| key.width() + label.width() + 3;
     let last: Vec<_> = ALWAYS.iter().filter_map(hint).collect();
-    let mut left = usize::from(state.size.0).saturating_sub(1 + last.iter().map(width).sum::<usize>());
+    let mut left = usize::from(state.size.0).saturating_sub(2 + last.iter().map(width).sum::<usize>());
     let mut shown = vec![];
     for found in HINTS.iter().filter(|name| !ALWAYS.contains(name)).filter_map(hint) {
         if width(&found) > left {
@@ -293,6 +293,9 @@ pub fn foot(state: &State) -> Foot {
     for (key, label) in shown.into_iter().chain(last) {
         spans.push((Meaning::Key, key));
         spans.push((Meaning::Muted, format!(" {label}  ")));
+    }
+    if let Some((_, label)) = spans.last_mut() {
+        label.truncate(label.trim_end().len());
     }
     Foot { spans }
 }

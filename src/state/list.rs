@@ -134,7 +134,7 @@ impl ListView {
                 cells.max().unwrap_or(0).max(title.width())
             })
             .collect();
-        let (widths, _) = grid::fit_columns(&wanted, width.saturating_sub(1), 8);
+        let (widths, _) = grid::fit_columns(&wanted, width.saturating_sub(1), &vec![10; wanted.len()]);
         let columns = listing.columns.iter().zip(&widths).map(|((title, right), width)| GridColumn {
             title: (*title).into(),
             width: *width as u16,

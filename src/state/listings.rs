@@ -54,7 +54,7 @@ fn dash(text: &str) -> String {
 
 fn link_words(shard: &Shard, state: &State) -> (String, Tone) {
     match &shard.link {
-        Link::Closed => ("not opened".into(), Tone::Done),
+        Link::Closed => ("not opened (Enter opens)".into(), Tone::Done),
         Link::Connecting => ("connecting".into(), Tone::Busy),
         Link::Live => match shard.tables().filter_map(|(_, table)| stale_since(table)).min() {
             Some(since) => (format!("data {} old", human(since.age(state.now))), Tone::Warn),
@@ -247,28 +247,28 @@ pub fn aliases(state: &State) -> Listing {
     }
 }
 
-/// Every action with its keys: those that apply to the screen below first.
+/// Every action with its keys: those that apply to the screen that help was asked on first.
 pub fn help(state: &State) -> Listing {
     let below = state.nav.screens().iter().rev().nth(1).unwrap_or(state.nav.top());
-    let sections = state.sections(below);
-    let mut rows: Vec<ListRow> = Vec::new();
-    for (key, actions) in state.keymap.bindings(&sections) {
-        for name in actions {
-            let doc = match actions::find(&name) {
-                Some(action) => action.doc.to_string(),
-                None => format!("Run `{name}`."),
+    let (mut here, mut elsewhere): (Vec<ListRow>, Vec<ListRow>) = (vec![], vec![]);
+    for (key, names) in state.keymap.bindings(&state.sections(below)) {
+        for name in names {
+            let (doc, applies) = match actions::find(&name) {
+                Some(action) => (action.doc.to_string(), state.help_for.contains(&action.name)),
+                None => (format!("Run `{name}`."), true),
             };
-            rows.push(ListRow::new(format!("{key} {name}"), vec![key.clone(), name, doc]));
+            let row = ListRow::new(format!("{key} {name}"), vec![key.clone(), name, doc]);
+            if applies { here.push(row) } else { elsewhere.push(row.tone(Tone::Done)) }
         }
     }
-    for action in actions::TABLE {
-        if !rows.iter().any(|row| row.cells[1] == action.name) {
-            rows.push(
-                ListRow::new(action.name, vec!["–".into(), action.name.into(), action.doc.into()]).tone(Tone::Done),
-            );
-        }
-    }
-    Listing { columns: &[("KEY", false), ("ACTION", false), ("WHAT IT DOES", false)], rows, empty: "no keys" }
+    let bound = |name: &str| here.iter().chain(&elsewhere).any(|row| row.cells.get(1).is_some_and(|n| n == name));
+    let unbound = actions::TABLE.iter().filter(|action| !bound(action.name)).map(|action| {
+        ListRow::new(action.name, vec!["–".into(), action.name.into(), action.doc.into()]).tone(Tone::Done)
+    });
+    let unbound: Vec<ListRow> = unbound.collect();
+    here.extend(elsewhere);
+    here.extend(unbound);
+    Listing { columns: &[("KEY", false), ("ACTION", false), ("WHAT IT DOES", false)], rows: here, empty: "no keys" }
 }
 
 /// The sentence for a cluster that cannot be reached, used where there is no table to say it.

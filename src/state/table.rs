@@ -13,6 +13,10 @@ use crate::world::time::{Time, human};
 use std::collections::HashSet;
 use unicode_width::UnicodeWidthStr;
 
+/// Columns below which names, and other cells, are not cut.
+const NAME_LEAST: usize = 24;
+const CELL_LEAST: usize = 12;
+
 /// State of a table on screen.
 #[derive(Debug)]
 pub struct TableView {
@@ -86,7 +90,8 @@ impl TableView {
         }
     }
 
-    fn rules<'a>(&'a self, fleet: &'a Fleet, scope: &'a Scope) -> Rules<'a> {
+    /// What decides the rows of this view.
+    pub fn rules<'a>(&'a self, fleet: &'a Fleet, scope: &'a Scope) -> Rules<'a> {
         Rules {
             fleet,
             resource: &self.resource,
@@ -214,7 +219,10 @@ impl TableView {
         let mut rows: Vec<GridRow> =
             (self.cursor.top..end).filter_map(|at| self.grid_row(fleet, &columns, now, at)).collect();
         let wanted = self.wanted(&columns, &rows);
-        let (widths, _) = grid::fit_columns(&wanted, width.saturating_sub(1), 6);
+        // A name tells the row; everything else may be cut shorter.
+        let least: Vec<usize> =
+            columns.iter().map(|(_, title, _)| if title == "NAME" { NAME_LEAST } else { CELL_LEAST }).collect();
+        let (widths, _) = grid::fit_columns(&wanted, width.saturating_sub(1), &least);
         rows.iter_mut().for_each(|row| row.cells.truncate(widths.len()));
         let heads = columns.iter().zip(&widths).map(|((_, title, right), width)| GridColumn {
             title: title.clone(),
@@ -257,8 +265,8 @@ impl TableView {
         let mut wanted = Vec::with_capacity(columns.len());
         for (n, (_, title, _)) in columns.iter().enumerate() {
             let widest = rows.iter().filter_map(|row| row.cells.get(n)).map(|text| text.width()).max().unwrap_or(0);
-            // Room for the arrow of a sorted column.
-            let mut width = widest.max(title.width() + 1);
+            let arrow = usize::from(self.sort.as_ref().is_some_and(|sort| sort.column == *title));
+            let mut width = widest.max(title.width() + arrow);
             match self.widths.iter_mut().find(|(known, _)| known == title) {
                 Some((_, before)) => {
                     width = width.max(*before);

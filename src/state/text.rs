@@ -188,6 +188,23 @@ impl TextView {
         }
     }
 
+    /// Whether the cursor is shown: where lines lead somewhere, and on hits of a search.
+    pub fn points(&self) -> bool {
+        matches!(self.of, TextOf::Why { .. }) || self.find.is_some()
+    }
+
+    /// Moves the cursor; where none is shown, the window.
+    pub fn step(&mut self, by: isize, height: usize) {
+        if self.points() {
+            self.cursor.step(by, self.lines.len());
+            return;
+        }
+        let height = height.max(1);
+        let last = self.lines.len().saturating_sub(height);
+        self.cursor.top = self.cursor.top.saturating_add_signed(by).min(last);
+        self.cursor.at = self.cursor.at.clamp(self.cursor.top, self.cursor.top + height - 1);
+    }
+
     /// Keeps the cursor in the text and in the window.
     pub fn settle(&mut self, width: usize, height: usize) {
         self.cursor.clamp(self.lines.len(), height);
@@ -229,9 +246,14 @@ impl TextView {
                     _ => &[],
                 };
                 let mut lines: Vec<TextLine> = describe::lines(value, events, now).iter().map(described).collect();
-                if let Some(Err(error)) = &self.events {
-                    lines.push(TextLine::new(Meaning::Warn, format!("events could not be read: {error}")));
-                }
+                let unread = match &self.events {
+                    Some(Ok(_)) => return self.set_lines(lines),
+                    Some(Err(error)) => TextLine::new(Meaning::Warn, format!("  could not be read: {error}")),
+                    None => TextLine::new(Meaning::Muted, "  reading …"),
+                };
+                // No events were read, which is not the same as that there are none.
+                lines.pop_if(|last| last.plain().trim() == "none");
+                lines.push(unread);
                 lines
             }
         };

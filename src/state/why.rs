@@ -77,9 +77,11 @@ fn matrix(out: &mut Vec<TextLine>, scheduling: &Scheduling) {
     let mut rows: Vec<Vec<String>> = vec![
         ["NODE"].into_iter().chain(first.cells.iter().map(|(title, _, _)| title.as_str())).map(String::from).collect(),
     ];
+    rows[0].push("verdict".into());
     for row in &scheduling.matrix {
         let cells = row.cells.iter().map(|(_, text, ok)| if *ok { text.clone() } else { format!("✗ {text}") });
-        rows.push(std::iter::once(row.node.clone()).chain(cells).collect());
+        let verdict = if row.away == 0 { "fits".into() } else { format!("{} away", row.away) };
+        rows.push(std::iter::once(row.node.clone()).chain(cells).chain([verdict]).collect());
     }
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |n: usize| rows.iter().filter_map(|row| row.get(n)).map(|c| c.chars().count()).max().unwrap_or(0);
@@ -91,10 +93,8 @@ fn matrix(out: &mut Vec<TextLine>, scheduling: &Scheduling) {
     out.push(TextLine::default());
     out.push(TextLine::new(Meaning::Label, text(&rows[0])));
     for (row, node) in rows[1..].iter().zip(&scheduling.matrix) {
-        let verdict = if node.away == 0 { "fits".into() } else { format!("{} away", node.away) };
         let meaning = if node.away == 0 { Meaning::Good } else { Meaning::Text };
-        let line = TextLine::new(meaning, text(row)).with(Meaning::Muted, format!("  {verdict}"));
-        out.push(line.to(&ObjectRef::new("", "Node", "", &node.node)));
+        out.push(TextLine::new(meaning, text(row)).to(&ObjectRef::new("", "Node", "", &node.node)));
     }
 }
 

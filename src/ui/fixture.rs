@@ -64,12 +64,16 @@ impl Stage {
         for cluster in [EU, US] {
             stage.connect(cluster);
         }
-        stage.rows(EU, "pods", vec![
-            pod("cart-7d9f-x2k4q", "shop", "Running", 1, 1, "n2"),
-            pod("web-66c8-9mxrt", "shop", "CrashLoopBackOff", 0, 1, "n1"),
-            pod("db-0", "db", "Pending", 0, 1, ""),
-            pod("api-5f7d-aaaaa", "shop", "Running", 2, 2, "n1"),
-        ]);
+        stage.rows(
+            EU,
+            "pods",
+            vec![
+                pod("cart-7d9f-x2k4q", "shop", "Running", 1, 1, "n2"),
+                pod("web-66c8-9mxrt", "shop", "CrashLoopBackOff", 0, 1, "n1"),
+                pod("db-0", "db", "Pending", 0, 1, ""),
+                pod("api-5f7d-aaaaa", "shop", "Running", 2, 2, "n1"),
+            ],
+        );
         stage.rows(US, "pods", vec![pod("web-66c8-kkgnx", "shop", "Pending", 0, 1, "")]);
         stage.rows(EU, "nodes", vec![node("n1", true, false), node("n2", true, false), node("n4", true, true)]);
         stage.rows(US, "nodes", vec![node("u1", true, false), node("u2", false, false)]);
@@ -283,31 +287,40 @@ pub fn object(plural: &str, value: Value) -> Row {
 
 pub fn node(name: &str, ready: bool, cordoned: bool) -> Row {
     let status = if ready { "True" } else { "False" };
-    object("nodes", json!({
-        "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
-        "spec": {"unschedulable": cordoned},
-        "status": {
-            "conditions": [{"type": "Ready", "status": status}],
-            "allocatable": {"cpu": "4", "memory": "16Gi"},
-            "nodeInfo": {"kubeletVersion": "v1.36.2"},
-        },
-    }))
+    object(
+        "nodes",
+        json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+            "spec": {"unschedulable": cordoned},
+            "status": {
+                "conditions": [{"type": "Ready", "status": status}],
+                "allocatable": {"cpu": "4", "memory": "16Gi"},
+                "nodeInfo": {"kubeletVersion": "v1.36.2"},
+            },
+        }),
+    )
 }
 
 pub fn deployment(name: &str, namespace: &str) -> Row {
-    object("deployments", json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace},
-        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": name}}},
-        "status": {"replicas": 2, "readyReplicas": 2, "updatedReplicas": 2, "availableReplicas": 2},
-    }))
+    object(
+        "deployments",
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace},
+            "spec": {"replicas": 2, "selector": {"matchLabels": {"app": name}}},
+            "status": {"replicas": 2, "readyReplicas": 2, "updatedReplicas": 2, "availableReplicas": 2},
+        }),
+    )
 }
 
 pub fn application(name: &str, sync: &str) -> Row {
-    object("applications", json!({
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": name, "namespace": "argocd"},
-        "spec": {"source": {"repoURL": "https://git.example.com/fleet.git", "path": name, "targetRevision": "main"},
-                 "destination": {"namespace": name, "server": "https://kubernetes.default.svc"}},
-        "status": {"sync": {"status": sync, "revision": "4f1c2ab0"}, "health": {"status": "Healthy"},
-                   "resources": [{"group": "apps", "kind": "Deployment", "namespace": "shop", "name": "web", "status": sync, "health": {"status": "Healthy"}}]},
-    }))
+    object(
+        "applications",
+        json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": name, "namespace": "argocd"},
+            "spec": {"source": {"repoURL": "https://git.example.com/fleet.git", "path": name, "targetRevision": "main"},
+                     "destination": {"namespace": name, "server": "https://kubernetes.default.svc"}},
+            "status": {"sync": {"status": sync, "revision": "4f1c2ab0"}, "health": {"status": "Healthy"},
+                       "resources": [{"group": "apps", "kind": "Deployment", "namespace": "shop", "name": "web", "status": sync, "health": {"status": "Healthy"}}]},
+        }),
+    )
 }

@@ -148,7 +148,11 @@ fn tutorial() -> Vec<StepState> {
     let step = |title: &str, text: &str, done| StepState { title: title.into(), text: text.into(), done };
     vec![
         step("Look around", "Type :pods and press Enter.", true),
-        step("Ask why", "Put the cursor on a Pending pod and press x. The matrix shows which node refuses it, and why.", false),
+        step(
+            "Ask why",
+            "Put the cursor on a Pending pod and press x. The matrix shows which node refuses it, and why.",
+            false,
+        ),
         step("Heal it", "Cordon is a commit.", false),
     ]
 }
@@ -355,10 +359,14 @@ fn notices() {
 fn hostile_names_and_wide_characters_keep_their_columns() {
     let mut stage = Stage::live(80, 24);
     let long = format!("a-{}", "very-long-name-".repeat(20));
-    stage.rows(EU, "pods", vec![
-        pod("日本語-クラスタ-ポッド", "shop", "Running", 1, 1, "ノード"),
-        pod(&long, "shop", "Running", 1, 1, "n1"),
-    ]);
+    stage.rows(
+        EU,
+        "pods",
+        vec![
+            pod("日本語-クラスタ-ポッド", "shop", "Running", 1, 1, "ノード"),
+            pod(&long, "shop", "Running", 1, 1, "n1"),
+        ],
+    );
     stage.type_in(":pods shop @prod-eu\n");
     assert_snapshot!(stage.screen());
 }
@@ -368,7 +376,9 @@ fn tour(width: u16, height: u16) {
     let mut stage = Stage::live(width, height);
     stage.tell(Msg::Tutorial(tutorial()));
     stage.rows(EU, "deployments", vec![deployment("web", "shop")]);
-    for line in ["pods", "nodes", "apps", "deploy", "events", "wd", "ops", "notices", "aliases", "help", "problems", "ns"] {
+    for line in
+        ["pods", "nodes", "apps", "deploy", "events", "wd", "ops", "notices", "aliases", "help", "problems", "ns"]
+    {
         stage.type_in(&format!(":{line}\n"));
         stage.screen();
         stage.press("down shift-g ctrl-f right shift-right left");

@@ -2,7 +2,7 @@
 
 use super::brush::{Brush, row, width};
 use super::grid::wrapped;
-use crate::state::text::{TextLine, TextOf, TextView};
+use crate::state::text::{TextLine, TextView};
 use crate::theme::Meaning;
 use ratatui::layout::Rect;
 
@@ -34,7 +34,7 @@ pub fn draw(brush: &mut Brush, area: Rect, view: &TextView) {
         if y >= usize::from(area.height) {
             break;
         }
-        let on_cursor = n == view.cursor.at && marks_cursor(view);
+        let on_cursor = n == view.cursor.at && view.points();
         if view.wrap {
             y += wrapped_line(brush, area, y, line, on_cursor, view);
         } else {
@@ -44,11 +44,6 @@ pub fn draw(brush: &mut Brush, area: Rect, view: &TextView) {
             y += 1;
         }
     }
-}
-
-/// The cursor is shown where it leads somewhere: in a diagnosis, and on hits of a search.
-fn marks_cursor(view: &TextView) -> bool {
-    matches!(view.of, TextOf::Why { .. }) || view.find.is_some()
 }
 
 fn mark(brush: &mut Brush, space: Rect, on_cursor: bool, line: &TextLine) {

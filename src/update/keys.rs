@@ -194,7 +194,8 @@ fn enter(state: &mut State) -> Vec<Effect> {
 /// only where that means nothing is the offer behind it taken.
 fn enter_command(state: &mut State, text: &str, offered: Option<String>) -> Vec<Effect> {
     let line = match (command::parse(state, text), offered) {
-        (Err(_), Some(offer)) if command::parse(state, &offer).is_ok() => offer,
+        // (A cluster is never guessed.)
+        (Err(_), Some(offer)) if !offer.contains('@') && command::parse(state, &offer).is_ok() => offer,
         _ => text.to_string(),
     };
     match actions::run_line(state, &line) {

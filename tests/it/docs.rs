@@ -1,1 +1,66 @@
-//! Generated documentation is up to date.
+//! Generated documentation is up to date. `UPDATE_DOCS=1 cargo test --test it docs` writes it anew.
+
+use kokpit::actions::TABLE;
+use kokpit::keymap::Keymap;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Compares a file of docs/ with what it should be, or writes it.
+fn hold(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == text, "docs/{name} is out of date: run UPDATE_DOCS=1 cargo test --test it docs");
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+#[test]
+fn actions_are_documented() {
+    let mut text = String::from(
+        "# Actions\n\nEverything that a key, the `:` line or the help screen can do. `read` looks and changes nothing; `write` and\n`destructive` show their plan first and are refused with `--readonly`.\n(Made from the table of actions in `src/actions.rs`.)\n\n| action | risk | what it does |\n|---|---|---|\n",
+    );
+    for action in TABLE {
+        writeln!(text, "| `{}` | {} | {} |", action.name, action.risk.word(), cell(action.doc)).unwrap();
+    }
+    hold("actions.md", &text);
+}
+
+#[test]
+fn keys_are_documented() {
+    let (keymap, wrong) = Keymap::load(None);
+    assert_eq!(wrong, Vec::<String>::new());
+    let mut text = String::from(
+        "# Keys\n\nThe shipped map, `keymaps/default.toml`. Your own file, `keymap.toml` in the configuration directory, is laid over it.\nWhere a key has several actions, the first that applies to what is under the cursor is taken.\n(Made from the map itself; [actions.md](actions.md) has every action.)\n",
+    );
+    for (section, keys) in keymap.sections() {
+        writeln!(text, "\n## {section}\n\n| key | action |\n|---|---|").unwrap();
+        for (key, names) in keys {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            writeln!(text, "| `{}` | {} |", cell(&key), names.join(", else ")).unwrap();
+        }
+    }
+    hold("keys.md", &text);
+}
+
+#[test]
+fn every_action_has_a_sentence_and_a_name_of_its_own() {
+    for (n, action) in TABLE.iter().enumerate() {
+        assert!(
+            action.doc.ends_with('.') && action.doc.chars().next().is_some_and(char::is_uppercase),
+            "{}",
+            action.name
+        );
+        assert!(
+            action.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+            "{}",
+            action.name
+        );
+        assert!(!TABLE[..n].iter().any(|other| other.name == action.name), "{} is there twice", action.name);
+        assert!(!action.label.is_empty(), "{}", action.name);
+    }
+}
