@@ -14,7 +14,11 @@ mod tutorial;
 #[cfg(test)]
 pub mod fixture;
 #[cfg(test)]
+mod order_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod update_tests;
 
 use crate::state::State;
 use crate::state::nav::View;

@@ -1,8 +1,6 @@
 //! The one place where the state changes: a message in, effects out.
 
 mod keys;
-#[cfg(test)]
-mod tests;
 mod world;
 
 use crate::actions;

@@ -1,10 +1,10 @@
 //! Messages in, effects out.
 
+use super::fixture::*;
 use crate::diagnose::case::Subject;
 use crate::effect::{Effect, Intent, LogRequest, RequestId};
 use crate::msg::*;
 use crate::state::nav::View;
-use crate::ui::fixture::*;
 use crate::world::fleet::{Delta, Feed, Link, TableDelta};
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::time::Time;
