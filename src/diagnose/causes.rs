@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 mod argo;
 mod config;
 mod crash;
+mod created;
 mod evicted;
 mod gateway;
 mod image;
@@ -19,6 +20,7 @@ mod netpol;
 mod node;
 mod pending;
 mod probe;
+mod secretstore;
 mod service;
 mod traefik;
 mod workload;
@@ -72,6 +74,8 @@ static FAMILIES: &[&[Cause]] = &[
     netpol::CAUSES,
     node::CAUSES,
     argo::CAUSES,
+    created::CAUSES,
+    secretstore::CAUSES,
 ];
 
 /// Every cause.

@@ -802,7 +802,7 @@ fn stale(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         apps.iter().filter(|a| condition(a, "InvalidSpecError").is_none()).filter_map(|a| age(a)).collect();
     let old = timed.iter().filter(|s| **s > 2 * RECONCILE_S).count();
     let running = str_at(suspect.object, "/status/operationState/phase") == "Running";
-    if old * 2 < timed.len().max(1) || (timed.len() < 2 && running) {
+    if old * 2 < timed.len().max(1) || running {
         return Ok(Vec::new());
     }
     let least = timed.iter().filter(|s| **s > 2 * RECONCILE_S).min().copied().unwrap_or(mine);
