@@ -205,7 +205,10 @@ impl Reader<'_> {
     fn directory(&mut self, table: &Table<'_>, key: &str) -> Option<String> {
         let text = self.string(table, key)?;
         let trimmed = text.trim_end_matches('/');
-        if trimmed.is_empty() || trimmed.starts_with('/') || trimmed.split('/').any(|part| part == ".." || part == "") {
+        if trimmed.is_empty()
+            || trimmed.starts_with('/')
+            || trimmed.split('/').any(|part| part == ".." || part.is_empty())
+        {
             let span = table.get(key).map_or(0..0, Spanned::span);
             self.problem(span, format!("{key} is {text:?}: write a directory inside the repository, without / or .."));
             return None;

@@ -67,19 +67,18 @@ pub fn fate(pod: &Value, budgets: &[Value], options: &Options) -> Fate {
 
 /// What the budgets that select a pod say.
 fn budget(pod: &Value, budgets: &[Value]) -> Fate {
-    let mut matching = budgets.iter().filter(|b| {
-        // An empty selector selects every pod of the namespace (policy/v1).
+    // An empty selector selects every pod of the namespace (policy/v1).
+    let selects = |b: &&Value| {
         namespace(b) == namespace(pod)
             && b.pointer("/spec/selector")
                 .is_some_and(|s| Selector::from_value(s).matches(pod.pointer("/metadata/labels")))
-    });
-    let (Some(one), None) = (matching.next(), matching.next()) else {
-        return match budgets.is_empty() || matching_count(pod, budgets) == 0 {
-            true => Fate::Evict,
-            false => {
-                Fate::Refuse("is covered by several PodDisruptionBudgets; the API server evicts no such pod".into())
-            }
-        };
+    };
+    let one = match budgets.iter().filter(selects).collect::<Vec<_>>()[..] {
+        [] => return Fate::Evict,
+        [one] => one,
+        _ => {
+            return Fate::Refuse("is covered by several PodDisruptionBudgets; the API server evicts no such pod".into());
+        }
     };
     let ready = list_at(pod, "/status/conditions")
         .iter()
@@ -96,15 +95,6 @@ fn budget(pod: &Value, budgets: &[Value]) -> Fate {
         number("currentHealthy"),
         number("desiredHealthy")
     ))
-}
-
-fn matching_count(pod: &Value, budgets: &[Value]) -> usize {
-    let selects = |b: &&Value| {
-        namespace(b) == namespace(pod)
-            && b.pointer("/spec/selector")
-                .is_some_and(|s| Selector::from_value(s).matches(pod.pointer("/metadata/labels")))
-    };
-    budgets.iter().filter(selects).count()
 }
 
 /// Makes a drain of the cordon of a node: adds the evictions, and shows the pods.
@@ -226,7 +216,7 @@ mod tests {
         let unready = pod(json!({"status": {"conditions": []}}));
         assert_eq!(judge(&unready, &[pdb(0, json!({}))]), Fate::Evict, "IfHealthyBudget: enough others are healthy");
         let sick = pdb(0, json!({"status": {"currentHealthy": 1}}));
-        assert!(matches!(judge(&unready, &[sick.clone()]), Fate::Wait(_)));
+        assert!(matches!(judge(&unready, std::slice::from_ref(&sick)), Fate::Wait(_)));
         let always =
             pdb(0, json!({"spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow"}, "status": {"currentHealthy": 1}}));
         assert_eq!(judge(&unready, &[always]), Fate::Evict);

@@ -128,7 +128,7 @@ async fn build(mirror: &Mirror, git: &GitPlan) -> Result<Event, GitError> {
                 return Err(GitError::Refused(Refusal(format!("{}{who}", refusal.0))));
             }
         };
-        let flips = texts.len() - 1;
+        let flips = texts.len().saturating_sub(1);
         for (i, text) in texts.iter().enumerate() {
             let adopts = i < flips || (current.is_none() && change.fields.is_empty());
             let message = if adopts { &planned.adopt } else { &planned.message };

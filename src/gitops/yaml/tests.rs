@@ -208,13 +208,13 @@ impl Printer {
             Value::String(text)
                 if ambiguous(text) || text.contains([':', '#', ' ']) || text.starts_with(['-', '.']) =>
             {
-                if self.dice() % 2 == 0 { format!("{text:?}") } else { format!("'{text}'") }
+                if self.dice().is_multiple_of(2) { format!("{text:?}") } else { format!("'{text}'") }
             }
-            Value::String(text) if self.dice() % 3 == 0 => format!("{text:?}"),
+            Value::String(text) if self.dice().is_multiple_of(3) => format!("{text:?}"),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        if self.dice() % 4 == 0 { format!("{text}  # note {}", self.at) } else { text }
+        if self.dice().is_multiple_of(4) { format!("{text}  # note {}", self.at) } else { text }
     }
 
     fn map(&mut self, value: &Value, depth: usize) {
@@ -250,22 +250,22 @@ impl Printer {
 
 fn print(spec: &Value, noise: &[u8]) -> String {
     let mut printer = Printer { out: String::new(), indent: 2, noise: noise.to_vec(), at: 0 };
-    if printer.dice() % 3 == 0 {
+    if printer.dice().is_multiple_of(3) {
         printer.indent = 4;
     }
-    if printer.dice() % 2 == 0 {
+    if printer.dice().is_multiple_of(2) {
         printer.out += "# first\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  x: |\n    ---\n---\n";
     }
     printer.out += HEAD;
     printer.out += "spec:\n";
     printer.map(spec, 1);
-    if printer.dice() % 4 == 0 {
+    if printer.dice().is_multiple_of(4) {
         printer.out += "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
     }
-    if printer.dice() % 5 == 0 {
+    if printer.dice().is_multiple_of(5) {
         printer.out.pop();
     }
-    if printer.dice() % 4 == 0 { printer.out.replace('\n', "\r\n") } else { printer.out }
+    if printer.dice().is_multiple_of(4) { printer.out.replace('\n', "\r\n") } else { printer.out }
 }
 
 /// Every path to a leaf or a mapping of a tree.
@@ -307,7 +307,7 @@ proptest! {
             Edit::Set(path, value) => prop_assert!(path.set(&mut expected[index], value.clone())),
             Edit::Remove(path) => prop_assert!(path.remove(&mut expected[index])),
         }
-        let after = super::apply("f.yaml", &file, &web(), &[edit.clone()]);
+        let after = super::apply("f.yaml", &file, &web(), std::slice::from_ref(&edit));
         let after = after.map_err(|e| TestCaseError::fail(format!("{edit:?}\n{e}\n{file}")))?;
         prop_assert_eq!(documents(&after).unwrap(), expected, "{:?}\n{}\n---->\n{}", edit, file, after);
         prop_assert_eq!(after.contains("\r\n"), file.contains("\r\n"));
