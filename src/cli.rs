@@ -33,7 +33,7 @@ pub fn main() -> ExitCode {
         Some(Command::Scale(scale)) => runtime.block_on(operations::scale(&args, scale)),
         Some(Command::Resources(resources)) => runtime.block_on(operations::resources(&args, resources)),
         Some(Command::Ops(ops)) => runtime.block_on(operations::ops(&args, ops)),
-        Some(Command::Demo(_)) => Err(anyhow::anyhow!("this command is not built yet")),
+        Some(Command::Demo(demo)) => serve::demo(&args, demo, runtime.handle()),
     };
     // Watches and half-read streams need no orderly end.
     runtime.shutdown_background();
