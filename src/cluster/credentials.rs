@@ -86,7 +86,7 @@ impl Credentials {
     pub async fn get(&self) -> Result<Credential, String> {
         match &self.source {
             Source::Fixed(credential) => Ok(credential.clone()),
-            Source::File(path) => self.from_file(path, false).await,
+            Source::File(path) => self.read_file(path, false).await,
             Source::Plugin(plugin) => {
                 let mut cached = self.cached.lock().await;
                 match &cached.credential {
@@ -104,7 +104,7 @@ impl Credentials {
     pub async fn after_401(&self, refused: &Credential) -> Result<Option<Credential>, String> {
         let newer = match &self.source {
             Source::Fixed(_) => return Ok(None),
-            Source::File(path) => self.from_file(path, true).await?,
+            Source::File(path) => self.read_file(path, true).await?,
             Source::Plugin(plugin) => {
                 let mut cached = self.cached.lock().await;
                 match &cached.credential {
@@ -120,7 +120,7 @@ impl Credentials {
         Ok(Some(newer).filter(|credential| !credential.same(refused)))
     }
 
-    async fn from_file(&self, path: &PathBuf, now: bool) -> Result<Credential, String> {
+    async fn read_file(&self, path: &PathBuf, now: bool) -> Result<Credential, String> {
         let mut cached = self.cached.lock().await;
         let fresh = !now && cached.since.is_some_and(|at| at.elapsed() < FILE_AGE);
         if let Some(credential) = cached.credential.as_ref().filter(|_| fresh) {

@@ -365,6 +365,9 @@ pub struct Event<'a> {
     pub object: &'a serde_json::value::RawValue,
 }
 
+/// A change, the revision it brings (may be empty), and new columns of a `Table`.
+pub type Decoded = (Change, String, Option<Arc<[Column]>>);
+
 /// What an event brought.
 pub enum Change {
     /// A new version, or nothing where it could not be read.
@@ -382,7 +385,7 @@ impl Decoder {
     ///
     /// # Errors
     /// A sentence, where the line is no event.
-    pub fn event(&mut self, line: &[u8]) -> Result<(Change, String, Option<Arc<[Column]>>), String> {
+    pub fn event(&mut self, line: &[u8]) -> Result<Decoded, String> {
         let mended;
         let event: Event = match serde_json::from_slice(line) {
             Ok(event) => event,

@@ -8,6 +8,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 /// One decoder's shared values. What no row uses any more is dropped when the set has doubled.
+#[derive(Default)]
 pub struct Interner {
     texts: Pool<str>,
     labels: Pool<[(Str, Str)]>,
@@ -40,12 +41,6 @@ impl<T: ?Sized + Hash + Eq> Pool<T> {
 impl<T: ?Sized> Default for Pool<T> {
     fn default() -> Self {
         Self { set: HashSet::default(), purge_at: 4096 }
-    }
-}
-
-impl Default for Interner {
-    fn default() -> Self {
-        Self { texts: Pool::default(), labels: Pool::default(), owners: Pool::default() }
     }
 }
 

@@ -45,7 +45,7 @@ impl Dictionary {
     fn learn(&self, object: &[u8]) {
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         samples.seen += 1;
-        if samples.seen % APART != 1 || self.ready.get().is_some() {
+        if !(samples.seen - 1).is_multiple_of(APART) || self.ready.get().is_some() {
             return;
         }
         samples.taken += 1;

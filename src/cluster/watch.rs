@@ -143,7 +143,7 @@ enum Stop {
     /// The cluster does not have the kind (any more).
     Unknown(String),
     Denied(String),
-    Failed(ApiError),
+    Failed(Box<ApiError>),
 }
 
 impl From<ApiError> for Stop {
@@ -152,7 +152,7 @@ impl From<ApiError> for Stop {
             ApiError::Status { code: 410, .. } => Stop::Expired,
             ApiError::Status { code: 403, message, .. } => Stop::Denied(message.clone()),
             ApiError::Status { code: 404 | 405, message, .. } => Stop::Unknown(message.clone()),
-            _ => Stop::Failed(error),
+            _ => Stop::Failed(Box::new(error)),
         }
     }
 }
@@ -490,11 +490,11 @@ fn request(resource: &Resource, scope: &Scope, lasts: u64) -> Result<Request<Bod
         .header("Accept", scope.decoder.accept())
         .header("Accept-Encoding", "identity")
         .body(Body::empty())
-        .map_err(|e| Stop::Failed(ApiError::Malformed(format!("watch of {}: {e}", resource.id))))
+        .map_err(|e| Stop::from(ApiError::Malformed(format!("watch of {}: {e}", resource.id))))
 }
 
 fn event(line: &[u8], out: &Out, scope: &mut Scope, pending: &mut Pending) -> Result<(), Stop> {
-    let decoded = scope.decoder.event(line).map_err(|why| Stop::Failed(ApiError::Malformed(why)))?;
+    let decoded = scope.decoder.event(line).map_err(|why| Stop::from(ApiError::Malformed(why)))?;
     let (change, revision, columns) = decoded;
     if let Some(columns) = columns {
         out.table(TableDelta::Columns(columns));
@@ -529,7 +529,7 @@ impl Lines {
         self.buf.drain(..start);
         self.from = self.buf.len();
         if self.buf.len() > LONGEST_LINE {
-            return Err(Stop::Failed(ApiError::Malformed("the watch sent a line without an end".into())));
+            return Err(Stop::from(ApiError::Malformed("the watch sent a line without an end".into())));
         }
         Ok(())
     }

@@ -11,7 +11,8 @@ fn unsafe_char(c: char) -> bool {
 /// One line of text made safe: tabs and line breaks become a space, other unsafe characters vanish.
 /// Borrowed when there was nothing to do.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(unsafe_char) {
+    // Nearly all text is plain ASCII, and every string of every object comes through here.
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b)) || !text.chars().any(unsafe_char) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(
