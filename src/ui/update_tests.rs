@@ -196,7 +196,7 @@ fn cordon_asks_for_a_reason_shows_a_plan_and_cancels_by_default() {
     stage.type_in("disk errors\n");
     let intent = Intent::Cordon { nodes: vec!["n1".into()], reason: "disk errors".into() };
     let asked = stage.effects();
-    let Some(Effect::Plan { request, cluster: EU, intent: found }) = asked.last() else { panic!("{asked:?}") };
+    let Some(Effect::Plan { request, cluster: EU, intent: found, .. }) = asked.last() else { panic!("{asked:?}") };
     assert_eq!(*found, intent);
     stage.tell(Msg::Planned { request: *request, answer: Ok(view(false).into()) });
     stage.press("enter");
