@@ -112,7 +112,7 @@ fn grid(state: &mut State, width: usize, height: usize) -> crate::state::grid::G
     let screen = state.nav.top_mut();
     match &mut screen.view {
         View::Table(table) => return table.grid(fleet, &screen.scope, now, width, height),
-        View::Text(text) => text.settle(width, height),
+        View::Text(text) => text.settle(width, height, now),
         View::Logs(logs) => {
             logs.settle(height, |logs, n| match logs.line(n) {
                 Some(line) if logs.wrap => {
@@ -199,6 +199,8 @@ fn why(state: &mut State, request: RequestId, answer: WhyAnswer) -> Vec<Effect> 
                 *verdict = Some(found);
             }
             text.write(now);
+            // From the headline to what is wrong.
+            text.next_target(true);
         }
     }
     vec![]

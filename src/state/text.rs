@@ -103,6 +103,8 @@ pub struct TextView {
     pub wrap: bool,
     /// What is looked for.
     pub find: Option<Find>,
+    /// Columns that the text was written for.
+    columns: usize,
 }
 
 /// A search in a text.
@@ -135,6 +137,7 @@ impl TextView {
             left: 0,
             wrap,
             find: None,
+            columns: 78,
         }
     }
 
@@ -206,7 +209,11 @@ impl TextView {
     }
 
     /// Keeps the cursor in the text and in the window.
-    pub fn settle(&mut self, width: usize, height: usize) {
+    pub fn settle(&mut self, width: usize, height: usize, now: Time) {
+        let columns = width.saturating_sub(2);
+        if std::mem::replace(&mut self.columns, columns) != columns && matches!(self.of, TextOf::Why { .. }) {
+            self.write(now);
+        }
         self.cursor.clamp(self.lines.len(), height);
         // Wrapped lines take more than one row: move the window until the cursor's line fits.
         while self.wrap && self.cursor.top < self.cursor.at {
@@ -234,7 +241,7 @@ impl TextView {
     /// Writes the text from what is known.
     pub fn write(&mut self, now: Time) {
         let lines = match (&self.of, &self.value) {
-            (TextOf::Why { verdict: Some(verdict), .. }, _) => why::lines(verdict),
+            (TextOf::Why { verdict: Some(verdict), .. }, _) => why::lines(verdict, self.columns),
             (TextOf::Why { .. }, _) | (_, None) => return,
             (TextOf::Yaml { managed_fields }, Some(value)) => {
                 let options = yaml::Options { managed_fields: *managed_fields, decode_secrets: false };
