@@ -141,7 +141,7 @@ fn the_spine_on_a_real_cluster() {
 fn browse(cluster: &Cluster, home: &Home) {
     let file = cluster.kubeconfig.to_string_lossy().into_owned();
     let mut tui = home.tui_sized(&["--kubeconfig", &file, "-A"], 140, 40);
-    tui.wait("kokpit");
+    tui.wait("fleet");
     tui.send(":nodes\r").wait(&cluster.node);
     tui.send(":pods kube-system\r").wait("kube-system");
     let system = cluster.get("/api/v1/namespaces/kube-system/pods");

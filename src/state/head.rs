@@ -2,6 +2,7 @@
 
 use super::list::ListOf;
 use super::nav::{Scope, View};
+use super::operation::is_open;
 use super::table::thousands;
 use super::text::TextOf;
 use super::{State, listings};
@@ -203,7 +204,12 @@ pub fn bar(state: &State) -> String {
     if matches!(&state.nav.top().view, View::List(list) if list.of == ListOf::Problems) {
         return String::new();
     }
-    let mut said = vec![];
+    let mut said: Vec<String> = state
+        .operations
+        .iter()
+        .filter(|operation| is_open(operation))
+        .map(|operation| format!("{} was left open (:operations)", operation.title))
+        .collect();
     for &id in &state.opened {
         if listings::unreachable(state, id).is_some() {
             said.push(format!("{} unreachable", state.fleet.shard(id).name));

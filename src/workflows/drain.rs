@@ -77,7 +77,9 @@ fn budget(pod: &Value, budgets: &[Value]) -> Fate {
         [] => return Fate::Evict,
         [one] => one,
         _ => {
-            return Fate::Refuse("is covered by several PodDisruptionBudgets; the API server evicts no such pod".into());
+            return Fate::Refuse(
+                "is covered by several PodDisruptionBudgets; the API server evicts no such pod".into(),
+            );
         }
     };
     let ready = list_at(pod, "/status/conditions")

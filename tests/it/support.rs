@@ -175,7 +175,9 @@ impl Home {
 
     /// Starts `kokpit` in a terminal of this size.
     pub fn tui_sized(&self, args: &[&str], cols: u16, rows: u16) -> Tui {
-        self.terminal(kokpit(), args, cols, rows)
+        let mut tui = self.terminal(kokpit(), args, cols, rows);
+        tui.cooked = true;
+        tui
     }
 
     /// Starts any program in a terminal.
@@ -245,6 +247,9 @@ pub struct Tui {
     shared: Arc<(Mutex<Output>, Condvar)>,
     /// The settings of the terminal before the program touched them.
     before: String,
+    /// The cockpit was started and nothing typed yet: until it has taken the terminal, the line discipline would turn
+    /// Enter into a line feed.
+    cooked: bool,
 }
 
 fn size(cols: u16, rows: u16) -> PtySize {
@@ -279,7 +284,14 @@ impl Tui {
                 }
             }
         });
-        Self { input: pty.master.take_writer().expect("a writer"), child, pty: pty.master, shared, before }
+        Self {
+            input: pty.master.take_writer().expect("a writer"),
+            child,
+            pty: pty.master,
+            shared,
+            before,
+            cooked: false,
+        }
     }
 
     /// Waits until the screen satisfies a condition; the only way to synchronise. Gives the time it took.
@@ -316,6 +328,9 @@ impl Tui {
 
     /// Types keys; after a lone ESC it waits as a person would.
     pub fn send(&mut self, keys: &str) -> &mut Self {
+        if std::mem::take(&mut self.cooked) {
+            self.wait_for("a first frame", |screen| screen.alternate_screen() && !screen.contents().trim().is_empty());
+        }
         self.input.write_all(keys.as_bytes()).and_then(|()| self.input.flush()).expect("keys can be typed");
         if keys.ends_with('\u{1b}') {
             std::thread::sleep(ESC_GAP);
