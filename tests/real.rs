@@ -108,11 +108,11 @@ fn giant() -> Value {
         "spec": {"containers": [{"name": "app", "image": IMAGE, "resources": {"requests": {"cpu": "5000"}}}]}})
 }
 
-/// A Deployment of one pod that prefers the node strongly, and a budget that does not let it go.
+/// A Deployment of one pod that may run on the node alone, and a budget that does not let it go.
 fn guarded(node: &str) -> (Value, Value) {
     let labels = json!({"app": "guarded"});
     let here = json!({"key": "kubernetes.io/hostname", "operator": "In", "values": [node]});
-    let affinity = json!({"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": {"matchExpressions": [here]}}]}});
+    let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}}});
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "guarded"},
         "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
             "spec": {"affinity": affinity, "terminationGracePeriodSeconds": 1, "containers": [{"name": "app", "image": IMAGE}]}}}});
@@ -199,7 +199,7 @@ fn drain(cluster: &Cluster, home: &Home, repository: &Path) {
     });
     let ran = cluster.kokpit(home, &[&base[..], &["--timeout", "120s"]].concat());
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
-    until("the pod on another node, or waiting for one", || here().is_none().then_some(()));
+    until("the pod gone from the node", || here().is_none().then_some(()));
     assert!(cluster.cordoned(), "a drained node stays cordoned");
     assert!(commits(home, repository).contains("drain"), "the drain is a commit:\n{}", commits(home, repository));
     let ran = cluster.kokpit(home, &["uncordon", &cluster.node, "--reason", "the test is over", "--yes"]);
