@@ -347,7 +347,7 @@ impl State {
         let foot = take(1, true);
         let bar = take(u16::from(!self.painted.bar.is_empty() && height >= 8), false);
         let strip = !self.tutorial.is_empty() && width < 110 && height >= 14;
-        let mut tutorial = take(if strip { 4 } else { 0 }, true);
+        let mut tutorial = take(if strip { 5 } else { 0 }, true);
         let mut body = rest;
         if !self.tutorial.is_empty() && width >= 110 {
             let side = 40;

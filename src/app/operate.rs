@@ -339,8 +339,15 @@ fn view(plan: &Plan, machine: Option<&Machine>, status: OperationStatus, started
         Mark::Failed => StepMark::Failed,
         Mark::Skipped => StepMark::Skipped,
     };
-    let lines =
-        plan.lines.iter().map(|l| PlanLine { label: l.label.clone(), text: l.text.clone(), sign: sign(l.sign) });
+    // A line of a diff carries its own sign in a plan; on screen the sign has a column and a colour.
+    let text = |l: &workflows::Line| match l.sign {
+        workflows::Sign::Added => l.text.strip_prefix("+ ").or(l.text.strip_prefix('+')).unwrap_or(&l.text).to_string(),
+        workflows::Sign::Removed => {
+            l.text.strip_prefix("- ").or(l.text.strip_prefix('-')).unwrap_or(&l.text).to_string()
+        }
+        workflows::Sign::Plain | workflows::Sign::Warning => l.text.clone(),
+    };
+    let lines = plan.lines.iter().map(|l| PlanLine { label: l.label.clone(), text: text(l), sign: sign(l.sign) });
     let steps = machine.map_or(vec![], Machine::steps);
     OperationView {
         id: plan.id.clone(),

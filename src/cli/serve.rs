@@ -38,6 +38,7 @@ pub fn demo(args: &Args, demo: &Demo, runtime: &Handle) -> Result<ExitCode> {
     global.kubeconfig = Some(clusters.kubeconfig.clone());
     global.all_contexts = global.contexts.is_empty();
     let tutorial = clusters.tutorial;
+    let clone = format!(" (git clone {})", clusters.repo.display());
     run::run(&global, Some(places), runtime, |sender| {
         runtime.spawn(async move {
             let mut before = Vec::new();
@@ -45,7 +46,11 @@ pub fn demo(args: &Args, demo: &Demo, runtime: &Handle) -> Result<ExitCode> {
                 let steps: Vec<StepState> = tutorial
                     .progress()
                     .into_iter()
-                    .map(|step| StepState { title: step.title.into(), text: step.text.into(), done: step.done })
+                    .map(|step| StepState {
+                        title: step.title.into(),
+                        text: step.text.replace('\n', " ") + if step.text.contains("apps/") { &clone } else { "" },
+                        done: step.done,
+                    })
                     .collect();
                 if steps != before {
                     sender.send(Msg::Tutorial(steps.clone()));

@@ -25,7 +25,7 @@ pub fn draw(brush: &mut Brush, area: Rect, state: &State, screen: &OperationScre
         }
         return;
     };
-    let inside = brush.frame(area, &format!("{} on {}", operation.title, operation.cluster), Meaning::Write);
+    let inside = brush.frame(area, &title(operation), Meaning::Write);
     let below = if operation.status == OperationStatus::Planned { 2 } else { 1 };
     let room = Rect { height: inside.height.saturating_sub(below), ..inside };
     let lines = body(operation, usize::from(inside.width), state.now);
@@ -45,6 +45,12 @@ pub fn draw(brush: &mut Brush, area: Rect, state: &State, screen: &OperationScre
     }
 }
 
+/// What and where; the cluster is named even where the title does not.
+fn title(operation: &OperationView) -> String {
+    let place = format!(" on {}", operation.cluster);
+    if operation.title.ends_with(&place) { operation.title.clone() } else { format!("{}{place}", operation.title) }
+}
+
 type Line = Vec<(Meaning, String)>;
 
 fn body(operation: &OperationView, columns: usize, now: Time) -> Vec<Line> {
@@ -52,12 +58,13 @@ fn body(operation: &OperationView, columns: usize, now: Time) -> Vec<Line> {
     for blocked in &operation.blocked {
         labelled(&mut lines, "blocked", blocked, Meaning::Bad, columns);
     }
+    // Once it runs, how far it is matters more than what was planned.
+    if !operation.steps.is_empty() {
+        lines.extend(operation.steps.iter().map(|line| step(line, now)));
+        lines.push(vec![]);
+    }
     for line in &operation.plan {
         plan(&mut lines, line, columns);
-    }
-    if !operation.steps.is_empty() {
-        lines.push(vec![]);
-        lines.extend(operation.steps.iter().map(|line| step(line, now)));
     }
     lines
 }

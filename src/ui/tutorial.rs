@@ -16,7 +16,7 @@ pub fn draw(brush: &mut Brush, area: Rect, state: &State) {
     let done = steps.iter().filter(|step| step.done).count();
     let current = steps.iter().position(|step| !step.done);
     let title = format!("tutorial {done}/{}", steps.len());
-    if area.height > 4 {
+    if area.height > 6 {
         let inside = brush.frame(area, &title, Meaning::Title);
         panel(brush, inside, state, current);
         return;
@@ -28,7 +28,7 @@ pub fn draw(brush: &mut Brush, area: Rect, state: &State) {
     };
     brush.spans(row(area, 1), &[(Meaning::Title, format!(" {title}  ")), (Meaning::Key, head)]);
     let width = usize::from(area.width.saturating_sub(2));
-    for (n, line) in wrapped(&text, width).iter().take(2).enumerate() {
+    for (n, line) in wrapped(&text, width).iter().take(usize::from(area.height.saturating_sub(2))).enumerate() {
         brush.line(row(area, n + 2), &format!(" {line}"), Meaning::Text);
     }
 }
