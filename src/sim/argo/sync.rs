@@ -2,7 +2,7 @@
 
 use super::compare::{self, Comparison, LAST_APPLIED, Target, Tracked, applied, has_option, live};
 use super::{applications, delete, status};
-use crate::sim::controllers::meta::{annotation, deleting, remove_key, set, set_key, time_at};
+use crate::sim::controllers::meta::{deleting, remove_key, set, set_key, time_at};
 use crate::sim::fields;
 use crate::sim::store::Store;
 use crate::world::object::{ObjectRef, ResourceId, bool_at, int_at, list_at, name, str_at};
@@ -143,7 +143,7 @@ pub fn run(store: &Store, app: &Value, target: &Target, request: Request) -> Val
     let phase = if message.is_ok() { "Succeeded" } else { "Failed" };
     set(&mut new, "status.operationState.phase", json!(phase));
     set(&mut new, "status.operationState.finishedAt", json!(finished.rfc3339()));
-    set(&mut new, "status.operationState.message", json!(message.as_ref().map_or_else(|e| e.as_str(), |t| t)));
+    set(&mut new, "status.operationState.message", json!(message.clone().map_or_else(|why| why, str::to_string)));
     let result = json!({"revision": target.sha, "source": source, "resources": results});
     set(&mut new, "status.operationState.syncResult", result);
     if message.is_ok() && request.only.is_empty() {
@@ -302,7 +302,5 @@ fn apply(store: &Store, app: &Value, wanted: &Value) -> Result<String, String> {
 fn remember(object: &mut Value, wanted: &Value) {
     let mut config = wanted.clone();
     remove_key(&mut config, "metadata.annotations", LAST_APPLIED);
-    if annotation(object, LAST_APPLIED) != config.to_string() {
-        set_key(object, "metadata.annotations", LAST_APPLIED, json!(config.to_string()));
-    }
+    set_key(object, "metadata.annotations", LAST_APPLIED, json!(config.to_string()));
 }

@@ -113,7 +113,7 @@ impl Program {
             Program::Web => {
                 let path =
                     pick(&["/", "/cart", "/healthz", "/products/418", "/products/77", "/checkout", "/assets/app.js"]);
-                let code = if dice % 97 == 0 { 404 } else { 200 };
+                let code = if dice.is_multiple_of(97) { 404 } else { 200 };
                 format!(
                     "10.244.{}.{} - - [{stamp}] \"GET {path} HTTP/1.1\" {code} {} {}ms",
                     dice % 5,
