@@ -218,7 +218,7 @@ pub fn plan(on: &Occasion<'_>, target: &Target, facts: &FieldFacts, want: &Want)
     let signed = if target.signed { ", signed" } else { "" };
     draft.lines.push(Line::new("", format!("by {}{signed}", target.by)));
     draft.lines.push(Line::new("order", format!("commit, push, refresh of {app}, then verified live; no live write")));
-    draft.lines.push(Line::new("undo", format!("kokpit ops undo {}", on.id)));
+    draft.lines.push(Line::new("undo", format!("kokpit ops {} --undo", on.id)));
     if !on.reason.trim().is_empty() {
         draft.lines.push(Line::new("reason", clean(on.reason.trim()).into_owned()));
     }
