@@ -10,7 +10,7 @@ use kokpit::cluster::api::Api;
 use kokpit::config::{self, Paths};
 use kokpit::effect::Intent;
 use kokpit::journal::{End, Journal};
-use kokpit::msg::OperationStatus;
+use kokpit::msg::{OperationStatus, Sign};
 use kokpit::world::object::{ObjectRef, ResourceId};
 use kokpit::world::time::Time;
 use serde_json::{Value, json};
@@ -60,9 +60,17 @@ fn child() {
         Ok(view) => {
             println!("\nended {}", view.status.word());
             view.steps.iter().for_each(|s| println!("step {:?} {}", s.mark, s.text));
-            view.plan.iter().for_each(|l| println!("plan {} {}", l.label, l.text));
+            view.plan.iter().for_each(|l| println!("plan {} {}{}", l.label, sign(l.sign), l.text));
         }
         Err(why) => println!("\nrefused {why}"),
+    }
+}
+
+fn sign(sign: Sign) -> &'static str {
+    match sign {
+        Sign::Added => "+ ",
+        Sign::Removed => "- ",
+        Sign::Plain | Sign::Warning => "",
     }
 }
 
