@@ -161,8 +161,7 @@ fn find_line(text: &str, section: &str, key: Option<&str>) -> usize {
         None => lines.next(),
         Some(key) => lines.skip(1).find(|(_, line)| {
             let left = line.split('=').next().unwrap_or_default().trim();
-            left.trim_matches(['"', '\'']).replace("\\\\", "\\") == key
-                || left == format!("\"=\"").as_str() && key == "="
+            left.trim_matches(['"', '\'']).replace("\\\\", "\\") == key || left == "\"=\"" && key == "="
         }),
     };
     at.map_or(1, |(n, _)| n + 1)

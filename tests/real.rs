@@ -56,13 +56,13 @@ impl Cluster {
             return node;
         }
         let nodes = self.get("/api/v1/nodes");
-        let usable = list_at(&nodes, "/items").iter().filter(|node| {
+        let mut usable = list_at(&nodes, "/items").iter().filter(|node| {
             let ready = list_at(node, "/status/conditions")
                 .iter()
                 .any(|c| str_at(c, "/type") == "Ready" && str_at(c, "/status") == "True");
             ready && !bool_at(node, "/spec/unschedulable") && list_at(node, "/spec/taints").is_empty()
         });
-        name(usable.last().expect("a ready node without taints; or set KOKPIT_TEST_NODE")).to_string()
+        name(usable.next_back().expect("a ready node without taints; or set KOKPIT_TEST_NODE")).to_string()
     }
 
     fn get(&self, path: &str) -> Value {

@@ -73,7 +73,7 @@ impl Sender {
 
 impl Inbox {
     /// The next message, if one waits.
-    pub fn next(&mut self) -> Option<Msg> {
+    pub fn take(&mut self) -> Option<Msg> {
         self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 

@@ -202,7 +202,7 @@ impl Loop {
     fn work_off(&mut self) {
         let start = Instant::now();
         while start.elapsed() < SLICE {
-            let Some(msg) = self.inbox.next() else { break };
+            let Some(msg) = self.inbox.take() else { break };
             self.hear(msg);
         }
     }

@@ -159,7 +159,7 @@ fn a_node(at: usize) -> impl Strategy<Value = Value> {
         let name = format!("n{at}");
         json!({"apiVersion": "v1", "kind": "Node",
             "metadata": {"name": name, "labels": {"zone": ZONES[zone], "kubernetes.io/hostname": name}},
-            "spec": {"unschedulable": cordoned && at % 3 == 0, "taints": taints},
+            "spec": {"unschedulable": cordoned && at.is_multiple_of(3), "taints": taints},
             "status": {"allocatable": {"cpu": cpu.to_string(), "memory": "8Gi", "pods": pods.to_string()}}})
     })
 }
@@ -315,7 +315,7 @@ fn speed_in_a_large_cluster() {
     let node = |i: usize| {
         json!({"metadata": {"name": format!("n{i}"), "labels": {"kubernetes.io/hostname": format!("n{i}"),
             "topology.kubernetes.io/zone": ZONES[i % 3], "kubernetes.io/os": "linux", "pool": format!("p{}", i % 7)}},
-            "spec": {"taints": if i % 10 == 0 { json!([{"key": "dedicated", "value": "db", "effect": "NoSchedule"}]) } else { json!([]) }},
+            "spec": {"taints": if i.is_multiple_of(10) { json!([{"key": "dedicated", "value": "db", "effect": "NoSchedule"}]) } else { json!([]) }},
             "status": {"allocatable": {"cpu": "32", "memory": "128Gi", "pods": "110"}}})
     };
     let pod = |i: usize, node: &str| {

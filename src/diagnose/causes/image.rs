@@ -334,22 +334,16 @@ fn where_it_runs(case: &Case<'_>, suspect: &Suspect<'_>, image: &str, mut m: Mat
         m = m.evidence(&suspect.at, "", &nodes.join(" "), text);
     }
     let account = str_at(suspect.object, "/spec/serviceAccountName");
-    for other in ready {
-        for c in containers(other).iter().filter(|c| repository(c.image()) == repository(image) && c.image() != image) {
-            let same = ready_with(&pods, c.image());
-            let text = format!(
-                "{} runs ({same} pods{})",
-                c.image(),
-                if str_at(other, "/spec/serviceAccountName") == account {
-                    format!(", same ServiceAccount {account}")
-                } else {
-                    String::new()
-                }
-            );
-            return Ok(m.evidence(&ObjectRef::of(other), &format!("{}.image", c.path), c.image(), text));
-        }
-    }
-    Ok(m)
+    let kin = |c: &Container<'_>| repository(c.image()) == repository(image) && c.image() != image;
+    let sibling = ready.into_iter().find_map(|other| Some((other, containers(other).into_iter().find(kin)?)));
+    let Some((other, c)) = sibling else { return Ok(m) };
+    let same = ready_with(&pods, c.image());
+    let account = match str_at(other, "/spec/serviceAccountName") == account {
+        true => format!(", same ServiceAccount {account}"),
+        false => String::new(),
+    };
+    let text = format!("{} runs ({same} pods{account})", c.image());
+    Ok(m.evidence(&ObjectRef::of(other), &format!("{}.image", c.path), c.image(), text))
 }
 
 fn ready_with(pods: &[&Value], image: &str) -> usize {

@@ -267,15 +267,11 @@ fn port_name_missing(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>>
             "",
             format!("{} of {all} pods are Ready, but no endpoint has the port", ready.len()),
         );
-        if let Some(rs) = kin::controller_ref(first).filter(|o| o.kind == "ReplicaSet") {
-            if let Some(owner) = case.get(&rs).known()?.flatten() {
-                m = m.evidence(
-                    &rs,
-                    "metadata.annotations",
-                    "",
-                    format!("so it is since revision {} ({})", kin::revision(owner), rs.name),
-                );
-            }
+        if let Some(rs) = kin::controller_ref(first).filter(|o| o.kind == "ReplicaSet")
+            && let Some(owner) = case.get(&rs).known()?.flatten()
+        {
+            let text = format!("so it is since revision {} ({})", kin::revision(owner), rs.name);
+            m = m.evidence(&rs, "metadata.annotations", "", text);
         }
         let index = list_at(suspect.object, "/spec/ports").iter().position(|p| p == port).unwrap_or_default();
         let live = named.first().map_or(String::new(), |name| {

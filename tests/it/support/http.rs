@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+/// Writes the chunks of an answer.
+type Writer = Box<dyn FnOnce(&mut Chunks<'_>) -> io::Result<()> + Send>;
+
 /// What happens to a request.
 pub enum Reply {
     /// An answer with its status and media type.
@@ -15,7 +18,7 @@ pub enum Reply {
     /// An answer whose body goes on for as long as the server lives: these bytes, then silence.
     Open(Vec<u8>),
     /// An answer with status 200 that is written bit by bit, each write a chunk.
-    Stream(Box<dyn FnOnce(&mut Chunks<'_>) -> io::Result<()> + Send>),
+    Stream(Writer),
     /// No answer, the connection stays open.
     Silence,
     /// The connection is closed without a word.
