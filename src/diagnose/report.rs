@@ -6,6 +6,7 @@
 mod wrap;
 
 use super::case::Subject;
+use super::status;
 use super::verdict::{Confidence, Evidence, Finding, Fix, Hop, Mark, Scheduling, State, Verdict};
 use crate::world::object::ObjectRef;
 use crate::world::time::human;
@@ -131,6 +132,10 @@ impl Page {
         let Some(primary) = &verdict.primary else {
             let (style, text) = match verdict.state {
                 State::Fine => (Style::Good, "✓ Nothing is wrong."),
+                State::Unknown if verdict.headline == status::NOT_FOUND => (
+                    Style::Warn,
+                    "? There is no such object here; look at the name, the namespace (-n) and the context.",
+                ),
                 _ => (Style::Warn, "? No known cause matches. What was looked at stands below."),
             };
             self.lines.push(Line::new([(style, format!(" {text}"))]));

@@ -9,6 +9,9 @@ use crate::world::text::clean;
 use crate::world::time::human;
 use serde_json::Value;
 
+/// The headline of an object that is not there.
+pub const NOT_FOUND: &str = "not found";
+
 /// A subject's condition.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -25,7 +28,7 @@ impl Standing {
 
     /// Of an object that is not there.
     pub fn absent() -> Self {
-        Self::new("not found", None)
+        Self::new(NOT_FOUND, None)
     }
 
     /// Of an object that could not be read.

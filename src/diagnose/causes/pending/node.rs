@@ -50,7 +50,7 @@ use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::NODES;
 use crate::diagnose::scheduling::node_selector::describe;
 use crate::diagnose::scheduling::{Node, Pod, node_affinity};
-use crate::world::object::{bool_at, list_at, name, str_at};
+use crate::world::object::{ObjectRef, bool_at, list_at, name, str_at};
 use crate::world::selector::Requirement;
 use crate::world::text::clean;
 use crate::world::time::human;
@@ -165,6 +165,7 @@ fn who(case: &Case<'_>, node: &Value, mut found: Match) -> Match {
     let since = age.map_or(String::new(), |s| format!(" {} ago", human(s)));
     let text = format!("{} is cordoned{by}{since}", at.name);
     found = found.evidence_aged(&at, "spec.unschedulable", "true", age, text);
+    found = recorded(node, &at, found);
     let zone = str_at(node, "/metadata/labels/topology.kubernetes.io~1zone");
     if !zone.is_empty() {
         found = found.evidence(&at, "metadata.labels", zone, format!("{} is in zone {zone}", at.name));
@@ -176,6 +177,23 @@ fn who(case: &Case<'_>, node: &Value, mut found: Match) -> Match {
             found.evidence(&at, "spec.taints", key, format!("taint {key}: an autoscaler is about to remove the node"));
     }
     found
+}
+
+/// What an operation of ours wrote on the node beside the cordon: why, and who.
+fn recorded(node: &Value, at: &ObjectRef, found: Match) -> Match {
+    let note = |key: &str| clean(str_at(node, &format!("/metadata/annotations/kokpit.dev~1{key}"))).into_owned();
+    let (reason, by, op) = (note("reason"), note("by"), note("op"));
+    if reason.is_empty() {
+        return found;
+    }
+    let who = if by.is_empty() { String::new() } else { format!(", {by}") };
+    let id = if op.is_empty() { String::new() } else { format!(" (op {op})") };
+    found.evidence(
+        at,
+        "metadata.annotations[kokpit.dev/reason]",
+        &reason,
+        format!("the reason given: {reason}{who}{id}"),
+    )
 }
 
 /// One of the two mismatch causes: of `nodeSelector`, or of the affinity where nodeSelector leaves nodes over.
