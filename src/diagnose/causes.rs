@@ -18,7 +18,7 @@ mod image;
 mod ingress;
 mod netpol;
 mod node;
-mod pending;
+pub mod pending;
 mod probe;
 mod secretstore;
 mod service;

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::case::{CaseFile, Subject};
-use super::causes::{self, Cause};
+use super::causes::{self, Cause, pending};
 use super::facts::{Case, Fact, Gap, NOTHING};
 use super::finding::{Because, Lead, Match, Suspect};
 use super::graph::Graph;
@@ -122,6 +122,14 @@ fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
         scheduling: sorted.scheduling,
         ..Verdict::default()
     };
+    if verdict.scheduling.is_none()
+        && let Some(pod) = suspect_of(case, &Lead::to(root.clone()), true)
+        && pod.at.kind == "Pod"
+        && pending::is_unplaced(pod.object)
+    {
+        let placed = case.under("", || pending::evaluated(case, pod.object)).0;
+        verdict.scheduling = placed.ok().map(|placement| placement.scheduling.clone());
+    }
     if let Subject::Url(text) = &case.file().subject {
         let hops: Fact<_> = case.under("", || url::chain(case, text, &verdict)).0;
         match hops {

@@ -70,14 +70,25 @@ pub fn placement(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Option<Rc<Place
     evaluated(case, suspect.object).map(Some)
 }
 
-/// Whether a pod should have a node by now, and some scheduler has looked at it.
+/// Seconds in which a scheduler may not have looked at a pod yet; after that its silence is a finding of its own.
+const YOUNG_S: i64 = 30;
+
+/// Whether a pod should have a node by now: the scheduler has refused it, or it is the very pod that was asked about
+/// and the scheduler has not spoken yet (what it will say can be told).
 fn waits_for_node(case: &Case<'_>, suspect: &Suspect<'_>) -> bool {
     let pod = suspect.object;
-    pods::is_ill(case, suspect)
-        && str_at(pod, "/status/phase") == "Pending"
+    is_unplaced(pod)
+        && match condition(pod, "PodScheduled") {
+            Some(said) => pods::is_ill(case, suspect) && str_at(said, "/reason") == "Unschedulable",
+            None => suspect.asked && list_at(pod, "/spec/schedulingGates").is_empty() && case.age_of(pod) <= YOUNG_S,
+        }
+}
+
+/// Whether a pod has no node, has not ended, and is not on its way out.
+pub fn is_unplaced(pod: &Value) -> bool {
+    str_at(pod, "/status/phase") == "Pending"
         && str_at(pod, "/spec/nodeName").is_empty()
         && str_at(pod, "/metadata/deletionTimestamp").is_empty()
-        && condition(pod, "PodScheduled").is_some_and(|c| str_at(c, "/reason") == "Unschedulable")
 }
 
 /// Evaluates a pod, once per round.
