@@ -229,8 +229,13 @@ pub static TABLE: &[Action] = &[
     )
     .when(can_cordon),
     Action::write("scale", "scale", "Change the number of replicas, in git.", writing::scale).when(can_scale),
-    Action::write("limits", "limits", "Change the CPU and memory limits of a container, in git.", writing::limits)
-        .when(can_limit),
+    Action::write(
+        "limits",
+        "limits",
+        "Change CPU and memory of a container, limits and requests, in git.",
+        writing::limits,
+    )
+    .when(can_limit),
     Action::read("confirm", "go on", "Press the button under the cursor; Cancel is the first.", writing::confirm)
         .when(on_planned),
     Action::read("switch", "switch", "Go to the other button.", writing::switch).when(on_planned),

@@ -5,6 +5,7 @@
 use crate::diagnose::case::Subject;
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
+use crate::world::quantity::Amounts;
 
 /// Ties an answer to the view that asked for it; answers nobody waits for any more are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -86,6 +87,6 @@ pub enum Intent {
     Drain { node: String, reason: String },
     /// Change the number of replicas.
     Scale { object: ObjectRef, replicas: u32, reason: String },
-    /// Change what a container may use; `None` leaves a field as it is.
-    Resources { object: ObjectRef, container: String, cpu: Option<String>, memory: Option<String>, reason: String },
+    /// Change what a container is promised and what it may use; what is not named stays as it is.
+    Resources { object: ObjectRef, container: String, requests: Amounts, limits: Amounts, reason: String },
 }

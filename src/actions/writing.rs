@@ -7,7 +7,7 @@ use crate::state::State;
 use crate::state::nav::{Scope, Screen, View};
 use crate::state::operation::OperationScreen;
 use crate::state::picked::Picked;
-use crate::state::prompt::{Asks, LimitsChange, Prompt};
+use crate::state::prompt::{Asks, Prompt, ResourcesChange};
 use crate::world::fleet::ClusterId;
 use crate::world::object::ObjectRef;
 
@@ -125,12 +125,12 @@ fn step(asks: Asks, text: String) -> Result<Next, String> {
             Next::Plan(cluster, title, Intent::Scale { object, replicas, reason: text })
         }
         Asks::Limits { cluster, object } => {
-            Next::Ask(Asks::LimitsReason { cluster, object, change: LimitsChange::parse(&text)? })
+            Next::Ask(Asks::LimitsReason { cluster, object, change: ResourcesChange::parse(&text)? })
         }
         Asks::LimitsReason { cluster, object, change } => {
-            let LimitsChange { container, cpu, memory } = change;
-            let title = format!("limits of {}", object.name);
-            Next::Plan(cluster, title, Intent::Resources { object, container, cpu, memory, reason: text })
+            let ResourcesChange { container, requests, limits } = change;
+            let title = format!("resources of {}", object.name);
+            Next::Plan(cluster, title, Intent::Resources { object, container, requests, limits, reason: text })
         }
         Asks::Repository { .. } if text.is_empty() => {
             return Err("a URL is needed, such as git@git.example.com:ops/fleet.git".into());

@@ -89,7 +89,7 @@ pub enum Command {
     Drain(Drain),
     /// Change the replicas of a Deployment in the repository it is deployed from
     Scale(Scale),
-    /// Change the limits of a Deployment's container in the repository it is deployed from
+    /// Change requests and limits of a Deployment's container in the repository it is deployed from
     Resources(Resources),
     /// List recorded operations, or show one
     Ops(Ops),
@@ -196,8 +196,11 @@ pub struct Resources {
     /// Container; may be left out where there is only one
     #[arg(short, long)]
     pub container: Option<String>,
-    /// `cpu=500m,memory=2Gi`
-    #[arg(long)]
+    /// What it is promised: `cpu=250m,memory=1Gi`
+    #[arg(long, value_name = "AMOUNTS")]
+    pub requests: Option<String>,
+    /// What it may use: `cpu=500m,memory=2Gi`
+    #[arg(long, value_name = "AMOUNTS")]
     pub limits: Option<String>,
     /// Why; it stands in the commit
     #[arg(long, default_value = "")]

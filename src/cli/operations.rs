@@ -12,6 +12,7 @@ use crate::workflows::Plan;
 use crate::workflows::drain;
 use crate::world::fleet::ClusterId;
 use crate::world::object::ObjectRef;
+use crate::world::quantity::Amounts;
 use crate::world::time::human;
 use anyhow::{Result, anyhow, bail};
 use serde_json::json;
@@ -70,16 +71,17 @@ pub async fn scale(args: &Args, op: &Scale) -> Result<ExitCode> {
 /// # Errors
 /// As [`scale`].
 pub async fn resources(args: &Args, op: &Resources) -> Result<ExitCode> {
-    let limits = quantities(op.limits.as_deref(), "--limits")?;
-    if limits.is_empty() {
-        bail!("say what to change: --limits cpu=500m,memory=2Gi");
+    let requests = amounts(op.requests.as_deref(), "--requests")?;
+    let limits = amounts(op.limits.as_deref(), "--limits")?;
+    if requests.is_empty() && limits.is_empty() {
+        bail!("say what to change: --requests cpu=250m,memory=1Gi, --limits cpu=500m,memory=2Gi, or both");
     }
     let container = op.container.clone().unwrap_or_default();
     let intent = |object| Intent::Resources {
         object,
         container: container.clone(),
-        cpu: limits.get("cpu").cloned(),
-        memory: limits.get("memory").cloned(),
+        requests: requests.clone(),
+        limits: limits.clone(),
         reason: op.reason.clone(),
     };
     workload(args, &op.confirm, &op.target, intent).await
@@ -135,17 +137,15 @@ fn need_reason(reason: &str) -> Result<()> {
 }
 
 /// `cpu=250m,memory=1Gi`
-fn quantities(text: Option<&str>, flag: &str) -> Result<HashMap<String, String>> {
-    let mut map = HashMap::new();
+fn amounts(text: Option<&str>, flag: &str) -> Result<Amounts> {
+    let mut amounts = Amounts::default();
     for part in text.unwrap_or_default().split(',').map(str::trim).filter(|p| !p.is_empty()) {
-        match part.split_once('=') {
-            Some((field @ ("cpu" | "memory"), value)) if crate::world::quantity::Quantity::parse(value).is_some() => {
-                map.insert(field.to_string(), value.to_string());
-            }
-            _ => bail!("{flag}: `{part}` is not cpu=QUANTITY or memory=QUANTITY, such as memory=1Gi"),
-        }
+        let (field, value) = part
+            .split_once('=')
+            .ok_or_else(|| anyhow!("{flag}: `{part}` is not cpu=QUANTITY or memory=QUANTITY, such as memory=1Gi"))?;
+        amounts.set(field, value).map_err(|e| anyhow!("{flag}: {e}"))?;
     }
-    Ok(map)
+    Ok(amounts)
 }
 
 /// An operation on a Deployment: `NAME`, `deployment/NAME` or `deploy/NAME` in the namespace of the context or `-n`.

@@ -3,6 +3,7 @@
 use crate::effect::{Intent, RequestId};
 use crate::world::fleet::ClusterId;
 use crate::world::object::ObjectRef;
+use crate::world::quantity::Amounts;
 use tui_input::Input;
 
 /// What is being typed.
@@ -43,50 +44,49 @@ pub enum Asks {
     Replicas { cluster: ClusterId, object: ObjectRef },
     /// Why scaled; may be empty.
     ScaleReason { cluster: ClusterId, object: ObjectRef, replicas: u32 },
-    /// `CONTAINER cpu=… memory=…`
+    /// `CONTAINER cpu=… memory=… request.cpu=… request.memory=…`
     Limits { cluster: ClusterId, object: ObjectRef },
-    /// Why limits change; may be empty.
-    LimitsReason { cluster: ClusterId, object: ObjectRef, change: LimitsChange },
+    /// Why requests or limits change; may be empty.
+    LimitsReason { cluster: ClusterId, object: ObjectRef, change: ResourcesChange },
     /// A URL to diagnose.
     WhyUrl,
     /// Which repository belongs to a cluster: `URL` or `URL BRANCH`. Asked once, kept in config.toml.
     Repository { request: RequestId, cluster: ClusterId, intent: Intent },
 }
 
-/// Limits as typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitsChange {
+/// Requests and limits as typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResourcesChange {
     /// The container.
     pub container: String,
-    /// New CPU limit.
-    pub cpu: Option<String>,
-    /// New memory limit.
-    pub memory: Option<String>,
+    /// What it is promised from now on.
+    pub requests: Amounts,
+    /// What it may use from now on.
+    pub limits: Amounts,
 }
 
-impl LimitsChange {
-    /// Reads `app cpu=500m memory=1Gi`.
+impl ResourcesChange {
+    /// Reads `app cpu=500m memory=1Gi request.memory=512Mi`; what is not said to be a request is a limit.
     ///
     /// # Errors
     /// A sentence that says what is missing or is no quantity.
     pub fn parse(text: &str) -> Result<Self, String> {
-        use crate::world::quantity::Quantity;
         let mut words = text.split_whitespace();
         let container = words.next().filter(|word| !word.contains('=')).ok_or("begin with the container's name")?;
-        let mut change = Self { container: container.into(), cpu: None, memory: None };
+        let mut change = Self { container: container.into(), ..Self::default() };
         for word in words {
-            let (field, value) = word.split_once('=').ok_or_else(|| format!("`{word}` is not cpu=… or memory=…"))?;
-            if Quantity::parse(value).is_none_or(|quantity| quantity.0 <= 0) {
-                return Err(format!("`{value}` is not a quantity such as 500m or 1Gi"));
-            }
-            match field {
-                "cpu" => change.cpu = Some(value.into()),
-                "memory" | "mem" => change.memory = Some(value.into()),
-                _ => return Err(format!("`{field}` is neither cpu nor memory")),
+            let (field, value) = word
+                .split_once('=')
+                .ok_or_else(|| format!("`{word}` is not cpu=…, memory=…, request.cpu=… or request.memory=…"))?;
+            let (kind, resource) = field.split_once('.').unwrap_or(("limit", field));
+            match kind {
+                "request" | "requests" => change.requests.set(resource, value)?,
+                "limit" | "limits" => change.limits.set(resource, value)?,
+                _ => return Err(format!("`{kind}` is neither request nor limit: write request.memory=1Gi")),
             }
         }
-        if change.cpu.is_none() && change.memory.is_none() {
-            return Err("say cpu=… or memory=…, or both".into());
+        if change.requests.is_empty() && change.limits.is_empty() {
+            return Err("say cpu=… or memory=… for limits, request.cpu=… or request.memory=… for requests".into());
         }
         Ok(change)
     }
@@ -123,8 +123,10 @@ impl Prompt {
             Asks::ScaleReason { object, replicas, .. } => {
                 format!("reason to scale {} to {replicas} (may be empty): ", object.name)
             }
-            Asks::Limits { object, .. } => format!("limits of {}, CONTAINER cpu=… memory=…: ", object.name),
-            Asks::LimitsReason { object, .. } => format!("reason for the limits of {} (may be empty): ", object.name),
+            Asks::Limits { object, .. } => format!("limits of {}, CONTAINER [request.]cpu=… memory=…: ", object.name),
+            Asks::LimitsReason { object, .. } => {
+                format!("reason for the resources of {} (may be empty): ", object.name)
+            }
             Asks::WhyUrl => "why, URL: ".into(),
             Asks::Repository { .. } => "push URL of its git repository (and branch): ".into(),
         }
@@ -151,9 +153,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_read_and_mistakes_named() {
-        let change = LimitsChange::parse("app cpu=500m memory=1Gi").unwrap();
-        assert_eq!((change.cpu.as_deref(), change.memory.as_deref()), (Some("500m"), Some("1Gi")));
+    fn requests_and_limits_are_read_and_mistakes_named() {
+        let change = ResourcesChange::parse("app cpu=500m memory=1Gi").unwrap();
+        assert_eq!((change.limits.cpu.as_deref(), change.limits.memory.as_deref()), (Some("500m"), Some("1Gi")));
+        assert!(change.requests.is_empty());
+        for text in ["app request.memory=512Mi limit.mem=1Gi", "app requests.memory=512Mi limits.memory=1Gi"] {
+            let both = ResourcesChange::parse(text).unwrap();
+            assert_eq!(both.requests.named().collect::<Vec<_>>(), [("memory", "512Mi")], "{text}");
+            assert_eq!(both.limits.named().collect::<Vec<_>>(), [("memory", "1Gi")], "{text}");
+        }
         for (text, said) in [
             ("", "container"),
             ("cpu=1", "container"),
@@ -161,9 +169,11 @@ mod tests {
             ("app cpu=lots", "lots"),
             ("app cpu=-1", "-1"),
             ("app disk=1Gi", "disk"),
+            ("app request.disk=1Gi", "disk"),
+            ("app least.cpu=1", "least"),
             ("app 5", "cpu="),
         ] {
-            assert!(LimitsChange::parse(text).unwrap_err().contains(said), "{text}");
+            assert!(ResourcesChange::parse(text).unwrap_err().contains(said), "{text}");
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::msg::*;
 use crate::state::nav::View;
 use crate::world::fleet::{Delta, Feed, Link, TableDelta};
 use crate::world::object::{ObjectRef, ResourceId};
+use crate::world::quantity::Amounts;
 use crate::world::time::Time;
 use serde_json::json;
 use std::sync::Arc;
@@ -279,12 +280,13 @@ fn scale_and_limits_ask_step_by_step() {
     let scale = Intent::Scale { object: object.clone(), replicas: 5, reason: "black friday".into() };
     assert!(matches!(stage.effects().last(), Some(Effect::Plan { intent, .. }) if *intent == scale));
     stage.press("esc");
-    stage.type_in(":limits app memory=1Gi\n\n");
+    stage.type_in(":limits app memory=1Gi request.memory=512Mi\n\n");
+    let memory = |amount: &str| Amounts { cpu: None, memory: Some(amount.into()) };
     let limits = Intent::Resources {
         object,
         container: "app".into(),
-        cpu: None,
-        memory: Some("1Gi".into()),
+        requests: memory("512Mi"),
+        limits: memory("1Gi"),
         reason: String::new(),
     };
     assert!(matches!(stage.effects().last(), Some(Effect::Plan { intent, .. }) if *intent == limits));

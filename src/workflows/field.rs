@@ -1,4 +1,4 @@
-//! One field of a workload that an Application tracks from a plain directory: scale, and limits of a container.
+//! Fields of a workload that an Application tracks from a plain directory: scale, requests and limits of a container.
 //!
 //! Commit first and no live write: Argo CD would take a live change back within seconds (docs `auto_sync.md`).
 
@@ -7,7 +7,7 @@ use crate::gitops::change::{Applied, Change, FieldChange, diff, show};
 use crate::gitops::field::{FieldPath, Segment};
 use crate::gitops::{Refusal, yaml};
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
-use crate::world::quantity::Quantity;
+use crate::world::quantity::{Amounts, Quantity};
 use crate::world::text::clean;
 use serde_json::{Value, json};
 
@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 pub enum Want {
     /// `spec.replicas`
     Replicas(u32),
-    /// `resources.limits` of a container; `None` leaves a field as it is. An empty name means the only container.
-    Limits {
+    /// `resources` of a container; what is not named stays. An empty name means the only container.
+    Resources {
         /// Name of the container.
         container: String,
-        /// CPU, `500m`.
-        cpu: Option<String>,
-        /// Memory, `512Mi`.
-        memory: Option<String>,
+        /// What it is promised.
+        requests: Amounts,
+        /// What it may use.
+        limits: Amounts,
     },
 }
 
@@ -53,7 +53,7 @@ pub struct FieldFacts {
 /// The fields to change and their new values.
 ///
 /// # Errors
-/// No such container, not a quantity, a request above the new limit, a kind without such fields.
+/// No such container, not a quantity, a request that would be above the limit, a kind without such fields.
 pub fn fields(object: &Value, want: &Want) -> Result<Vec<(FieldPath, Value)>, Refusal> {
     let me = ObjectRef::of(object);
     let known =
@@ -63,44 +63,67 @@ pub fn fields(object: &Value, want: &Want) -> Result<Vec<(FieldPath, Value)>, Re
             Ok(vec![(FieldPath::keys(["spec", "replicas"]), json!(n))])
         }
         Want::Replicas(_) => Err(Refusal(format!("{me} has no replicas to scale"))),
-        Want::Limits { .. } if !known => Err(Refusal(format!("{me} is no workload whose limits kokpit can change"))),
-        Want::Limits { container, cpu, memory } => limits(object, container, [("cpu", cpu), ("memory", memory)]),
+        Want::Resources { .. } if !known => {
+            Err(Refusal(format!("{me} is no workload whose requests and limits kokpit can change")))
+        }
+        Want::Resources { container, requests, limits } => {
+            resources(object, container, [("requests", requests), ("limits", limits)])
+        }
     }
 }
 
-fn limits(
+fn resources(
     object: &Value,
     container: &str,
-    wanted: [(&str, &Option<String>); 2],
+    wanted: [(&str, &Amounts); 2],
 ) -> Result<Vec<(FieldPath, Value)>, Refusal> {
     let me = ObjectRef::of(object);
     let containers = list_at(object, "/spec/template/spec/containers");
     let names = || containers.iter().map(|c| str_at(c, "/name")).collect::<Vec<_>>().join(", ");
-    let found = match containers {
-        [only] if container.is_empty() => only,
+    let mut found = match containers {
+        [only] if container.is_empty() => only.clone(),
         all => all
             .iter()
             .find(|c| str_at(c, "/name") == container)
+            .cloned()
             .ok_or_else(|| Refusal(format!("{me} has no container {container:?}; it has {}", names())))?,
     };
-    let base = FieldPath::keys(["spec", "template", "spec", "containers"]).item(str_at(found, "/name"));
+    let base = FieldPath::keys(["spec", "template", "spec", "containers"]).item(str_at(&found, "/name"));
     let mut fields = vec![];
-    for (resource, text) in wanted.into_iter().filter_map(|(r, t)| Some((r, t.as_ref()?))) {
-        let quantity = Quantity::parse(text).filter(|q| q.0 > 0).ok_or_else(|| {
-            Refusal(format!("{text:?} is not an amount of {resource}: write something like 500m or 512Mi"))
-        })?;
-        let request = found.pointer(&format!("/resources/requests/{resource}"));
-        if let Some(Value::String(request)) = request
-            && Quantity::parse(request).is_some_and(|r| r > quantity)
-        {
-            return Err(Refusal(format!("the request of {request} {resource} would be above the limit of {text}")));
+    for (kind, amounts) in wanted {
+        for (resource, text) in amounts.named() {
+            Quantity::parse(text).filter(|q| q.0 > 0).ok_or_else(|| {
+                Refusal(format!("{text:?} is not an amount of {resource}: write something like 500m or 512Mi"))
+            })?;
+            FieldPath::keys(["resources", kind, resource]).set(&mut found, json!(text));
+            fields.push((base.clone().key("resources").key(kind).key(resource), json!(text)));
         }
-        fields.push((base.clone().key("resources").key("limits").key(resource), json!(text)));
     }
-    match fields.is_empty() {
-        true => Err(Refusal("no limit was named: say cpu or memory".into())),
-        false => Ok(fields),
+    if fields.is_empty() {
+        return Err(Refusal("no request and no limit was named: say cpu or memory".into()));
     }
+    within_limits(&found).map(|()| fields)
+}
+
+/// Refuses a container whose request is above its limit: no pod of it would be accepted (validation of
+/// `ResourceRequirements`).
+fn within_limits(container: &Value) -> Result<(), Refusal> {
+    for resource in ["cpu", "memory"] {
+        let amount = |kind: &str| match container.pointer(&format!("/resources/{kind}/{resource}")) {
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        let (Some(request), Some(limit)) = (amount("requests"), amount("limits")) else { continue };
+        if let (Some(r), Some(l)) = (Quantity::parse(&request), Quantity::parse(&limit))
+            && r > l
+        {
+            return Err(Refusal(format!(
+                "the request of {request} {resource} would be above the limit of {limit}: change both"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A strategic merge patch with the same fields, for the server's dry run.
@@ -184,7 +207,7 @@ pub fn plan(on: &Occasion<'_>, target: &Target, facts: &FieldFacts, want: &Want)
         let app = &facts.sync.application.name;
         warnings.push(format!("{app} does not sync by itself: after the commit, sync it (argocd app sync {app})"));
     }
-    let kind = if matches!(want, Want::Replicas(_)) { "scale" } else { "limits" };
+    let kind = if matches!(want, Want::Replicas(_)) { "scale" } else { "resources" };
     let title = format!("{kind} {}/{}", me.kind.to_lowercase(), qualified(&facts.object));
     let mut draft = Plan {
         id: on.id.clone(),
@@ -249,11 +272,17 @@ fn qualified(object: &Value) -> String {
     }
 }
 
-/// `replicas 5`, `cpu 1, memory 1Gi`
+/// `replicas 5`, `requests.memory 512Mi, limits.memory 1Gi`
 fn summary(wanted: &[(FieldPath, Value)]) -> String {
     let one = |(path, value): &(FieldPath, Value)| {
-        let Some(Segment::Key(key)) = path.0.last() else { return String::new() };
-        format!("{key} {}", value.as_str().map_or_else(|| value.to_string(), String::from))
+        let name = match &path.0[..] {
+            [.., Segment::Key(kind), Segment::Key(resource)] if ["requests", "limits"].contains(&kind.as_str()) => {
+                format!("{kind}.{resource}")
+            }
+            [.., Segment::Key(key)] => key.clone(),
+            _ => path.to_string(),
+        };
+        format!("{name} {}", value.as_str().map_or_else(|| value.to_string(), String::from))
     };
     wanted.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -51,6 +51,45 @@ impl Quantity {
     }
 }
 
+/// Amounts of CPU and memory as somebody typed them, each a quantity; `None` is "not named".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amounts {
+    /// `500m`
+    pub cpu: Option<String>,
+    /// `512Mi`
+    pub memory: Option<String>,
+}
+
+impl Amounts {
+    /// Names one amount: `field` is `cpu` or `memory` (`mem`).
+    ///
+    /// # Errors
+    /// A sentence: it is another field, or no quantity above zero.
+    pub fn set(&mut self, field: &str, value: &str) -> Result<(), String> {
+        let place = match field {
+            "cpu" => &mut self.cpu,
+            "memory" | "mem" => &mut self.memory,
+            _ => return Err(format!("`{field}` is neither cpu nor memory")),
+        };
+        if Quantity::parse(value).is_none_or(|quantity| quantity.0 <= 0) {
+            return Err(format!("`{value}` is not a quantity such as 500m or 1Gi"));
+        }
+        *place = Some(value.into());
+        Ok(())
+    }
+
+    /// Whether nothing is named.
+    pub fn is_empty(&self) -> bool {
+        self.cpu.is_none() && self.memory.is_none()
+    }
+
+    /// What is named: `("cpu", "500m")`.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [("cpu", &self.cpu), ("memory", &self.memory)];
+        all.into_iter().filter_map(|(field, value)| Some((field, value.as_deref()?)))
+    }
+}
+
 /// `number × mul × 10^exp`, rounded up; `None` for malformed numbers and overflow.
 fn decimal(number: &str, mul: i128, exp: i32) -> Option<i128> {
     let (negative, digits) = match number.as_bytes().first()? {

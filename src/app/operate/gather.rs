@@ -74,8 +74,9 @@ pub(super) async fn plan(site: &Site, intent: &Intent, options: &Options) -> Res
         }
         Intent::Drain { node, .. } => drain(site, &on, node, options).await?,
         Intent::Scale { object, replicas, .. } => change(site, &on, object, &Want::Replicas(*replicas)).await?,
-        Intent::Resources { object, container, cpu, memory, .. } => {
-            let want = Want::Limits { container: container.clone(), cpu: cpu.clone(), memory: memory.clone() };
+        Intent::Resources { object, container, requests, limits, .. } => {
+            let (container, requests, limits) = (container.clone(), requests.clone(), limits.clone());
+            let want = Want::Resources { container, requests, limits };
             change(site, &on, object, &want).await?
         }
     };

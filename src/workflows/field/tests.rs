@@ -52,7 +52,16 @@ fn refused(facts: &FieldFacts, want: &Want) -> String {
 }
 
 fn memory(amount: &str) -> Want {
-    Want::Limits { container: String::new(), cpu: None, memory: Some(amount.into()) }
+    limited(Amounts { cpu: None, memory: Some(amount.into()) })
+}
+
+fn limited(limits: Amounts) -> Want {
+    Want::Resources { container: String::new(), requests: Amounts::default(), limits }
+}
+
+fn both(request: &str, limit: &str) -> Want {
+    let memory = |amount: &str| Amounts { cpu: None, memory: Some(amount.into()) };
+    Want::Resources { container: String::new(), requests: memory(request), limits: memory(limit) }
 }
 
 #[test]
@@ -74,11 +83,28 @@ fn limits_are_added_where_there_are_none() {
     let Part::Git(git) = &plan.parts[0] else { panic!("{:?}", plan.parts) };
     let Applied::Texts(texts) = git.commits[0].change.apply(Some(TEXT)).unwrap() else { panic!("a change") };
     assert!(texts[0].ends_with("memory: 256Mi\n            limits:\n              memory: 512Mi\n"), "{}", texts[0]);
-    assert!(git.commits[0].message.starts_with("ops(limits): deployment/shop/web memory 512Mi\n"));
+    assert!(git.commits[0].message.starts_with("ops(resources): deployment/shop/web limits.memory 512Mi\n"));
     assert_eq!(
         dry_run_patch(&fields(&facts().object, &memory("512Mi")).unwrap()),
         json!({"spec": {"template": {"spec": {"containers": [{"name": "app", "resources": {"limits": {"memory": "512Mi"}}}]}}}})
     );
+}
+
+#[test]
+fn request_and_limit_change_together() {
+    let plan = planned(&facts(), &both("1Gi", "2Gi")).unwrap();
+    let Part::Git(git) = &plan.parts[0] else { panic!("{:?}", plan.parts) };
+    let Applied::Texts(texts) = git.commits[0].change.apply(Some(TEXT)).unwrap() else { panic!("a change") };
+    assert!(texts[0].ends_with("memory: 1Gi\n            limits:\n              memory: 2Gi\n"), "{}", texts[0]);
+    let message = &git.commits[0].message;
+    assert!(message.starts_with("ops(resources): deployment/shop/web requests.memory 1Gi, limits.memory 2Gi\n"));
+    // The limit that is there already counts: a request alone may not pass it.
+    let mut limited = facts();
+    limited.object["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] = json!({"memory": "512Mi"});
+    let request = Amounts { cpu: None, memory: Some("600Mi".into()) };
+    let alone = Want::Resources { container: String::new(), requests: request, limits: Amounts::default() };
+    assert!(fields(&limited.object, &alone).unwrap_err().0.contains("above the limit of 512Mi: change both"));
+    assert!(fields(&limited.object, &both("600Mi", "700Mi")).is_ok());
 }
 
 #[test]
@@ -88,10 +114,15 @@ fn nonsense_is_refused_before_anything_is_read_from_git() {
         (memory("lots"), "not an amount of memory"),
         (memory("0"), "not an amount of memory"),
         (
-            Want::Limits { container: "side".into(), cpu: Some("1".into()), memory: None },
+            Want::Resources {
+                container: "side".into(),
+                requests: Amounts::default(),
+                limits: Amounts { cpu: Some("1".into()), memory: None },
+            },
             "no container \"side\"; it has app",
         ),
-        (Want::Limits { container: String::new(), cpu: None, memory: None }, "no limit was named"),
+        (limited(Amounts::default()), "no request and no limit was named"),
+        (both("1Gi", "512Mi"), "request of 1Gi memory would be above the limit of 512Mi"),
     ] {
         assert!(refused(&facts(), &want).contains(why), "{want:?}");
     }
