@@ -27,7 +27,10 @@ pub fn run(session: &Session, runtime: &Handle, cluster: ClusterId, request: &Ex
     // Raw mode must go even when the shell could not be reached.
     let _ = crossterm::terminal::disable_raw_mode();
     let ended = ended?;
+    tracing::info!("shell in {}/{} ended: {ended:?}", request.namespace, request.pod);
     match ended.code {
+        // No shell in the container, or it may not be run.
+        Some(126 | 127) => Err(ended.message),
         // The exit status of the last command typed is not a failure of the session.
         Some(_) => Ok(()),
         None if ended.message.is_empty() => Ok(()),

@@ -120,7 +120,12 @@ async fn run(mut socket: Socket, job: Job) -> Sent {
     } else if copies {
         copy(&mut socket).await?
     } else {
-        job.shell.run(&job.command)
+        let outcome = job.shell.run(&job.command);
+        match outcome.becomes_shell && job.stdin {
+            // What it said has been sent already.
+            true => Outcome { code: converse(&mut socket, &job).await?.code, ..Outcome::default() },
+            false => outcome,
+        }
     };
     if !interactive {
         say(&mut socket, STDOUT, &outcome.out, job.tty).await?;

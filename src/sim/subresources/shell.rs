@@ -13,6 +13,8 @@ pub struct Outcome {
     pub code: i32,
     /// Whether the shell itself is to end.
     pub exit: bool,
+    /// Whether an interactive shell takes its place (`exec sh`).
+    pub becomes_shell: bool,
 }
 
 impl Outcome {
@@ -54,6 +56,8 @@ impl Shell {
                 | "true"
                 | "false"
                 | "exit"
+                | "exec"
+                | "command"
                 | "cd"
         )
     }
@@ -79,6 +83,16 @@ impl Shell {
             "pwd" => Outcome::said("/\n"),
             "true" | "cd" => Outcome::default(),
             "false" => Outcome { code: 1, ..Outcome::default() },
+            "command" => match args {
+                [flag, wanted] if flag == "-v" && Self::knows(wanted) => Outcome::said(format!("{wanted}\n")),
+                _ => Outcome { code: 127, ..Outcome::default() },
+            },
+            "exec" => match args {
+                [program] if matches!(program.as_str(), "sh" | "ash" | "bash") => {
+                    Outcome { becomes_shell: true, exit: true, ..Outcome::default() }
+                }
+                command => Outcome { exit: true, ..self.run(command) },
+            },
             "exit" => Outcome {
                 code: args.first().and_then(|n| n.parse().ok()).unwrap_or(0),
                 exit: true,
@@ -88,24 +102,28 @@ impl Shell {
         }
     }
 
-    /// Runs the commands of a line, one after another, `&&` and `;` between them.
+    /// Runs the commands of a line, one after another, `&&`, `||` and `;` between them. Redirected output is not shown.
     pub fn script(&self, text: &str) -> Outcome {
         let mut all = Outcome::default();
-        let mut go = true;
         for (after, words) in commands(text) {
-            go = match after {
-                After::Success => go && all.code == 0,
+            let go = match after {
+                After::Success => all.code == 0,
+                After::Failure => all.code != 0,
                 After::Any => true,
             };
+            let redirected = words.iter().any(|word| word.starts_with('>'));
+            let words: Vec<String> = words.into_iter().filter(|w| !w.contains('>') && w != "/dev/null").collect();
             if !go || words.is_empty() {
                 continue;
             }
             let one = self.run(&words);
-            all.out.push_str(&one.out);
-            all.err.push_str(&one.err);
+            if !redirected {
+                all.out.push_str(&one.out);
+                all.err.push_str(&one.err);
+            }
             all.code = one.code;
             if one.exit {
-                all.exit = true;
+                (all.exit, all.becomes_shell) = (true, one.becomes_shell);
                 break;
             }
         }
@@ -140,6 +158,7 @@ impl Shell {
 enum After {
     Any,
     Success,
+    Failure,
 }
 
 /// Splits a line into commands of words; quotes hold words together.
@@ -164,10 +183,17 @@ fn commands(text: &str) -> Vec<(After, Vec<String>)> {
                 word.extend(chars.next());
                 open = true;
             }
-            (None, ';' | '\n' | '&') => {
+            // `2>&1` is one word.
+            (None, '&') if word.ends_with('>') => word.push(c),
+            (None, ';' | '\n' | '&' | '|') => {
                 finish(&mut all, &mut word, &mut open);
-                let success = c == '&' && chars.next_if_eq(&'&').is_some();
-                all.push((if success { After::Success } else { After::Any }, Vec::new()));
+                let doubled = matches!(c, '&' | '|') && chars.next_if_eq(&c).is_some();
+                let after = match (c, doubled) {
+                    ('&', true) => After::Success,
+                    ('|', true) => After::Failure,
+                    _ => After::Any,
+                };
+                all.push((after, Vec::new()));
             }
             (None, c) if c.is_whitespace() => finish(&mut all, &mut word, &mut open),
             (None, c) => {
@@ -199,6 +225,10 @@ mod tests {
         assert_eq!(shell.script("echo 'a  b' && cat /etc/hosts; false && echo no; hostname").out, "a  b\nx\nweb-1\n");
         assert_eq!(shell.script("ls /etc").out, "app\nhosts\n");
         assert_eq!(shell.script("nothing").code, 127);
+        assert_eq!(shell.script("false || echo yes && echo too").out, "yes\ntoo\n");
+        assert_eq!(shell.script("echo quiet >/dev/null 2>&1 && echo loud").out, "loud\n");
+        let replaced = shell.script("command -v bash >/dev/null 2>&1 && exec bash || exec sh");
+        assert_eq!((replaced.becomes_shell, replaced.out.as_str()), (true, ""));
         let ended = shell.script("exit 3; echo no");
         assert_eq!((ended.code, ended.exit, ended.out.as_str()), (3, true, ""));
     }
