@@ -187,3 +187,19 @@ fn a_forbidden_cluster_delays_no_other() {
     tui.wait_for("pods of both", |screen| screen.contents().matches("big").count() >= 2);
     tui.quit();
 }
+
+#[test]
+fn a_shell_has_the_whole_terminal_and_gives_it_back() {
+    let (home, cluster) = shop();
+    let mut tui = on_pods(&home, &cluster, 100, 24);
+    tui.send("/web\r");
+    wait_row_gone(&tui, "big ");
+    tui.send("s").wait("/ #");
+    tui.send("echo to and fro | true; echo said so\r");
+    tui.wait_for("the echo", |screen| screen.contents().lines().any(|line| line.trim() == "said so"));
+    // Keys typed right after the shell has ended belong to the cockpit.
+    tui.send("\u{4}").wait("READY");
+    tui.send(":nodes\r").wait("n3");
+    tui.quit();
+    tui.assert_restored();
+}
