@@ -19,7 +19,7 @@ use crate::sim::tutorial::Tutorial;
 use crate::sim::{argo, controllers};
 use crate::world::object::ResourceId;
 use anyhow::{Context as _, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tokio::task::JoinSet;
 
@@ -112,6 +112,16 @@ async fn live_edit(store: Store) {
         if changes.changed().await.is_err() {
             return;
         }
+    }
+    // She switches automation off, as one does: the next commit to the repository would take the edit back.
+    let applications = ResourceId::new("argoproj.io", "applications");
+    let paused = store.modify(&applications, "argocd", "payments", |app| {
+        if let Some(policy) = app.pointer_mut("/spec/syncPolicy").and_then(Value::as_object_mut) {
+            policy.remove("automated");
+        }
+    });
+    if let Err(failure) = paused {
+        tracing::warn!(target: "sim", "the demo's Application was not paused: {}", failure.message);
     }
     let stamp = Stamp {
         manager: "kubectl-edit".into(),

@@ -39,17 +39,17 @@ pub struct StepState {
 pub const STEPS: [Step; 7] = [
     Step {
         title: "Pending: no node has the memory",
-        text: "prod-us, namespace ml: x on a recommender pod says why.\nGive it less memory than a node has left, as a commit:\nits Deployment's limit in apps/prod-us/recommender.",
+        text: "prod-us: :pods ml, x says why. Then :deploy ml and Shift-R:\nrecommender request.memory=1Gi memory=1Gi\nThe commit changes apps/prod-us/recommender.",
         done: |c| all_ready(&c.us, "ml", "recommender"),
     },
     Step {
         title: "Pending: a taint is in the way",
-        text: "prod-eu, namespace analytics: x on a reports pod. n4 and n5\nhave room, but are dedicated=db. Less memory, or a\ntoleration, in apps/prod-eu/reports/deployment.yaml.",
+        text: "prod-eu: :pods analytics, x. n4 and n5 have room, but are\ndedicated=db. Less memory (Shift-R), or a toleration, in\napps/prod-eu/reports/deployment.yaml.",
         done: |c| all_ready(&c.eu, "analytics", "reports"),
     },
     Step {
         title: "Pending: no node of that kind",
-        text: "prod-eu, namespace search: x on a search pod. Which label\ndo the nodes have? Correct nodeSelector by a commit to\napps/prod-eu/search/deployment.yaml.",
+        text: "prod-eu: :pods search, x. Which label do the nodes have?\nCorrect nodeSelector by a commit to\napps/prod-eu/search/deployment.yaml.",
         done: |c| all_ready(&c.eu, "search", "search"),
     },
     Step {
