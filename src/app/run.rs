@@ -116,7 +116,7 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
         open,
         namespaces: global.namespace.iter().cloned().collect(),
         readonly: global.readonly,
-        now: super::clock(),
+        now: session.now(),
         size,
         keymap,
         history: history.lines().map(Into::into).collect(),
@@ -154,7 +154,7 @@ impl Loop {
                 self.suspend()?;
             }
             if Instant::now() >= tick {
-                self.hear(Msg::Tick(super::clock()));
+                self.hear(Msg::Tick(self.session.now()));
                 tick = Instant::now() + TICK;
             }
             // A key is answered at once; what clusters say waits for the next frame.

@@ -8,6 +8,7 @@ use crate::config::{self, Config, Paths};
 use crate::sim::recording::Recording;
 use crate::sim::server::{Options, Server};
 use crate::world::fleet::ClusterId;
+use crate::world::time::Time;
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::path::PathBuf;
 
@@ -27,8 +28,8 @@ pub struct Session {
     pub paths: Paths,
     /// What to tell the user at the start.
     pub notices: Vec<String>,
-    /// Servers of recordings; they live as long as the session.
-    _served: Vec<Served>,
+    /// Recordings, with their servers; they live as long as the session.
+    served: Vec<Served>,
 }
 
 /// A recording served on loopback.
@@ -37,6 +38,8 @@ pub struct Served {
     pub name: String,
     /// URL of its server.
     pub url: String,
+    /// When it was made; ages are judged against this.
+    pub recorded_at: Time,
     _server: Server,
 }
 
@@ -67,7 +70,7 @@ impl Session {
             config: loaded.config,
             paths,
             notices,
-            _served: served,
+            served,
         })
     }
 
@@ -83,6 +86,11 @@ impl Session {
             ),
             [first, ..] => Ok(*first),
         }
+    }
+
+    /// The time on screen: now, or where recordings are looked at, when the newest of them was made.
+    pub fn now(&self) -> Time {
+        self.served.iter().map(|s| s.recorded_at).max().unwrap_or_else(super::clock)
     }
 
     /// The context of a cluster.
@@ -140,7 +148,7 @@ pub async fn serve(files: &[PathBuf]) -> Result<Vec<Served>> {
         let server = recording.serve(Options::default()).await.context("no port on loopback for a recording")?;
         let same = served.iter().filter(|s| s.name.split('~').next() == Some(&recording.name)).count();
         let name = if same == 0 { recording.name } else { format!("{}~{}", recording.name, same + 1) };
-        served.push(Served { name, url: server.url.clone(), _server: server });
+        served.push(Served { name, url: server.url.clone(), recorded_at: recording.recorded_at, _server: server });
     }
     Ok(served)
 }
