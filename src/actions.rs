@@ -114,6 +114,7 @@ pub static TABLE: &[Action] = &[
     Action::read("history-forward", "forward", "Go forward again in the places visited.", going::history_forward),
     Action::read("last-view", "last", "Switch to the place visited last, and back again.", going::last_view),
     Action::read("refresh", "refresh", "Draw everything again, and retry lost clusters now.", going::refresh),
+    Action::read("tutorial", "tutorial", "Hide the tutorial, or show it again.", going::tutorial).when(has_tutorial),
     Action::read("suspend", "suspend", "Stop the program and go to the shell (fg comes back).", going::suspend),
     Action::read("quit", "quit", "Leave.", going::quit),
     // Moving
@@ -265,6 +266,10 @@ pub fn perform(state: &mut State, action: &Action, args: &str) -> Vec<Effect> {
 
 fn always(_: &State) -> bool {
     true
+}
+
+fn has_tutorial(state: &State) -> bool {
+    !state.tutorial.is_empty()
 }
 
 fn on_table(state: &State) -> bool {

@@ -85,6 +85,8 @@ pub struct State {
     pub operations: Vec<OperationView>,
     /// Steps of the tutorial; empty: there is none.
     pub tutorial: Vec<StepState>,
+    /// The tutorial goes on without its panel.
+    pub tutorial_hidden: bool,
     /// Commands typed, oldest first.
     pub history: Vec<String>,
     /// Namespaces behind the keys 1 to 9.
@@ -152,6 +154,7 @@ impl State {
             notices: Notices::default(),
             operations: vec![],
             tutorial: vec![],
+            tutorial_hidden: false,
             history: start.history,
             favourites,
             problems: Problems::default(),
@@ -346,10 +349,11 @@ impl State {
         let head = take(1, false);
         let foot = take(1, true);
         let bar = take(u16::from(!self.painted.bar.is_empty() && height >= 8), false);
-        let strip = !self.tutorial.is_empty() && width < 110 && height >= 14;
+        let shown = !self.tutorial.is_empty() && !self.tutorial_hidden;
+        let strip = shown && width < 110 && height >= 14;
         let mut tutorial = take(if strip { 5 } else { 0 }, true);
         let mut body = rest;
-        if !self.tutorial.is_empty() && width >= 110 {
+        if shown && width >= 110 {
             let side = 40;
             tutorial = Rect::new(body.x + body.width - side, body.y, side, body.height);
             body.width -= side;

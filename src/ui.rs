@@ -14,6 +14,8 @@ mod tutorial;
 #[cfg(test)]
 pub mod fixture;
 #[cfg(test)]
+mod fleet_tests;
+#[cfg(test)]
 mod order_tests;
 #[cfg(test)]
 mod tests;

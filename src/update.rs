@@ -200,7 +200,9 @@ fn why(state: &mut State, request: RequestId, answer: WhyAnswer) -> Vec<Effect> 
             }
             text.write(now);
             // From the headline to what is wrong.
-            text.next_target(true);
+            if text.lines.first().is_some_and(|line| line.target.is_none()) {
+                text.next_target(true);
+            }
         }
     }
     vec![]

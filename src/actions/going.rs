@@ -12,6 +12,7 @@ use crate::state::nav::{Scope, Screen, View};
 use crate::state::operation::OperationScreen;
 use crate::state::order::Within;
 use crate::state::picked::Picked;
+use crate::state::problems::Problem;
 use crate::state::prompt::{Asks, Prompt};
 use crate::state::table::TableView;
 use crate::world::fleet::{ClusterId, Link};
@@ -100,6 +101,11 @@ fn visit(state: &mut State, place: Option<usize>) -> Vec<Effect> {
 pub fn refresh(state: &mut State, _: &str) -> Vec<Effect> {
     let lost = state.fleet.iter().filter(|(_, shard)| matches!(shard.link, Link::Lost { .. }));
     lost.map(|(id, _)| Effect::Retry(id)).chain([Effect::Repaint]).collect()
+}
+
+pub fn tutorial(state: &mut State, _: &str) -> Vec<Effect> {
+    state.tutorial_hidden = !state.tutorial_hidden;
+    vec![]
 }
 
 pub fn suspend(_: &mut State, _: &str) -> Vec<Effect> {
@@ -196,8 +202,10 @@ pub fn open(state: &mut State, _: &str) -> Vec<Effect> {
 fn open_list(state: &mut State, of: ListOf) -> Vec<Effect> {
     let Some(key) = state.list_key() else { return vec![] };
     match of {
-        ListOf::Fleet => open_clusters(state, &key),
-        ListOf::Problems => open_problem(state, &key),
+        ListOf::Fleet | ListOf::Problems => match state.problem().cloned() {
+            Some(problem) => open_problem(state, problem),
+            None => open_clusters(state, &key),
+        },
         ListOf::Namespaces => {
             let namespaces = if key == "all" { vec![] } else { vec![key] };
             state.prefer(&namespaces);
@@ -241,10 +249,19 @@ fn open_clusters(state: &mut State, key: &str) -> Vec<Effect> {
     effects.into_iter().chain(show_table(state, scope, table)).collect()
 }
 
-fn open_problem(state: &mut State, key: &str) -> Vec<Effect> {
-    let Some(problem) = state.problems.list.iter().find(|p| p.key() == key).cloned() else { return vec![] };
-    let scope = Scope { clusters: problem.clusters.iter().copied().collect(), namespaces: vec![] };
+/// The table with the objects of a problem.
+fn open_problem(state: &mut State, problem: Problem) -> Vec<Effect> {
+    let scope = Scope { clusters: vec![problem.cluster], namespaces: problem.namespaces() };
+    let alike = |other: &&Problem| {
+        (&other.resource, &other.word, other.tone) == (&problem.resource, &problem.word, problem.tone)
+            && (other.cluster, other.namespaces()) == (problem.cluster, problem.namespaces())
+    };
+    let shared = state.problems.list.iter().filter(alike).count() > 1;
     let mut table = new_table(state, problem.resource);
+    if let (true, Some((_, owner))) = (shared, problem.owners.first()) {
+        // Other workloads of the namespace stand the same.
+        table.filter = Filter::parse(owner);
+    }
     table.within = Some(Within::Status(problem.tone, problem.word));
     show_table(state, scope, table)
 }

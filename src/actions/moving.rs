@@ -36,7 +36,7 @@ pub fn step(state: &mut State, by: isize) -> Vec<Effect> {
 fn list_keys(state: &State) -> Option<Vec<String>> {
     let screen = state.nav.top();
     let View::List(list) = &screen.view else { return None };
-    Some(list.listing(state, &screen.scope).rows.into_iter().map(|row| row.key).collect())
+    Some(list.listing(state, &screen.scope).selectable().map(|row| row.key.clone()).collect())
 }
 
 fn step_list(list: &mut ListView, keys: &[String], by: isize) {

@@ -52,8 +52,15 @@ fn show_object(state: &mut State, of: TextOf) -> Vec<Effect> {
     effects
 }
 
-/// On an object: why it stands as it does. Elsewhere: asks for a URL.
+/// On an object, or on a problem for its first: why it stands as it does. Elsewhere: asks for a URL.
 pub fn why(state: &mut State, _: &str) -> Vec<Effect> {
+    if let Some(problem) = state.problem() {
+        let (namespace, name) = problem.first.clone();
+        let (cluster, id) = (problem.cluster, problem.resource.clone());
+        let (kind, _) = crate::state::command::kind_of(state, &id);
+        let object = ObjectRef::new(&id.group, &kind, &namespace, &name);
+        return ask_why(state, WhySubject::Object(object), Some(vec![cluster]));
+    }
     match state.picked() {
         Some(picked) => ask_why(state, WhySubject::Object(picked.object), Some(vec![picked.cluster])),
         None => {

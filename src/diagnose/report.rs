@@ -63,15 +63,14 @@ pub fn lines(verdict: &Verdict, columns: usize) -> Vec<Line> {
     let mut page = Page { columns: columns.max(40), lines: Vec::new() };
     page.headline(verdict);
     page.rule();
-    page.reason(verdict);
-    page.chain(&verdict.chain);
-    if let Some(scheduling) = &verdict.scheduling {
-        page.matrix(scheduling);
-    }
-    page.fixes(verdict);
-    page.findings("Follows from it", &verdict.contributing);
-    page.findings("Also true, not the reason", &verdict.also_true);
-    page.unreadable(verdict);
+    page.body(verdict);
+    page.lines
+}
+
+/// The report without its headline, for where that is shown already.
+pub fn body(verdict: &Verdict, columns: usize) -> Vec<Line> {
+    let mut page = Page { columns: columns.max(40), lines: Vec::new() };
+    page.body(verdict);
     page.lines
 }
 
@@ -86,6 +85,18 @@ struct Page {
 }
 
 impl Page {
+    fn body(&mut self, verdict: &Verdict) {
+        self.reason(verdict);
+        self.chain(&verdict.chain);
+        if let Some(scheduling) = &verdict.scheduling {
+            self.matrix(scheduling);
+        }
+        self.fixes(verdict);
+        self.findings("Follows from it", &verdict.contributing);
+        self.findings("Also true, not the reason", &verdict.also_true);
+        self.unreadable(verdict);
+    }
+
     fn headline(&mut self, verdict: &Verdict) {
         let subject = match &verdict.subject {
             Some(Subject::Object(at)) => format!("{at}  {}", verdict.headline),

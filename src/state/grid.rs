@@ -45,6 +45,15 @@ pub struct GridRow {
     pub marked: bool,
     /// Its cluster does not answer, or its table is old.
     pub stale: bool,
+    /// One cell over the whole width.
+    pub whole: bool,
+}
+
+impl GridRow {
+    /// A line of text over the whole width.
+    pub fn whole(text: String, tone: Tone) -> Self {
+        Self { cells: vec![text], tone, whole: true, ..Self::default() }
+    }
 }
 
 /// A cell as people read it; nothing known is `-`.
@@ -100,6 +109,60 @@ pub fn fit(text: &str, width: usize) -> std::borrow::Cow<'_, str> {
         end = at + c.len_utf8();
     }
     format!("{}…", &text[..end]).into()
+}
+
+/// Cuts text to a display width in its middle, with `…` there, a little more kept of its start.
+pub fn fit_middle(text: &str, width: usize) -> std::borrow::Cow<'_, str> {
+    if text.len() <= width || text.width() <= width || width < 5 {
+        return fit(text, width);
+    }
+    let start = fit(text, width.div_ceil(2));
+    let room = width - start.width();
+    let mut used = 0;
+    let end = text.char_indices().rev().take_while(|(_, c)| {
+        used += c.width().unwrap_or(0);
+        used <= room
+    });
+    let end = end.last().map_or(text.len(), |(at, _)| at);
+    format!("{start}{}", &text[end..]).into()
+}
+
+/// Lines of at most so many columns, broken at spaces where there are any.
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = vec![String::new()];
+    for word in text.split_inclusive(' ') {
+        let mut word = word;
+        loop {
+            let line = lines.last_mut().expect("there is always a line");
+            if line.width() + word.trim_end().width() <= columns {
+                line.push_str(word);
+                break;
+            }
+            if !line.is_empty() {
+                lines.push(String::new());
+                continue;
+            }
+            // A word longer than a line is broken where it must be.
+            let mut used = 0;
+            let cut = word.char_indices().find(|(_, c)| {
+                used += c.width().unwrap_or(0);
+                used > columns
+            });
+            match cut {
+                Some((at, _)) if at > 0 => {
+                    line.push_str(&word[..at]);
+                    word = &word[at..];
+                    lines.push(String::new());
+                }
+                _ => {
+                    line.push_str(word);
+                    break;
+                }
+            }
+        }
+    }
+    lines
 }
 
 /// Gives columns their widths: what they want where there is room; else the widest give way first, none below its
@@ -161,12 +224,15 @@ mod tests {
         assert_eq!(fit("web-1", 5), "web-1");
         assert_eq!(fit("web-12", 5), "web-…");
         assert_eq!(fit("web", 0), "");
+        assert_eq!(fit_middle("reports-k8z9wqj87h-5svtv", 16), "reports…87h-5svtv".replace("87h", "7h"));
+        assert_eq!(fit_middle("日本語クラスタ", 9), "日本…スタ");
     }
 
     proptest! {
         #[test]
         fn fitted_text_never_exceeds_its_width(text in "\\PC{0,40}", width in 0usize..30) {
             prop_assert!(fit(&text, width).width() <= width);
+            prop_assert!(fit_middle(&text, width).width() <= width);
         }
 
         #[test]

@@ -215,12 +215,14 @@ pub fn bar(state: &State) -> String {
             said.push(format!("{} unreachable", state.fleet.shard(id).name));
         }
     }
-    said.extend(state.problems.list.iter().map(|problem| problem.title()));
+    let others = said.len();
+    said.extend(state.problems.titles());
     match said.len() {
         0 => String::new(),
         1 => format!("! {}", said[0]),
-        n => {
-            let bad = if state.problems.list.iter().any(|p| p.tone == Tone::Bad) || n > state.problems.list.len() {
+        _ => {
+            let n = others + state.problems.list.len();
+            let bad = if state.problems.list.iter().any(|p| p.tone == Tone::Bad) || others > 0 {
                 "problems"
             } else {
                 "warnings"

@@ -31,7 +31,11 @@ pub fn fleet(state: &State) -> Listing {
             link,
         ];
         let tone = if wrong > 0 { tone.max(Tone::Bad) } else { tone };
-        ListRow { stale: matches!(shard.link, Link::Lost { .. }), ..ListRow::new(&*shard.name, cells).tone(tone) }
+        let (stale, note) = match &shard.link {
+            Link::Lost { reason, .. } => (true, Some(format!("└ {reason}"))),
+            _ => (false, None),
+        };
+        ListRow { stale, note, ..ListRow::new(&*shard.name, cells).tone(tone) }
     });
     Listing {
         columns: &[
@@ -45,6 +49,8 @@ pub fn fleet(state: &State) -> Listing {
         ],
         rows: rows.collect(),
         empty: "the kubeconfig has no contexts",
+        below: Some(Box::new(problems::listing(state))).filter(|below| !below.rows.is_empty()),
+        ..Listing::default()
     }
 }
 
@@ -110,6 +116,7 @@ pub fn namespaces(state: &State, scope: &Scope) -> Listing {
         columns: &[("NAME", false), ("IN VIEW", false), ("KEY", false)],
         rows: std::iter::once(all).chain(rest).collect(),
         empty: "no namespaces are known",
+        ..Listing::default()
     }
 }
 
@@ -154,6 +161,7 @@ pub fn containers(state: &State, cluster: ClusterId, namespace: &str, pod: &str)
         ],
         rows: rows.collect(),
         empty: "the pod is gone",
+        ..Listing::default()
     }
 }
 
@@ -179,6 +187,7 @@ pub fn managed(state: &State, cluster: ClusterId, namespace: &str, name: &str) -
         columns: &[("KIND", false), ("NAMESPACE", false), ("NAME", false), ("SYNC", false), ("HEALTH", false)],
         rows: rows.collect(),
         empty: "the Application reports no resources (status.resources is empty)",
+        ..Listing::default()
     }
 }
 
@@ -214,6 +223,7 @@ pub fn operations(state: &State) -> Listing {
         ],
         rows: rows.collect(),
         empty: "nothing was changed yet: no operation in the journal",
+        ..Listing::default()
     }
 }
 
@@ -232,6 +242,7 @@ pub fn notices(state: &State) -> Listing {
         columns: &[("AGE", true), ("LEVEL", false), ("WHAT", false)],
         rows: rows.collect(),
         empty: "nothing to say so far",
+        ..Listing::default()
     }
 }
 
@@ -244,31 +255,48 @@ pub fn aliases(state: &State) -> Listing {
         columns: &[("NAMES", false), ("KIND", false), ("RESOURCE", false)],
         rows: rows.collect(),
         empty: "no kinds are known",
+        ..Listing::default()
     }
 }
+
+/// Columns of the terminal below which help leaves the names of actions out: what they do needs the room.
+const NARROW: u16 = 100;
 
 /// Every action with its keys: those that apply to the screen that help was asked on first.
 pub fn help(state: &State) -> Listing {
     let below = state.nav.screens().iter().rev().nth(1).unwrap_or(state.nav.top());
-    let (mut here, mut elsewhere): (Vec<ListRow>, Vec<ListRow>) = (vec![], vec![]);
+    let narrow = state.size.0 < NARROW;
+    let row = |key: &str, name: &str, doc: String| {
+        let cells = [key, name].into_iter().filter(|cell| !narrow || *cell == key).map(String::from);
+        ListRow::new(format!("{key} {name}"), cells.chain([doc]).collect())
+    };
+    let applies = |name: &str| actions::find(name).is_none_or(|_| state.help_for.contains(&name));
+    let (mut here, mut elsewhere, mut bound): (Vec<ListRow>, Vec<ListRow>, Vec<String>) = (vec![], vec![], vec![]);
     for (key, names) in state.keymap.bindings(&state.sections(below)) {
+        // A key runs the first action that applies: on this screen it is that one only.
+        let first = names.iter().find(|name| applies(name)).cloned();
         for name in names {
-            let (doc, applies) = match actions::find(&name) {
-                Some(action) => (action.doc.to_string(), state.help_for.contains(&action.name)),
-                None => (format!("Run `{name}`."), true),
-            };
-            let row = ListRow::new(format!("{key} {name}"), vec![key.clone(), name, doc]);
-            if applies { here.push(row) } else { elsewhere.push(row.tone(Tone::Done)) }
+            if first.as_ref().is_some_and(|first| *first != name) {
+                continue;
+            }
+            let doc = actions::find(&name).map_or_else(|| format!("Run `{name}`."), |action| action.doc.to_string());
+            match first.is_some() {
+                true => here.push(row(&key, &name, doc)),
+                false => elsewhere.push(row(&key, &name, doc).tone(Tone::Done)),
+            }
+            bound.push(name);
         }
     }
-    let bound = |name: &str| here.iter().chain(&elsewhere).any(|row| row.cells.get(1).is_some_and(|n| n == name));
-    let unbound = actions::TABLE.iter().filter(|action| !bound(action.name)).map(|action| {
-        ListRow::new(action.name, vec!["–".into(), action.name.into(), action.doc.into()]).tone(Tone::Done)
-    });
-    let unbound: Vec<ListRow> = unbound.collect();
+    let unbound = actions::TABLE.iter().filter(|action| !bound.iter().any(|name| name == action.name));
+    let unbound =
+        unbound.map(|action| row(&format!(":{}", action.name), action.name, action.doc.into()).tone(Tone::Done));
     here.extend(elsewhere);
     here.extend(unbound);
-    Listing { columns: &[("KEY", false), ("ACTION", false), ("WHAT IT DOES", false)], rows: here, empty: "no keys" }
+    let columns: &[(&str, bool)] = match narrow {
+        true => &[("KEY", false), ("WHAT IT DOES", false)],
+        false => &[("KEY", false), ("ACTION", false), ("WHAT IT DOES", false)],
+    };
+    Listing { columns, rows: here, wraps: true, empty: "no keys", ..Listing::default() }
 }
 
 /// The sentence for a cluster that cannot be reached, used where there is no table to say it.

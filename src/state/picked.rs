@@ -4,6 +4,7 @@ use super::State;
 use super::command::kind_of;
 use super::list::ListOf;
 use super::nav::View;
+use super::problems::Problem;
 use crate::kinds::{self, Can, Opens};
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
@@ -98,10 +99,21 @@ impl State {
         let View::List(list) = &screen.view else { return None };
         let listing = list.listing(self, &screen.scope);
         let at = match &list.selected {
-            Some(key) => listing.rows.iter().position(|row| row.key == *key).unwrap_or(list.cursor.at),
+            Some(key) => listing.selectable().position(|row| row.key == *key).unwrap_or(list.cursor.at),
             None => 0,
         };
-        listing.rows.get(at.min(listing.rows.len().saturating_sub(1))).map(|row| row.key.clone())
+        let last = listing.selectable().count().saturating_sub(1);
+        listing.selectable().nth(at.min(last)).map(|row| row.key.clone())
+    }
+
+    /// The problem under the cursor, on the lists that have any.
+    pub fn problem(&self) -> Option<&Problem> {
+        let View::List(list) = &self.nav.top().view else { return None };
+        if !matches!(list.of, ListOf::Fleet | ListOf::Problems) {
+            return None;
+        }
+        let key = self.list_key()?;
+        self.problems.list.iter().find(|problem| problem.key() == key)
     }
 
     fn pick_row(&self, cluster: ClusterId, resource: &ResourceId, row: &Row) -> Picked {

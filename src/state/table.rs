@@ -16,6 +16,8 @@ use unicode_width::UnicodeWidthStr;
 /// Columns below which names, and other cells, are not cut.
 const NAME_LEAST: usize = 24;
 const CELL_LEAST: usize = 12;
+/// No name pushes others aside beyond this many columns.
+const NAME_MOST: usize = 63;
 
 /// State of a table on screen.
 #[derive(Debug)]
@@ -219,10 +221,7 @@ impl TableView {
         let mut rows: Vec<GridRow> =
             (self.cursor.top..end).filter_map(|at| self.grid_row(fleet, &columns, now, at)).collect();
         let wanted = self.wanted(&columns, &rows);
-        // A name tells the row; everything else may be cut shorter.
-        let least: Vec<usize> =
-            columns.iter().map(|(_, title, _)| if title == "NAME" { NAME_LEAST } else { CELL_LEAST }).collect();
-        let (widths, _) = grid::fit_columns(&wanted, width.saturating_sub(1), &least);
+        let widths = name_first(&columns, &wanted, width.saturating_sub(1));
         rows.iter_mut().for_each(|row| row.cells.truncate(widths.len()));
         let heads = columns.iter().zip(&widths).map(|((_, title, right), width)| GridColumn {
             title: title.clone(),
@@ -257,6 +256,7 @@ impl TableView {
             tone: row.tone,
             selected: at == self.cursor.at,
             marked: self.marks.contains(&(cluster, row.meta.uid)),
+            whole: false,
             stale: matches!(shard.link, Link::Lost { .. }) || matches!(feed, Some(Feed::Stale { .. })),
         })
     }
@@ -320,6 +320,16 @@ impl TableView {
                 }
                 (_, Some(Feed::Live)) => match &self.within {
                     Some(within) => format!("no {what} {} on {}", within.title(), shard.name),
+                    None if !place.is_empty() && held > 0 => {
+                        format!(
+                            "no {what}{place} on {}; {} elsewhere: 0 shows all namespaces",
+                            shard.name,
+                            thousands(held)
+                        )
+                    }
+                    None if !place.is_empty() => {
+                        format!("no {what}{place} on {}; 0 shows all namespaces", shard.name)
+                    }
                     None => format!("no {what}{place} on {}", shard.name),
                 },
             });
@@ -353,6 +363,20 @@ impl TableView {
         }
         if said.is_empty() { "live".into() } else { said.join(" · ") }
     }
+}
+
+/// Widths of columns: a name tells the row, so it is cut only when everything else is as short as it may be.
+fn name_first(columns: &[(ViewColumn, String, bool)], wanted: &[usize], width: usize) -> Vec<usize> {
+    let name = columns.iter().position(|(_, title, _)| title == "NAME");
+    let fit = |least_name: usize| {
+        let least: Vec<usize> =
+            (0..columns.len()).map(|n| if Some(n) == name { least_name } else { CELL_LEAST }).collect();
+        grid::fit_columns(wanted, width, &least).0
+    };
+    let short = fit(NAME_LEAST);
+    let wish = name.and_then(|n| wanted.get(n)).copied().unwrap_or(0).min(NAME_MOST);
+    let longer = (NAME_LEAST + 1..=wish).rev().map(fit).find(|widths| widths.len() == short.len());
+    longer.unwrap_or(short)
 }
 
 /// The first columns (up to NAME) stay, `left` of the others are scrolled out.

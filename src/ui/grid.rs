@@ -1,7 +1,7 @@
 //! Tables and lists.
 
 use super::brush::{Brush, row, width};
-use crate::state::grid::{Grid, GridColumn, GridRow};
+use crate::state::grid::{self, Grid, GridColumn, GridRow, wrapped};
 use crate::theme::Meaning;
 use crate::world::row::Tone;
 use ratatui::layout::Rect;
@@ -70,6 +70,8 @@ fn draw_row(brush: &mut Brush, area: Rect, columns: &[GridColumn], line: &GridRo
         _ => tone(line.tone),
     };
     let mut x = area.x + 1;
+    let whole = [GridColumn { width: area.width.saturating_sub(1), ..GridColumn::default() }];
+    let columns = if line.whole { &whole } else { columns };
     for (column, text) in columns.iter().zip(&line.cells) {
         cell(brush, Rect { x, ..area }, area, column, text, meaning);
         x += column.width + gap;
@@ -94,45 +96,11 @@ fn cell(brush: &mut Brush, at: Rect, area: Rect, column: &GridColumn, text: &str
         return;
     }
     let room = column.width.min(right - at.x);
-    let text = crate::state::grid::fit(text, room.into());
+    let text = match column.title.as_str() {
+        // The end of a name tells pods of one ReplicaSet apart.
+        "NAME" => grid::fit_middle(text, room.into()),
+        _ => grid::fit(text, room.into()),
+    };
     let indent = if column.right { room.saturating_sub(width(&text) as u16) } else { 0 };
     brush.line(Rect { x: at.x + indent, width: room - indent, ..at }, &text, meaning);
-}
-
-/// Lines of at most so many columns, broken at spaces where there are any.
-pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let columns = columns.max(1);
-    let mut lines = vec![String::new()];
-    for word in text.split_inclusive(' ') {
-        let mut word = word;
-        loop {
-            let line = lines.last_mut().expect("there is always a line");
-            if width(line) + width(word.trim_end()) <= columns {
-                line.push_str(word);
-                break;
-            }
-            if !line.is_empty() {
-                lines.push(String::new());
-                continue;
-            }
-            // A word longer than a line is broken where it must be.
-            let mut used = 0;
-            let cut = word.char_indices().find(|(_, c)| {
-                used += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
-                used > columns
-            });
-            match cut {
-                Some((at, _)) if at > 0 => {
-                    line.push_str(&word[..at]);
-                    word = &word[at..];
-                    lines.push(String::new());
-                }
-                _ => {
-                    line.push_str(word);
-                    break;
-                }
-            }
-        }
-    }
-    lines
 }

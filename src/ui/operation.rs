@@ -1,9 +1,9 @@
 //! An operation: its plan with the buttons, or its steps.
 
 use super::brush::{Brush, row, width};
-use super::grid::wrapped;
 use crate::msg::{OperationStatus, OperationView, PlanLine, Sign, StepMark, StepView};
 use crate::state::State;
+use crate::state::grid::wrapped;
 use crate::state::operation::OperationScreen;
 use crate::theme::Meaning;
 use crate::world::time::{Time, human};

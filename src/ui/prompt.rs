@@ -1,7 +1,7 @@
 //! The line one types on, and what is wrong with what was typed, above it.
 
 use super::brush::{Brush, inset, width};
-use super::grid::wrapped;
+use crate::state::grid::wrapped;
 use crate::state::prompt::{Asks, Prompt};
 use crate::theme::Meaning;
 use ratatui::layout::{Position, Rect};

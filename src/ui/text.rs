@@ -1,7 +1,7 @@
 //! Describe, YAML, why.
 
 use super::brush::{Brush, row, width};
-use super::grid::wrapped;
+use crate::state::grid::wrapped;
 use crate::state::text::{TextLine, TextView};
 use crate::theme::Meaning;
 use ratatui::layout::Rect;

@@ -1,8 +1,8 @@
 //! The tutorial: a panel on the right where there is room, else a strip above the bottom line.
 
-use super::brush::{Brush, row};
-use super::grid::wrapped;
+use super::brush::{Brush, row, width};
 use crate::state::State;
+use crate::state::grid::wrapped;
 use crate::theme::Meaning;
 use ratatui::layout::Rect;
 
@@ -17,7 +17,7 @@ pub fn draw(brush: &mut Brush, area: Rect, state: &State) {
     let current = steps.iter().position(|step| !step.done);
     let title = format!("tutorial {done}/{}", steps.len());
     if area.height > 6 {
-        let inside = brush.frame(area, &title, Meaning::Title);
+        let inside = brush.frame(area, &format!("{title} ({})", hint(state)), Meaning::Title);
         panel(brush, inside, state, current);
         return;
     }
@@ -26,10 +26,24 @@ pub fn draw(brush: &mut Brush, area: Rect, state: &State) {
         Some(step) => (step.title.clone(), step.text.clone()),
         None => ("all done".into(), "Every incident is healed, each by a commit. :q leaves.".into()),
     };
-    brush.spans(row(area, 1), &[(Meaning::Title, format!(" {title}  ")), (Meaning::Key, head)]);
-    let width = usize::from(area.width.saturating_sub(2));
-    for (n, line) in wrapped(&text, width).iter().take(usize::from(area.height.saturating_sub(2))).enumerate() {
+    let line = row(area, 1);
+    brush.spans(line, &[(Meaning::Title, format!(" {title}  ")), (Meaning::Key, head)]);
+    let hint = hint(state);
+    let room = (width(&hint) as u16 + 1).min(line.width);
+    let end = Rect { x: line.x + line.width - room, width: room, ..line };
+    brush.line(end, &format!(" {hint}"), Meaning::Muted);
+    let columns = usize::from(area.width.saturating_sub(2));
+    for (n, line) in wrapped(&text, columns).iter().take(usize::from(area.height.saturating_sub(2))).enumerate() {
         brush.line(row(area, n + 2), &format!(" {line}"), Meaning::Text);
+    }
+}
+
+/// The key that hides it, as the keymap has it.
+fn hint(state: &State) -> String {
+    let sections = state.sections(state.nav.top());
+    match state.keymap.key_for(&sections, "tutorial", |_| true) {
+        Some(key) => format!("{key} hides"),
+        None => ":tutorial hides".into(),
     }
 }
 
