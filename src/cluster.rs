@@ -12,6 +12,7 @@ pub mod intern;
 pub mod kubeconfig;
 mod list;
 pub mod logs;
+pub mod managed_fields;
 pub mod narrow;
 pub mod raw;
 pub mod split;

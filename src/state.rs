@@ -209,10 +209,7 @@ impl State {
     pub fn set_filter(&mut self, text: &str) {
         self.touch();
         match &mut self.nav.top_mut().view {
-            View::Table(table) => {
-                table.filter = Filter::parse(text);
-                table.unordered = true;
-            }
+            View::Table(table) => table.set_filter(Filter::parse(text)),
             View::List(list) => list.filter = Filter::parse(text),
             View::Logs(logs) => logs.set_filter(Filter::parse(text)),
             View::Text(view) => view.search(text),

@@ -2,6 +2,7 @@
 //! columns, everything else from the server's `Table`.
 
 use super::intern::Interner;
+use super::managed_fields;
 use super::raw::{Dictionary, Keeper, LARGEST};
 use super::split::Step;
 use crate::kinds::Kind;
@@ -35,6 +36,9 @@ pub struct Decoder {
     plural: String,
     names: Interner,
     keeper: Keeper,
+    /// Room for a pod without what rows do not need, and how much of it follows that.
+    short: Vec<u8>,
+    rest: usize,
     definitions: Vec<Value>,
     columns: Arc<[Column]>,
     notes: Vec<String>,
@@ -63,6 +67,8 @@ impl Decoder {
             plural: clean(&resource.id.plural).into_owned(),
             names: Interner::default(),
             keeper: Keeper::new(dictionary),
+            short: vec![],
+            rest: REST,
             definitions: vec![],
             columns: Arc::from([]),
             notes: vec![],
@@ -98,6 +104,11 @@ impl Decoder {
         std::mem::take(&mut self.notes)
     }
 
+    /// Makes the whole objects of the rows so far readable; to be called before rows are handed on.
+    pub fn seal(&mut self) {
+        self.keeper.seal();
+    }
+
     /// Decodes the object at the beginning of the bytes; hands its row to `out`.
     pub fn step(&mut self, bytes: &[u8], out: impl FnOnce(Row)) -> Step {
         match self.first(bytes) {
@@ -113,7 +124,9 @@ impl Decoder {
 
     /// Decodes one whole object; `None` where it cannot be read, which is noted.
     pub fn whole(&mut self, bytes: &[u8]) -> Option<Row> {
-        match self.first(bytes) {
+        let outcome = self.first(bytes);
+        self.seal();
+        match outcome {
             Outcome::Row(row, _) => Some(row),
             Outcome::Skipped(_) => None,
             Outcome::More | Outcome::Broken(_) => {
@@ -165,6 +178,9 @@ impl Decoder {
         let de = serde_json::Deserializer::from_slice(bytes);
         match self.shape {
             Shape::Pods => {
+                if let Some(done) = self.pod_unmanaged(bytes) {
+                    return Ok(Some(done));
+                }
                 let mut it = de.into_iter::<wire::Pod>();
                 let Some(pod) = it.next().transpose()? else { return Ok(None) };
                 let used = it.byte_offset();
@@ -182,6 +198,29 @@ impl Decoder {
                 Ok(Some((self.table_row(&row), it.byte_offset())))
             }
         }
+    }
+
+    /// A pod read past its `managedFields`, a third of its bytes that no row needs. `None` where that cannot be done
+    /// (there are none, it is cut off, it is broken): then it is read in full.
+    fn pod_unmanaged(&mut self, bytes: &[u8]) -> Option<(Row, usize)> {
+        let (from, to) = managed_fields::elements(bytes)?;
+        let mut short = std::mem::take(&mut self.short);
+        short.clear();
+        short.extend_from_slice(&bytes[..from]);
+        short.extend_from_slice(&bytes[to..bytes.len().min(to + self.rest)]);
+        let done = self.read_short(&short, bytes, (from, to));
+        self.short = short;
+        done
+    }
+
+    fn read_short(&mut self, short: &[u8], bytes: &[u8], (from, to): (usize, usize)) -> Option<(Row, usize)> {
+        let mut it = serde_json::Deserializer::from_slice(short).into_iter::<wire::Pod>();
+        let pod = it.next()?.ok()?;
+        let read = it.byte_offset();
+        // What was left out may belong to the next pod.
+        let used = if read > from { read + to - from } else { read };
+        self.rest = REST.max(2 * read.saturating_sub(from));
+        Some((self.pod(&pod, &bytes[..used]), used))
     }
 
     fn pod(&mut self, pod: &wire::Pod, bytes: &[u8]) -> Row {
@@ -285,6 +324,9 @@ impl Decoder {
         }
     }
 }
+
+/// Bytes behind the `managedFields` of a pod that are looked at to begin with.
+const REST: usize = 12 * 1024;
 
 /// Requests of the containers and sidecars, in thousandths of a CPU and bytes.
 fn requests(pod: &wire::Pod) -> (i64, i64) {

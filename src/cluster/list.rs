@@ -1,5 +1,8 @@
-//! Lists in pages, decoded on blocking threads while they stream; the next page is asked for as soon as the head of
-//! the current one has named it.
+//! Lists in pages, decoded while they stream; the next page is asked for as soon as the head of the current one has
+//! named it.
+//!
+//! A page is decoded by the task that reads it: a chunk is a fraction of a millisecond of work, and its bytes are still
+//! in the cache of the core that received them. The screen has a thread of its own.
 
 use super::api::{Api, ApiError, encode, link_error};
 use super::decode::Decoder;
@@ -8,22 +11,19 @@ use super::watch::Out;
 use crate::world::fleet::TableDelta;
 use crate::world::object::Resource;
 use crate::world::row::Row;
-use bytes::Bytes;
 use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// Rows per delta.
 pub const BATCH: usize = 512;
-/// Bytes collected before decoding, when they are there anyway: an object cut off is parsed again from its start.
-const CHUNK: usize = 64 * 1024;
-/// Chunks on their way to a decoding thread.
-const AHEAD: usize = 16;
+/// Bytes collected before decoding, once the first rows are out: an object cut off is parsed again from its start.
+const CHUNK: usize = 128 * 1024;
 
 /// A list of one kind, in one namespace or (`None`) everywhere.
 pub struct List<'a> {
@@ -143,36 +143,21 @@ async fn page(request: Request<Body>, job: PageJob) -> Result<Page, ApiError> {
     let sent = tokio::time::timeout(patience, job.api.client().send(request)).await;
     let answer = sent.map_err(|_| timeout())?.map_err(link_error)?;
     let mut body = check(answer, patience).await?;
-    let (chunks, waiting) = mpsc::channel::<Bytes>(AHEAD);
-    let decoding = tokio::task::spawn_blocking(move || {
-        decode_page(job.decoder, waiting, job.head, &job.out, &job.progress, job.page)
-    });
-    let mut failed = None;
-    loop {
+    let mut reading = Reading::new(job);
+    let end = loop {
         match tokio::time::timeout(patience, body.frame()).await {
             Ok(Some(Ok(frame))) => {
                 let Ok(data) = frame.into_data() else { continue };
-                if chunks.send(data).await.is_err() {
-                    break;
+                if let Err(error) = reading.take(&data) {
+                    break Err(error);
                 }
             }
-            Ok(Some(Err(error))) => {
-                failed = Some(link_error(error));
-                break;
-            }
-            Ok(None) => break,
-            Err(_) => {
-                failed = Some(timeout());
-                break;
-            }
+            Ok(Some(Err(error))) => break Err(link_error(error)),
+            Ok(None) => break Ok(()),
+            Err(_) => break Err(timeout()),
         }
-    }
-    drop(chunks);
-    let mut page = decoding.await.map_err(|_| ApiError::Malformed("decoding a page failed".into()))?;
-    if let Some(error) = failed {
-        page.end = Err(error);
-    }
-    Ok(page)
+    };
+    Ok(reading.end(end))
 }
 
 /// The body of a good answer; a bad one becomes its error.
@@ -187,77 +172,98 @@ pub async fn check(answer: http::Response<Body>, patience: Duration) -> Result<B
     Err(ApiError::from_body(code, &bytes))
 }
 
-/// Decodes the chunks of a page into batches of rows; runs on a blocking thread until the page has ended.
-fn decode_page(
-    mut decoder: Decoder,
-    mut chunks: mpsc::Receiver<Bytes>,
-    head: oneshot::Sender<ListMeta>,
-    out: &Out,
-    progress: &Progress,
+/// A page on its way from bytes to rows.
+struct Reading {
+    splitter: Splitter,
+    rows: Rows,
+    head: Option<oneshot::Sender<ListMeta>>,
     page: usize,
-) -> Page {
-    let (mut splitter, mut batch, mut head) = (Splitter::default(), Vec::with_capacity(BATCH), Some(head));
-    let mut first = true;
-    let end = loop {
-        let open = match chunks.blocking_recv() {
-            Some(chunk) => {
-                splitter.push(&chunk);
-                // The first rows go out at once; later on larger chunks save work.
-                while !first && splitter.waiting() < CHUNK {
-                    match chunks.try_recv() {
-                        Ok(chunk) => splitter.push(&chunk),
-                        Err(_) => break,
-                    }
-                }
-                first = false;
-                true
-            }
-            None => false,
-        };
-        let mut on_head = |meta: &ListMeta| {
-            progress.about(meta, page);
-            if let Some(head) = head.take() {
-                let _ = head.send(meta.clone());
-            }
-        };
-        let mut columns_known = false;
-        let mut on_object = |bytes: &[u8], meta: &ListMeta| -> Step {
-            if !columns_known {
-                columns_known = true;
-                if let Some(columns) = decoder.take_columns(&meta.columns) {
-                    out.table(TableDelta::Columns(columns));
-                }
-            }
-            let step = decoder.step(bytes, |row| batch.push(row));
-            if batch.len() >= BATCH {
-                hand_on(&mut batch, out, progress);
-            }
-            step
-        };
-        if !open {
-            break splitter.finish(&mut on_head, &mut on_object);
-        }
-        if let Err(error) = splitter.run(&mut on_head, &mut on_object) {
-            break Err(error);
-        }
-    };
-    // An empty table has columns too.
-    if let Some(columns) = end.as_ref().ok().and_then(|meta| decoder.take_columns(&meta.columns)) {
-        out.table(TableDelta::Columns(columns));
-    }
-    hand_on(&mut batch, out, progress);
-    out.notes(&decoder.notes());
-    Page { decoder, end }
+    /// Bytes to wait for before the next look.
+    want: usize,
 }
 
-fn hand_on(batch: &mut Vec<Row>, out: &Out, progress: &Progress) {
-    if batch.is_empty() {
-        return;
+/// Rows that have not been handed on yet, and where they go.
+struct Rows {
+    decoder: Decoder,
+    batch: Vec<Row>,
+    columns_known: bool,
+    out: Out,
+    progress: Arc<Progress>,
+}
+
+impl Reading {
+    fn new(job: PageJob) -> Self {
+        let PageJob { decoder, head, out, progress, page, .. } = job;
+        let rows = Rows { decoder, batch: Vec::with_capacity(BATCH), columns_known: false, out, progress };
+        // The first rows go out at once; later on larger chunks save work.
+        Self { splitter: Splitter::default(), rows, head: Some(head), page, want: 0 }
     }
-    let seen = progress.seen.fetch_add(batch.len(), Ordering::Relaxed) + batch.len();
-    out.table(TableDelta::Upsert(std::mem::replace(batch, Vec::with_capacity(BATCH))));
-    let all = progress.all.load(Ordering::Relaxed);
-    out.loading(seen, Some(all).filter(|all| *all > 0));
+
+    fn take(&mut self, data: &[u8]) -> Result<(), ApiError> {
+        self.splitter.push(data);
+        if self.splitter.waiting() < self.want {
+            return Ok(());
+        }
+        self.want = CHUNK;
+        let Self { splitter, rows, head, page, .. } = self;
+        let progress = rows.progress.clone();
+        splitter.run(|meta| tell(head, &progress, meta, *page), |bytes, meta| rows.object(bytes, meta))
+    }
+
+    /// Nothing more comes; what has come is kept even where it ended badly.
+    fn end(self, end: Result<(), ApiError>) -> Page {
+        let Self { splitter, mut rows, mut head, page, .. } = self;
+        let progress = rows.progress.clone();
+        let end = end.and_then(|()| {
+            splitter.finish(|meta| tell(&mut head, &progress, meta, page), |bytes, meta| rows.object(bytes, meta))
+        });
+        // An empty table has columns too.
+        if let Ok(meta) = &end {
+            rows.columns(meta);
+        }
+        rows.hand_on();
+        rows.out.notes(&rows.decoder.notes());
+        Page { decoder: rows.decoder, end }
+    }
+}
+
+/// The head of a page has been read: the next page may be asked for.
+fn tell(head: &mut Option<oneshot::Sender<ListMeta>>, progress: &Progress, meta: &ListMeta, page: usize) {
+    progress.about(meta, page);
+    if let Some(head) = head.take() {
+        let _ = head.send(meta.clone());
+    }
+}
+
+impl Rows {
+    fn object(&mut self, bytes: &[u8], meta: &ListMeta) -> Step {
+        if !std::mem::replace(&mut self.columns_known, true) {
+            self.columns(meta);
+        }
+        let batch = &mut self.batch;
+        let step = self.decoder.step(bytes, |row| batch.push(row));
+        if self.batch.len() >= BATCH {
+            self.hand_on();
+        }
+        step
+    }
+
+    fn columns(&mut self, meta: &ListMeta) {
+        if let Some(columns) = self.decoder.take_columns(&meta.columns) {
+            self.out.table(TableDelta::Columns(columns));
+        }
+    }
+
+    fn hand_on(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        self.decoder.seal();
+        let seen = self.progress.seen.fetch_add(self.batch.len(), Ordering::Relaxed) + self.batch.len();
+        self.out.table(TableDelta::Upsert(std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH))));
+        let all = self.progress.all.load(Ordering::Relaxed);
+        self.out.loading(seen, Some(all).filter(|all| *all > 0));
+    }
 }
 
 impl Progress {

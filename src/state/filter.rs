@@ -3,7 +3,9 @@
 
 use crate::world::row::Row;
 use crate::world::selector::Selector;
+use foldhash::fast::RandomState;
 use regex::{Regex, RegexBuilder};
+use std::collections::HashMap;
 
 /// A filter as typed, ready to match.
 #[derive(Clone, Debug, Default)]
@@ -74,15 +76,42 @@ impl Filter {
         }
     }
 
+    /// The filter, ready to look at many rows.
+    pub fn sieve(&self) -> Sieve<'_> {
+        Sieve { test: &self.test, known: HashMap::default() }
+    }
+}
+
+/// A filter at work on the rows of a fleet, which do not change meanwhile: words that rows share (node, namespace,
+/// status) are looked at once.
+pub struct Sieve<'a> {
+    test: &'a Test,
+    /// By address.
+    known: HashMap<*const u8, bool, RandomState>,
+}
+
+/// A word of a row.
+#[derive(Clone, Copy)]
+pub enum Word<'a> {
+    /// Its own.
+    Own(&'a str),
+    /// Stored once for many rows.
+    Shared(&'a str),
+}
+
+impl Sieve<'_> {
     /// Whether a row passes; `words` calls back with each word of the row until told to stop (`true`).
-    pub fn row(&self, row: &Row, words: impl FnOnce(&mut dyn FnMut(&str) -> bool)) -> bool {
-        match &self.test {
+    pub fn row(&mut self, row: &Row, words: impl FnOnce(&mut dyn FnMut(Word) -> bool)) -> bool {
+        match self.test {
             Test::All | Test::Wrong(_) => true,
             Test::Labels(selector) => selector.matches_with(|key| row.meta.label(key)),
             Test::Words { regex, inverse } => {
                 let mut hit = false;
                 words(&mut |word| {
-                    hit |= regex.is_match(word);
+                    hit |= match word {
+                        Word::Own(text) => regex.is_match(text),
+                        Word::Shared(text) => *self.known.entry(text.as_ptr()).or_insert_with(|| regex.is_match(text)),
+                    };
                     hit
                 });
                 hit != *inverse

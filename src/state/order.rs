@@ -1,9 +1,9 @@
 //! The virtual table: which rows a view shows, in which order, as (cluster, slot). Rows stay in the fleet.
 //!
-//! A change of a few rows moves only those ([`Order::absorb`]); a new filter or sort builds it anew
-//! ([`Order::rebuild`]). Drawing touches the visible entries only.
+//! A change of a few rows moves only those ([`Order::absorb`]), a new filter leaves the rest sorted
+//! ([`Order::refilter`]), a new sort builds it anew ([`Order::rebuild`]). Drawing touches the visible entries only.
 
-use super::filter::Filter;
+use super::filter::{Filter, Sieve, Word};
 use crate::kinds;
 use crate::kinds::relations::Pods;
 use crate::world::column::{Column, Source, cell};
@@ -26,6 +26,8 @@ pub struct Entry {
 pub struct Order {
     /// In display order.
     pub entries: Vec<Entry>,
+    /// While there is a filter: what would be shown without it, so that nothing is sorted while it is being typed.
+    all: Option<Vec<Entry>>,
 }
 
 /// A narrowing that comes from where one drilled down, not from the filter line.
@@ -160,13 +162,19 @@ struct Keyed<'a> {
 }
 
 impl<'a> Rules<'a> {
-    fn accepts(&self, part: &Part, row: &Row) -> bool {
+    /// Whether a row is one of this view, filter aside.
+    fn belongs(&self, part: &Part, row: &Row) -> bool {
         (self.namespaces.is_empty()
             || row.meta.namespace.is_empty()
             || self.namespaces.iter().any(|ns| **ns == *row.meta.namespace))
             && !(self.faults && matches!(row.tone, Tone::Ok | Tone::Done))
             && self.within.is_none_or(|within| within.accepts(row, part.columns))
-            && self.filter.row(row, |test| words(part, row, test))
+    }
+
+    /// The entries that pass the filter.
+    fn passing(&self, parts: &Parts<'a>, all: &[Entry]) -> Vec<Entry> {
+        let mut sieve = self.filter.sieve();
+        all.iter().copied().filter(|entry| passes(&mut sieve, parts, *entry)).collect()
     }
 
     fn keyed(&self, parts: &Parts<'a>, entry: Entry) -> Option<Keyed<'a>> {
@@ -198,9 +206,13 @@ impl<'a> Rules<'a> {
     }
 }
 
+fn passes(sieve: &mut Sieve, parts: &Parts, entry: Entry) -> bool {
+    parts.get(entry).is_some_and(|(part, row)| sieve.row(row, |test| words(part, row, test)))
+}
+
 /// The words of a row that the filter looks at: namespace, name, cluster, and every cell that is text.
-fn words(part: &Part, row: &Row, test: &mut dyn FnMut(&str) -> bool) {
-    if test(&row.meta.name) || test(&row.meta.namespace) || test(part.name) {
+fn words(part: &Part, row: &Row, test: &mut dyn FnMut(Word) -> bool) {
+    if test(Word::Own(&row.meta.name)) || test(Word::Shared(&row.meta.namespace)) || test(Word::Shared(part.name)) {
         return;
     }
     for (n, column) in part.columns.iter().enumerate() {
@@ -208,8 +220,8 @@ fn words(part: &Part, row: &Row, test: &mut dyn FnMut(&str) -> bool) {
             continue;
         }
         let stop = match cell(part.columns, n, row) {
-            Cell::Text(text) => test(&text),
-            Cell::Shared(text) => test(&text),
+            Cell::Text(text) => test(Word::Own(&text)),
+            Cell::Shared(text) => test(Word::Shared(&text)),
             _ => false,
         };
         if stop {
@@ -258,17 +270,30 @@ impl Order {
         let mut keyed: Vec<Keyed> = Vec::new();
         for &cluster in rules.clusters {
             let Some(part) = parts.0.get(usize::from(cluster.0)).and_then(Option::as_ref) else { continue };
-            let passing = part.table.rows().filter(|(_, row)| rules.accepts(part, row));
-            keyed.extend(passing.filter_map(|(slot, _)| rules.keyed(&parts, Entry { cluster, slot })));
+            let belonging = part.table.rows().filter(|(_, row)| rules.belongs(part, row));
+            keyed.extend(belonging.filter_map(|(slot, _)| rules.keyed(&parts, Entry { cluster, slot })));
         }
         keyed.sort_by(|a, b| rules.compare(a, b));
-        self.entries.clear();
-        self.entries.extend(keyed.iter().map(|k| k.entry));
+        self.show(rules, &parts, keyed.iter().map(|k| k.entry).collect());
+    }
+
+    /// Takes in a new filter. Everything else must be unchanged since the last call.
+    pub fn refilter(&mut self, rules: &Rules) {
+        let all = self.all.take().unwrap_or_else(|| std::mem::take(&mut self.entries));
+        self.show(rules, &Parts::new(rules), all);
+    }
+
+    fn show(&mut self, rules: &Rules, parts: &Parts, all: Vec<Entry>) {
+        (self.entries, self.all) = match rules.filter.is_empty() {
+            true => (all, None),
+            false => (rules.passing(parts, &all), Some(all)),
+        };
     }
 
     /// Takes in rows that came, changed or went, by their slots. The rest must be unchanged since the last call.
     pub fn absorb(&mut self, rules: &Rules, changed: &[Entry]) {
-        if changed.len() > 64 && changed.len() > self.entries.len() / 4 {
+        let known = self.all.as_ref().unwrap_or(&self.entries).len();
+        if changed.len() > 64 && changed.len() > known / 4 {
             return self.rebuild(rules);
         }
         let mut touched: Vec<Vec<bool>> = vec![Vec::new(); rules.fleet.shards.len()];
@@ -283,29 +308,41 @@ impl Order {
                 fresh_slots.push(entry);
             }
         }
-        self.entries.retain(|e| !touched[usize::from(e.cluster.0)].get(e.slot as usize).copied().unwrap_or(false));
+        let stays = |e: &Entry| !touched[usize::from(e.cluster.0)].get(e.slot as usize).copied().unwrap_or(false);
+        self.entries.retain(stays);
 
         let parts = Parts::new(rules);
         let mut fresh: Vec<Keyed> = fresh_slots
             .into_iter()
-            .filter(|entry| parts.get(*entry).is_some_and(|(part, row)| rules.accepts(part, row)))
+            .filter(|entry| parts.get(*entry).is_some_and(|(part, row)| rules.belongs(part, row)))
             .filter_map(|entry| rules.keyed(&parts, entry))
             .collect();
-        if fresh.is_empty() {
-            return;
-        }
         fresh.sort_by(|a, b| rules.compare(a, b));
-        let mut merged = Vec::with_capacity(self.entries.len() + fresh.len());
-        let mut rest = &self.entries[..];
-        for new in &fresh {
-            let before = rest.partition_point(|old| {
-                rules.keyed(&parts, *old).is_some_and(|old| rules.compare(&old, new) == Ordering::Less)
-            });
-            merged.extend_from_slice(&rest[..before]);
-            merged.push(new.entry);
-            rest = &rest[before..];
+        if let Some(all) = &mut self.all {
+            all.retain(stays);
+            merge(all, rules, &parts, &fresh);
+            let mut sieve = rules.filter.sieve();
+            fresh.retain(|new| passes(&mut sieve, &parts, new.entry));
         }
-        merged.extend_from_slice(rest);
-        self.entries = merged;
+        merge(&mut self.entries, rules, &parts, &fresh);
     }
+}
+
+/// Puts sorted rows into the sorted rest.
+fn merge<'a>(entries: &mut Vec<Entry>, rules: &Rules<'a>, parts: &Parts<'a>, fresh: &[Keyed]) {
+    if fresh.is_empty() {
+        return;
+    }
+    let mut merged = Vec::with_capacity(entries.len() + fresh.len());
+    let mut rest = &entries[..];
+    for new in fresh {
+        let before = rest.partition_point(|old| {
+            rules.keyed(parts, *old).is_some_and(|old| rules.compare(&old, new) == Ordering::Less)
+        });
+        merged.extend_from_slice(&rest[..before]);
+        merged.push(new.entry);
+        rest = &rest[before..];
+    }
+    merged.extend_from_slice(rest);
+    *entries = merged;
 }

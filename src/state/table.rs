@@ -52,6 +52,8 @@ pub struct TableView {
     pub order: Order,
     /// The order must be built anew.
     pub unordered: bool,
+    /// The order must be filtered anew.
+    pub unfiltered: bool,
     /// The widest that each column was, by title; columns only grow, so that they do not jump while scrolling.
     pub widths: Vec<(String, usize)>,
 }
@@ -88,6 +90,7 @@ impl TableView {
             cursor: Cursor::default(),
             order: Order::default(),
             unordered: true,
+            unfiltered: false,
             widths: vec![],
         }
     }
@@ -106,18 +109,32 @@ impl TableView {
         }
     }
 
-    /// Builds the order anew where that is due.
+    /// Shows what passes this filter.
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.filter = filter;
+        self.unfiltered = true;
+    }
+
+    /// Brings the order up to date where that is due.
     pub fn reorder(&mut self, fleet: &Fleet, scope: &Scope) {
-        if std::mem::take(&mut self.unordered) {
-            let mut order = std::mem::take(&mut self.order);
-            order.rebuild(&self.rules(fleet, scope));
-            self.order = order;
-            self.follow(fleet);
+        let (unordered, unfiltered) = (std::mem::take(&mut self.unordered), std::mem::take(&mut self.unfiltered));
+        if !unordered && !unfiltered {
+            return;
         }
+        let mut order = std::mem::take(&mut self.order);
+        let rules = self.rules(fleet, scope);
+        if unordered {
+            order.rebuild(&rules)
+        } else {
+            order.refilter(&rules)
+        }
+        self.order = order;
+        self.follow(fleet);
     }
 
     /// Takes in changed rows. Without effect while a rebuild is due anyway.
     pub fn absorb(&mut self, fleet: &Fleet, scope: &Scope, changed: &[Entry]) {
+        self.unordered |= self.unfiltered;
         if self.unordered || changed.is_empty() {
             return;
         }

@@ -54,6 +54,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..60),
         sort in prop::sample::select(vec!["", "shift-n", "shift-a", "shift-s", "shift-p"]),
         filter in prop::sample::select(vec!["", "/1\n", "/!Running\n", "/-l app=web\n"]),
+        filters in prop::collection::vec(prop::sample::select(vec!["", "/2\n", "/crash\n", "/ \n"]), 0..20),
     ) {
         let mut stage = Stage::live(80, 24);
         stage.type_in(":pods\n");
@@ -62,10 +63,14 @@ proptest! {
             stage.press(sort);
         }
         stage.press("down down");
+        let mut more = filters.into_iter();
         for step in steps {
             let before = selected(&stage);
             let (us, deltas) = delta(step);
             stage.table(if us { US } else { EU }, "pods", deltas);
+            if let Some(filter) = more.next() {
+                stage.type_in(filter);
+            }
             let order = entries(&stage);
             prop_assert_eq!(&order, &rebuilt(&stage));
             let after = selected(&stage);

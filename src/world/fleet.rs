@@ -3,6 +3,7 @@
 use super::object::{Resource, ResourceId};
 use super::row::{Row, Tone, Uid};
 use super::time::Time;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -105,7 +106,7 @@ pub struct Table {
     pub revision: u64,
     rows: Vec<Option<Row>>,
     free: Vec<u32>,
-    index: HashMap<Uid, u32>,
+    index: HashMap<Uid, u32, RandomState>,
     tones: [usize; 5],
     /// During a re-list: slots seen so far.
     seen: Option<Vec<bool>>,

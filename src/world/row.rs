@@ -2,7 +2,9 @@
 
 use super::time::Time;
 use compact_str::CompactString;
-use std::sync::Arc;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 /// A string shared by many rows (namespace, node, image …), interned by whoever decodes.
 pub type Str = Arc<str>;
@@ -144,30 +146,61 @@ pub enum Body {
     Cells(Box<[Cell]>),
 }
 
-/// A whole object as served, compressed; see `cluster::raw` for how it comes to be.
+/// A whole object as served, compressed together with others; see `cluster::raw` for how it comes to be.
 #[derive(Clone, Debug, Default)]
 pub struct Raw {
-    /// The bytes, zstd-compressed; with `dict` where there is one. Empty: not kept.
-    pub bytes: Box<[u8]>,
-    /// The dictionary it was compressed with.
-    pub dict: Option<Arc<[u8]>>,
+    /// `None`: not kept.
+    block: Option<Arc<Block>>,
+    /// Where its JSON stands in the text of the block.
+    start: u32,
+    len: u32,
+}
+
+/// The text of several objects, compressed with zstd. Empty until it is sealed.
+#[derive(Debug, Default)]
+pub struct Block {
+    packed: OnceLock<Packed>,
+}
+
+/// The bytes, and the dictionary they were compressed with.
+#[derive(Debug)]
+struct Packed {
+    bytes: Box<[u8]>,
+    dict: Option<Arc<[u8]>>,
+}
+
+impl Block {
+    /// Seals the block; only the first time counts.
+    pub fn fill(&self, bytes: Box<[u8]>, dict: Option<Arc<[u8]>>) {
+        let _ = self.packed.set(Packed { bytes, dict });
+    }
 }
 
 impl Raw {
+    /// An object that stands in these bytes of the text of a block. Beyond 4 GiB it is not kept.
+    pub fn part(block: Arc<Block>, at: Range<usize>) -> Self {
+        match (u32::try_from(at.start), u32::try_from(at.len())) {
+            (Ok(start), Ok(len)) => Self { block: Some(block), start, len },
+            _ => Self::default(),
+        }
+    }
+
+    /// The size of the compressed block that it stands in, in bytes.
+    pub fn packed_size(&self) -> usize {
+        self.block.as_ref().and_then(|block| block.packed.get()).map_or(0, |packed| packed.bytes.len())
+    }
+
     /// The object's JSON. `None` where it was not kept or cannot be read any more.
     pub fn json(&self) -> Option<Vec<u8>> {
-        if self.bytes.is_empty() {
-            return None;
-        }
-        let mut out = Vec::new();
-        let mut decoder = match &self.dict {
-            Some(dict) => zstd::stream::read::Decoder::with_dictionary(&self.bytes[..], dict).ok()?,
-            None => {
-                return zstd::stream::decode_all(&self.bytes[..]).ok();
-            }
-        };
-        std::io::Read::read_to_end(&mut decoder, &mut out).ok()?;
-        Some(out)
+        let packed = self.block.as_ref()?.packed.get()?;
+        // Without a dictionary its text is empty.
+        let dict = packed.dict.as_deref().unwrap_or_default();
+        let mut text = zstd::stream::read::Decoder::with_dictionary(&packed.bytes[..], dict).ok()?;
+        let before = u64::from(self.start);
+        io::copy(&mut text.by_ref().take(before), &mut io::sink()).ok().filter(|skipped| *skipped == before)?;
+        let mut out = Vec::with_capacity(self.len as usize);
+        text.take(u64::from(self.len)).read_to_end(&mut out).ok()?;
+        (out.len() == self.len as usize).then_some(out)
     }
 
     /// The object, parsed.
