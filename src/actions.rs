@@ -11,7 +11,7 @@ mod writing;
 
 pub use going::{run_line, within_of};
 pub use reading::ask_why;
-pub use writing::answered;
+pub use writing::{answered, plan_edit};
 
 use crate::effect::Effect;
 use crate::kinds::Can;
@@ -237,6 +237,13 @@ pub static TABLE: &[Action] = &[
         writing::limits,
     )
     .when(can_limit),
+    Action::write(
+        "edit",
+        "edit",
+        "Edit the object in $EDITOR; the changes become a plan, in git where it is tracked.",
+        writing::edit,
+    )
+    .when(has_object),
     Action::read("confirm", "go on", "Press the button under the cursor; Cancel is the first.", writing::confirm)
         .when(on_planned),
     Action::read("switch", "switch", "Go to the other button.", writing::switch).when(on_planned),

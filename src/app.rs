@@ -1,5 +1,6 @@
 //! The program around the heart: event loop, effect runner, drivers of diagnosis and operations.
 
+pub mod edit;
 pub mod effects;
 pub mod inbox;
 pub mod logging;

@@ -6,6 +6,9 @@ use crate::diagnose::case::Subject;
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::quantity::Amounts;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Ties an answer to the view that asked for it; answers nobody waits for any more are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -49,6 +52,9 @@ pub enum Effect {
     Undo { operation: String },
     /// Hand the terminal to a shell in a container, and take it back; answered by [`Msg::Resumed`](crate::msg::Msg::Resumed).
     Shell { cluster: ClusterId, namespace: String, pod: String, container: String },
+    /// Hand the terminal to an editor with the object as YAML; answered by [`Msg::Edited`](crate::msg::Msg::Edited),
+    /// or a notice where there is nothing to plan.
+    Edit { cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
     /// Put text on the clipboard (OSC 52).
     Copy(String),
     /// Keep the history of commands, newest last.
@@ -89,4 +95,7 @@ pub enum Intent {
     Scale { object: ObjectRef, replicas: u32, reason: String },
     /// Change what a container is promised and what it may use; what is not named stays as it is.
     Resources { object: ObjectRef, container: String, requests: Amounts, limits: Amounts, reason: String },
+    /// Edited as text. `before` and `after` are the object without what the cluster owns, `path` its path on the API
+    /// server; `file` keeps the text until there is a plan.
+    Edit { object: ObjectRef, path: String, before: Arc<Value>, after: Arc<Value>, file: PathBuf },
 }

@@ -33,6 +33,8 @@ pub enum Msg {
     LogEnd { request: RequestId, pod: String, container: String, reason: Option<String> },
     /// Answer to [`Effect::Why`](crate::effect::Effect::Why).
     Why { request: RequestId, answer: WhyAnswer },
+    /// Answer to [`Effect::Edit`](crate::effect::Effect::Edit): something was changed in the editor, plan it.
+    Edited { cluster: ClusterId, intent: Intent },
     /// Answer to [`Effect::Plan`](crate::effect::Effect::Plan): what would be done, or why it cannot be.
     Planned { request: RequestId, answer: Result<Box<OperationView>, String> },
     /// Instead of a plan: the configuration names no repository for the cluster. `url` is what Argo CD reads, where known.

@@ -53,6 +53,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::LogLines { request, lines } => log_lines(state, request, lines),
         Msg::LogEnd { request, pod, container, reason } => log_end(state, request, &pod, &container, reason),
         Msg::Why { request, answer } => why(state, request, answer),
+        Msg::Edited { cluster, intent } => {
+            state.touch();
+            actions::plan_edit(state, cluster, intent)
+        }
         Msg::Planned { request, answer } => planned(state, request, answer),
         Msg::AskRepository { request, cluster, intent, url } => ask_repository(state, request, cluster, intent, url),
         Msg::Operation(view) => operation(state, *view),

@@ -10,6 +10,7 @@
 
 pub mod cordon;
 pub mod drain;
+pub mod edit;
 mod evict;
 pub mod field;
 mod git;
@@ -39,7 +40,7 @@ pub mod annotation {
 pub struct Plan {
     /// Op-Id, a ULID.
     pub id: String,
-    /// `cordon`, `uncordon`, `drain`, `scale`, `resources`.
+    /// `cordon`, `uncordon`, `drain`, `scale`, `resources`, `edit`.
     pub kind: String,
     /// `cordon n4 on prod-eu`.
     pub title: String,

@@ -9,7 +9,7 @@ use crate::state::operation::OperationScreen;
 use crate::state::picked::Picked;
 use crate::state::prompt::{Asks, Prompt, ResourcesChange};
 use crate::world::fleet::ClusterId;
-use crate::world::object::ObjectRef;
+use crate::world::object::{ObjectRef, ResourceId};
 
 /// Asks. An answer that came with the command (`:cordon disk errors`) is taken at once.
 fn ask(state: &mut State, asks: Asks, answer: &str) -> Vec<Effect> {
@@ -55,6 +55,25 @@ fn workload(state: &State) -> Option<(ClusterId, ObjectRef)> {
 pub fn scale(state: &mut State, replicas: &str) -> Vec<Effect> {
     let Some((cluster, object)) = workload(state) else { return vec![] };
     ask(state, Asks::Replicas { cluster, object }, replicas)
+}
+
+/// An editor on the object under the cursor; what was changed in it becomes a plan.
+pub fn edit(state: &mut State, _: &str) -> Vec<Effect> {
+    let Some(Picked { cluster, resource, object }) = state.picked() else { return vec![] };
+    if resource == ResourceId::core("secrets") {
+        state.warn("Secrets are not edited here: their values would stand in the record of the operation".into());
+        return vec![];
+    }
+    vec![Effect::Edit { cluster, resource, namespace: object.namespace, name: object.name }]
+}
+
+/// Something was changed in the editor.
+pub fn plan_edit(state: &mut State, cluster: ClusterId, intent: Intent) -> Vec<Effect> {
+    let title = match &intent {
+        Intent::Edit { object, .. } => format!("edit {}", object.name),
+        _ => "edit".into(),
+    };
+    plan(state, cluster, title, intent)
 }
 
 pub fn limits(state: &mut State, change: &str) -> Vec<Effect> {

@@ -25,6 +25,8 @@ pub const HISTORY: &str = "history";
 pub enum ForTerminal {
     /// A shell in a container.
     Shell { cluster: ClusterId, namespace: String, pod: String, container: String },
+    /// An object in the editor.
+    Edit { cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
     /// Text for the clipboard.
     Copy(String),
     /// Stop the process until it is continued.
@@ -70,6 +72,9 @@ impl Runner {
             Effect::SaveHistory(lines) => self.save_history(lines),
             Effect::Shell { cluster, namespace, pod, container } => {
                 return Some(ForTerminal::Shell { cluster, namespace, pod, container });
+            }
+            Effect::Edit { cluster, resource, namespace, name } => {
+                return Some(ForTerminal::Edit { cluster, resource, namespace, name });
             }
             Effect::Copy(text) => return Some(ForTerminal::Copy(text)),
             Effect::Suspend => return Some(ForTerminal::Suspend),
@@ -185,7 +190,7 @@ impl Runner {
     }
 }
 
-async fn reach(session: &Session, cluster: ClusterId, id: &ResourceId) -> Result<(Api, Resource), ApiError> {
+pub(super) async fn reach(session: &Session, cluster: ClusterId, id: &ResourceId) -> Result<(Api, Resource), ApiError> {
     let api = session.hub.api(cluster).await?;
     let catalog = session.hub.catalog(cluster).await?;
     let kind = catalog.iter().find(|kind| kind.id == *id).cloned();

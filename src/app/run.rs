@@ -1,5 +1,6 @@
 //! The event loop: one thread owns the state, hears keys and messages, updates, and draws when something changed.
 
+use super::edit::{self, Edited};
 use super::effects::{ForTerminal, HISTORY, Runner};
 use super::inbox::{self, Inbox, Sender};
 use super::session::Session;
@@ -227,6 +228,18 @@ impl Loop {
             ForTerminal::Repaint => self.screen.repaint(),
             ForTerminal::Copy(text) => self.screen.copy(&text),
             ForTerminal::Suspend => self.suspend(),
+            ForTerminal::Edit { cluster, resource, namespace, name } => {
+                let (session, runtime) = (&self.session, &self.runtime);
+                let ended = self.screen.lend(|| edit::run(session, runtime, cluster, &resource, &namespace, &name));
+                ended.map(|end| {
+                    self.hear(Msg::Resumed);
+                    self.hear(match end {
+                        Ok(Edited::Changed(intent)) => Msg::Edited { cluster, intent },
+                        Ok(Edited::Unchanged) => Msg::Notice(Level::Info, format!("{name} was not changed")),
+                        Err(e) => Msg::Notice(Level::Error, format!("edit of {name}: {e}")),
+                    });
+                })
+            }
             ForTerminal::Shell { cluster, namespace, pod, container } => {
                 let (session, runtime) = (&self.session, &self.runtime);
                 let place = format!("{namespace}/{pod}");

@@ -249,6 +249,7 @@ const HINTS: &[&str] = &[
     "drain",
     "scale",
     "limits",
+    "edit",
     "follow",
     "previous",
     "next-container",

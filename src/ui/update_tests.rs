@@ -293,6 +293,37 @@ fn scale_and_limits_ask_step_by_step() {
 }
 
 #[test]
+fn an_edit_lends_the_terminal_and_what_changed_is_planned() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":deploy @prod-eu\n");
+    stage.rows(EU, "deployments", vec![deployment("web", "shop")]);
+    stage.press("e");
+    let resource = ResourceId::new("apps", "deployments");
+    let edit = Effect::Edit { cluster: EU, resource, namespace: "shop".into(), name: "web".into() };
+    assert_eq!(stage.effects().last(), Some(&edit));
+    let intent = Intent::Edit {
+        object: ObjectRef::new("apps", "Deployment", "shop", "web"),
+        path: "/x".into(),
+        before: Arc::new(json!({"spec": {"replicas": 1}})),
+        after: Arc::new(json!({"spec": {"replicas": 2}})),
+        file: "/tmp/x.yaml".into(),
+    };
+    stage.tell(Msg::Edited { cluster: EU, intent: intent.clone() });
+    assert!(matches!(stage.effects().last(), Some(Effect::Plan { intent: planned, .. }) if *planned == intent));
+    assert!(stage.screen().contains("edit web"), "{}", stage.screen());
+}
+
+#[test]
+fn secrets_are_not_edited() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":secrets @prod-eu\n");
+    stage.rows(EU, "secrets", vec![deployment("token", "shop")]);
+    stage.press("e");
+    assert!(!stage.effects().iter().any(|effect| matches!(effect, Effect::Edit { .. })));
+    assert!(stage.screen().contains("Secrets are not edited"), "{}", stage.screen());
+}
+
+#[test]
 fn commands_have_a_history() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":pods shop\n");

@@ -12,7 +12,7 @@ use crate::world::text::clean;
 use serde_json::{Value, json};
 
 /// What is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Want {
     /// `spec.replicas`
     Replicas(u32),
@@ -25,6 +25,8 @@ pub enum Want {
         /// What it may use.
         limits: Amounts,
     },
+    /// Fields as edited by hand ([`super::edit::git_fields`]).
+    Fields(Vec<FieldChange>),
 }
 
 /// What is known of the object and its place in git.
@@ -50,17 +52,24 @@ pub struct FieldFacts {
     pub ahead: Option<String>,
 }
 
+/// A field and its new value; `None` takes it away.
+pub type Wanted = (FieldPath, Option<Value>);
+
 /// The fields to change and their new values.
 ///
 /// # Errors
 /// No such container, not a quantity, a request that would be above the limit, a kind without such fields.
-pub fn fields(object: &Value, want: &Want) -> Result<Vec<(FieldPath, Value)>, Refusal> {
+pub fn fields(object: &Value, want: &Want) -> Result<Vec<Wanted>, Refusal> {
     let me = ObjectRef::of(object);
     let known =
         me.group == "apps" && ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"].contains(&me.kind.as_str());
     match want {
+        Want::Fields(fields) => {
+            super::edit::unchanged(object, fields)?;
+            Ok(fields.iter().map(|f| (f.path.clone(), f.after.clone())).collect())
+        }
         Want::Replicas(n) if known && me.kind != "DaemonSet" => {
-            Ok(vec![(FieldPath::keys(["spec", "replicas"]), json!(n))])
+            Ok(vec![(FieldPath::keys(["spec", "replicas"]), Some(json!(n)))])
         }
         Want::Replicas(_) => Err(Refusal(format!("{me} has no replicas to scale"))),
         Want::Resources { .. } if !known => {
@@ -72,11 +81,7 @@ pub fn fields(object: &Value, want: &Want) -> Result<Vec<(FieldPath, Value)>, Re
     }
 }
 
-fn resources(
-    object: &Value,
-    container: &str,
-    wanted: [(&str, &Amounts); 2],
-) -> Result<Vec<(FieldPath, Value)>, Refusal> {
+fn resources(object: &Value, container: &str, wanted: [(&str, &Amounts); 2]) -> Result<Vec<Wanted>, Refusal> {
     let me = ObjectRef::of(object);
     let containers = list_at(object, "/spec/template/spec/containers");
     let names = || containers.iter().map(|c| str_at(c, "/name")).collect::<Vec<_>>().join(", ");
@@ -96,7 +101,7 @@ fn resources(
                 Refusal(format!("{text:?} is not an amount of {resource}: write something like 500m or 512Mi"))
             })?;
             FieldPath::keys(["resources", kind, resource]).set(&mut found, json!(text));
-            fields.push((base.clone().key("resources").key(kind).key(resource), json!(text)));
+            fields.push((base.clone().key("resources").key(kind).key(resource), Some(json!(text))));
         }
     }
     if fields.is_empty() {
@@ -127,10 +132,10 @@ fn within_limits(container: &Value) -> Result<(), Refusal> {
 }
 
 /// A strategic merge patch with the same fields, for the server's dry run.
-pub fn dry_run_patch(fields: &[(FieldPath, Value)]) -> Value {
+pub fn dry_run_patch(fields: &[Wanted]) -> Value {
     let mut patch = json!({});
     for (path, value) in fields {
-        let part = path.0.iter().rev().fold(value.clone(), |inner, segment| match segment {
+        let part = path.0.iter().rev().fold(value.clone().unwrap_or(Value::Null), |inner, segment| match segment {
             Segment::Key(key) => json!({ key.as_str(): inner }),
             Segment::Item { name } => {
                 let mut item = json!({ "name": name });
@@ -163,7 +168,7 @@ fn json_merge(into: &mut Value, from: Value) {
 pub fn plan(on: &Occasion<'_>, target: &Target, facts: &FieldFacts, want: &Want) -> Result<Plan, Refusal> {
     let me = ObjectRef::of(&facts.object);
     let wanted = fields(&facts.object, want)?;
-    if matches!(want, Want::Replicas(_)) {
+    if wanted.iter().any(|(path, _)| *path == FieldPath::keys(["spec", "replicas"])) {
         autoscaled(&me, &facts.autoscalers)?;
     }
     let (mut changes, mut checks, mut warnings) = (vec![], vec![], vec![]);
@@ -189,7 +194,18 @@ pub fn plan(on: &Occasion<'_>, target: &Target, facts: &FieldFacts, want: &Want)
             fields: vec![FieldChange::new(path.clone(), live.clone(), after)],
         };
         let drifted = in_git.is_some() && live::differs(&facts.object, &patch(in_git.clone())).is_some();
-        if in_git.as_ref() == Some(value) && !drifted {
+        if in_git.is_none() && value.is_none() {
+            return Err(Refusal(format!("{} does not set {path}, so it cannot be taken away there", facts.file)));
+        }
+        if path.0.iter().any(|s| matches!(s, Segment::Index(_))) && in_git != live {
+            return Err(Refusal(format!(
+                "{path} is {} in {} and {} live: which item is meant is not known, change the file by hand",
+                show(&in_git),
+                facts.file,
+                show(&live)
+            )));
+        }
+        if in_git == *value && !drifted {
             continue;
         }
         if in_git.is_none() {
@@ -199,15 +215,19 @@ pub fn plan(on: &Occasion<'_>, target: &Target, facts: &FieldFacts, want: &Want)
             let who = live::writer(&facts.object, path).map_or(String::new(), |who| format!(" (by {who})"));
             warnings.push(format!("live it is {}{who}, git says {}", show(&live), show(&in_git)));
         }
-        changes.push(FieldChange::new(path.clone(), in_git, Some(value.clone())));
-        checks.push(FieldChange::new(path.clone(), live, Some(value.clone())));
+        changes.push(FieldChange::new(path.clone(), in_git, value.clone()));
+        checks.push(FieldChange::new(path.clone(), live, value.clone()));
     }
     let automated = facts.sync.automated;
     if !automated {
         let app = &facts.sync.application.name;
         warnings.push(format!("{app} does not sync by itself: after the commit, sync it (argocd app sync {app})"));
     }
-    let kind = if matches!(want, Want::Replicas(_)) { "scale" } else { "resources" };
+    let kind = match want {
+        Want::Replicas(_) => "scale",
+        Want::Resources { .. } => "resources",
+        Want::Fields(_) => "edit",
+    };
     let title = format!("{kind} {}/{}", me.kind.to_lowercase(), qualified(&facts.object));
     let mut draft = Plan {
         id: on.id.clone(),
@@ -224,7 +244,7 @@ pub fn plan(on: &Occasion<'_>, target: &Target, facts: &FieldFacts, want: &Want)
     let change = Change { file: facts.file.clone(), object: me.clone(), baseline: None, fields: changes };
     for (path, value) in &wanted {
         let live = path.get(&facts.object).filter(|v| !v.is_null()).cloned();
-        let arrow = format!("{}  {path}: {} → {}", qualified(&facts.object), show(&live), show(&Some(value.clone())));
+        let arrow = format!("{}  {path}: {} → {}", qualified(&facts.object), show(&live), show(value));
         draft.lines.push(Line::new("live", arrow));
     }
     if change.fields.is_empty() {
@@ -273,8 +293,8 @@ fn qualified(object: &Value) -> String {
 }
 
 /// `replicas 5`, `requests.memory 512Mi, limits.memory 1Gi`
-fn summary(wanted: &[(FieldPath, Value)]) -> String {
-    let one = |(path, value): &(FieldPath, Value)| {
+fn summary(wanted: &[Wanted]) -> String {
+    let one = |(path, value): &Wanted| {
         let name = match &path.0[..] {
             [.., Segment::Key(kind), Segment::Key(resource)] if ["requests", "limits"].contains(&kind.as_str()) => {
                 format!("{kind}.{resource}")
@@ -282,9 +302,16 @@ fn summary(wanted: &[(FieldPath, Value)]) -> String {
             [.., Segment::Key(key)] => key.clone(),
             _ => path.to_string(),
         };
-        format!("{name} {}", value.as_str().map_or_else(|| value.to_string(), String::from))
+        let value = match value {
+            Some(Value::String(text)) => text.lines().next().unwrap_or_default().to_string(),
+            other => show(other),
+        };
+        format!("{name} {value}")
     };
-    wanted.iter().map(one).collect::<Vec<_>>().join(", ")
+    match wanted {
+        [first, _, _, rest @ ..] if !rest.is_empty() => format!("{} and {} more", one(first), wanted.len() - 1),
+        few => few.iter().map(one).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// Refuses where a HorizontalPodAutoscaler (KEDA makes one too) sets the replicas.

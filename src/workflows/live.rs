@@ -23,18 +23,14 @@ pub enum Decision {
 /// Compares a live object with the patch.
 pub fn decide(live: &Value, patch: &Patch) -> Decision {
     let found = |path: &FieldPath| path.get(live).filter(|v| !v.is_null()).cloned();
-    let same = |found: &Option<Value>, wanted: &Option<Value>| {
-        // `unschedulable: false` is what an absent field means.
-        found == wanted || (off(found) && off(wanted))
-    };
     let mut body = json!({});
     let mut nothing = true;
     for field in &patch.fields {
         let now = found(&field.path);
-        if same(&now, &field.after) {
+        if same(&field.path, &now, &field.after) {
             continue;
         }
-        if !same(&now, &field.before) {
+        if !same(&field.path, &now, &field.before) {
             let who = writer(live, &field.path).map_or(String::new(), |who| format!(" (by {who})"));
             return Decision::Changed(
                 clean(&format!(
@@ -64,15 +60,17 @@ pub fn decide(live: &Value, patch: &Patch) -> Decision {
 pub fn differs(live: &Value, patch: &Patch) -> Option<String> {
     let different = patch.fields.iter().find_map(|field| {
         let now = field.path.get(live).filter(|v| !v.is_null()).cloned();
-        let same = now == field.after || (off(&now) && off(&field.after)) || equal_quantities(&now, &field.after);
+        let same = same(&field.path, &now, &field.after) || equal_quantities(&now, &field.after);
         (!same).then(|| format!("{} is {}, not {}", field.path, show(&now), show(&field.after)))
     });
     different.map(|text| clean(&format!("{}: {text}", patch.object)).into_owned())
 }
 
-/// Absent, null and `false` are the same to `spec.unschedulable`.
-fn off(value: &Option<Value>) -> bool {
-    matches!(value, None | Some(Value::Null | Value::Bool(false)))
+/// Whether two values mean the same. Absent, null and `false` do to `spec.unschedulable` of a node; elsewhere an absent
+/// field may well mean `true` (`automountServiceAccountToken`).
+fn same(path: &FieldPath, a: &Option<Value>, b: &Option<Value>) -> bool {
+    let off = |value: &Option<Value>| matches!(value, None | Some(Value::Null | Value::Bool(false)));
+    a == b || (*path == FieldPath::keys(["spec", "unschedulable"]) && off(a) && off(b))
 }
 
 /// The API server writes quantities in its own way: `1000m` becomes `1`.
@@ -107,7 +105,7 @@ pub fn writer(live: &Value, path: &FieldPath) -> Option<String> {
 }
 
 /// Deep merge of objects; others are replaced.
-fn merge(into: &mut Value, from: Value) {
+pub(super) fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (key, value) in from {
@@ -220,6 +218,16 @@ mod tests {
         let live = node(json!({"unschedulable": true}), json!({"kokpit.dev/op": "01"}));
         assert_eq!(decide(&live, &patch()), Decision::Already);
         assert_eq!(decide(&node(json!({"unschedulable": false}), json!({})), &patch().reversed()), Decision::Already);
+    }
+
+    #[test]
+    fn an_absent_field_is_false_on_nodes_only() {
+        let path = FieldPath::keys(["automountServiceAccountToken"]);
+        let patch = Patch { fields: vec![FieldChange::new(path, None, Some(json!(false)))], ..patch() };
+        let live = json!({"metadata": {"resourceVersion": "7"}});
+        let body = json!({"automountServiceAccountToken": false, "metadata": {"resourceVersion": "7"}});
+        assert_eq!(decide(&live, &patch), Decision::Send(body));
+        assert!(differs(&live, &patch).is_some());
     }
 
     #[test]

@@ -1,9 +1,16 @@
 //! The demo: its incidents show, a commit cures each, nodes can be emptied, live edits are healed.
 
+use kokpit::app::operate::{self, Options, Site};
+use kokpit::cluster::api::Api;
+use kokpit::config::{self, Paths};
+use kokpit::effect::Intent;
+use kokpit::msg::OperationStatus;
 use kokpit::sim::argo;
 use kokpit::sim::demo::{self, Demo, fleet};
 use kokpit::sim::store::Store;
-use kokpit::world::object::{ResourceId, bool_at, int_at, list_at, name, str_at};
+use kokpit::workflows::edit;
+use kokpit::world::object::{ObjectRef, ResourceId, bool_at, int_at, list_at, name, str_at};
+use kokpit::world::quantity::Amounts;
 use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::Arc;
@@ -263,6 +270,97 @@ async fn nodes_are_emptied_as_budgets_allow_and_pods_come_back() {
     w.cordon(us, &node, false);
     wait("the taint goes", || !taint().contains("unschedulable"), taint).await;
     assert!(w.done("And take it back"));
+}
+
+/// An operation of kokpit itself against one of the demo's clusters, confirmed at once.
+async fn operate(w: &World, cluster: &str, intent: Intent) {
+    let server = w.demo.clusters.iter().find(|c| c.name == cluster).unwrap();
+    let client = kube::Client::try_from(kube::Config::new(server.server.url.parse().unwrap())).unwrap();
+    let paths = Paths::below(w.dir.path());
+    let file = paths.config_file();
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let url = &w.demo.repo_url;
+    let text = format!(
+        "[[repository]]\nname = \"fleet\"\nurl = \"{url}\"\nbranch = \"main\"\nauthor = \"T <t@example.com>\"\n\n[[cluster]]\ncontext = \"*\"\nrepository = \"fleet\"\n"
+    );
+    std::fs::write(file, text).unwrap();
+    let loaded = config::load(&paths.config_file());
+    assert_eq!(loaded.problems, vec![]);
+    let clock = kokpit::app::clock;
+    let api = Api::new(client, Duration::from_secs(10));
+    let site = Site { api, cluster: cluster.into(), config: loaded.config, paths, clock };
+    let plan = operate::plan(&site, &intent, &Options::default()).await.unwrap();
+    let done = operate::run(&site, &plan, |_| {}).await.unwrap();
+    assert_eq!(done.status, OperationStatus::Done, "{:?}", done.steps);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_operation_on_request_and_limit_makes_pending_pods_run() {
+    let w = World::start().await;
+    for (cluster, ns, name, amount) in
+        [("prod-us", "ml", "recommender", "2Gi"), ("prod-eu", "analytics", "reports", "1Gi")]
+    {
+        let pending = || w.verdicts(cluster, ns, name).len() == 2;
+        wait(&format!("{name} waits"), pending, || format!("{:?}", w.verdicts(cluster, ns, name))).await;
+        let memory = Amounts { cpu: None, memory: Some(amount.into()) };
+        let object = ObjectRef::new("apps", "Deployment", ns, name);
+        let reason = "as before the model grew".to_string();
+        let container = String::new();
+        operate(&w, cluster, Intent::Resources { object, container, requests: memory.clone(), limits: memory, reason })
+            .await;
+        wait(
+            &format!("{name} runs"),
+            || ready(&w.deployment(cluster, ns, name)) && w.state(cluster, name) == "Synced/Healthy",
+            || format!("{}\n{:?}", w.deployment(cluster, ns, name), w.pods(cluster, ns, name)),
+        )
+        .await;
+        let resources =
+            w.deployment(cluster, ns, name)["spec"]["template"]["spec"]["containers"][0]["resources"].take();
+        assert_eq!(
+            (&resources["requests"]["memory"], &resources["limits"]["memory"]),
+            (&json!(amount), &json!(amount))
+        );
+    }
+}
+
+/// What an edit in the editor comes to: `change` on the live object as it is offered.
+async fn edited(w: &World, cluster: &str, path: String, live: Value, change: impl Fn(&mut Value)) {
+    let before = edit::editable(&live);
+    let mut after = before.clone();
+    change(&mut after);
+    let file = w.dir.path().join("edited.yaml");
+    std::fs::write(&file, "the text").unwrap();
+    let object = ObjectRef::of(&before);
+    let (before, after) = (Arc::new(before), Arc::new(after));
+    operate(w, cluster, Intent::Edit { object, path, before, after, file: file.clone() }).await;
+    assert!(!file.exists(), "the plan has everything");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_is_committed_where_argo_tracks_and_live_where_nothing_does() {
+    let w = World::start().await;
+    let us = "prod-us";
+    let checkout = || w.deployment(us, "shop", "checkout");
+    wait("checkout runs", || ready(&checkout()), || checkout().to_string()).await;
+    let path = "/apis/apps/v1/namespaces/shop/deployments/checkout".to_string();
+    edited(&w, us, path, checkout(), |d| d["spec"]["replicas"] = json!(3)).await;
+    assert_eq!(int_at(&checkout(), "/spec/replicas"), Some(3));
+    let log = Command::new("git")
+        .args(["-C", w.demo.repo_url.trim_start_matches("file://"), "log", "-1", "--format=%s", "main"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&log.stdout).trim().to_string();
+    assert_eq!(said, "ops(edit): deployment/shop/checkout replicas 3");
+
+    // A ConfigMap of nobody: live, with a journaled operation.
+    let id = ResourceId::core("configmaps");
+    let own = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own", "namespace": "shop"},
+        "data": {"mode": "slow", "old": "x"}});
+    w.store(us).create(&id, own).unwrap();
+    let live = || w.store(us).get(&id, "shop", "own").map(|c| (*c).clone()).unwrap();
+    edited(&w, us, "/api/v1/namespaces/shop/configmaps/own".into(), live(), |c| c["data"] = json!({"mode": "fast"}))
+        .await;
+    assert_eq!(live()["data"], json!({"mode": "fast"}));
 }
 
 fn budget(w: &World, cluster: &str, wanted: &str) -> Option<i64> {

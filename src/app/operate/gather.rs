@@ -1,13 +1,15 @@
 //! Reading everything that a plan is made from. Nothing here writes, except into the cache.
 
 use super::{Options, Site};
-use crate::cluster::api::{ApiError, FIELD_MANAGER, STRATEGIC_PATCH, encode};
+use crate::cluster::api::{ApiError, FIELD_MANAGER, MERGE_PATCH, STRATEGIC_PATCH, encode};
 use crate::config::Repository;
 use crate::effect::Intent;
 use crate::gitops::Refusal;
 use crate::gitops::locate::{self, Candidate, Source};
 use crate::gitops::mirror::{GitError, Mirror, Remote};
+use crate::kinds;
 use crate::workflows::cordon::{self, NodeFacts};
+use crate::workflows::edit::{self, EditFacts};
 use crate::workflows::field::{self, FieldFacts, Want};
 use crate::workflows::{Line, Occasion, Plan, SyncPlan, Target, drain};
 use crate::world::object::{ObjectRef, Resource, ResourceId, controller, name, namespace, str_at};
@@ -53,6 +55,7 @@ pub(super) async fn plan(site: &Site, intent: &Intent, options: &Options) -> Res
         | Intent::Drain { reason, .. }
         | Intent::Scale { reason, .. }
         | Intent::Resources { reason, .. } => reason,
+        Intent::Edit { .. } => "",
     };
     let identity = identity(site).await?;
     let on = Occasion {
@@ -78,6 +81,17 @@ pub(super) async fn plan(site: &Site, intent: &Intent, options: &Options) -> Res
             let (container, requests, limits) = (container.clone(), requests.clone(), limits.clone());
             let want = Want::Resources { container, requests, limits };
             change(site, &on, object, &want).await?
+        }
+        Intent::Edit { object, path, before, after, file } => {
+            let planned = edit(site, &on, object, path, (before, after)).await.map_err(|e| match e {
+                PlanError::Refused(why) => {
+                    PlanError::Refused(format!("{why}; the edited text is in {}", file.display()))
+                }
+                asked => asked,
+            })?;
+            // The plan holds everything from here on; a text that stays behind does no harm.
+            let _ = std::fs::remove_file(file);
+            planned
         }
     };
     if on.identity.is_none() {
@@ -252,6 +266,64 @@ async fn drain(site: &Site, on: &Occasion<'_>, node: &str, options: &Options) ->
 
 async fn change(site: &Site, on: &Occasion<'_>, object: &ObjectRef, want: &Want) -> Result<Plan, PlanError> {
     let (object, path) = tracked(site, object).await?;
+    let rejected = dry_run(site, &path, &object, want).await?;
+    commit(site, on, (object, path), want, rejected).await
+}
+
+/// An object edited as text: in git where Argo CD tracks it, else live.
+async fn edit(
+    site: &Site,
+    on: &Occasion<'_>,
+    object: &ObjectRef,
+    path: &str,
+    (before, after): (&Value, &Value),
+) -> Result<Plan, PlanError> {
+    if object.group.is_empty() && object.kind == "Secret" {
+        return Err(Refusal::new(
+            "Secrets are not edited here: their values would stand in the record of the operation",
+        )
+        .into());
+    }
+    let live = get(site, path, object).await?;
+    let fields = edit::live_fields(before, after);
+    edit::unchanged(&live, &fields)?;
+    let (stored, untried) = match try_out(site, path, MERGE_PATCH, &edit::merge_patch(&fields)).await? {
+        Ok(stored) => (Some(stored), None),
+        Err(untried) => (None, Some(untried)),
+    };
+    let mut plan = match locate::tracking(&live) {
+        Ok(_) => {
+            let want = Want::Fields(edit::git_fields(before, after)?);
+            return commit(site, on, (live, path.into()), &want, untried).await;
+        }
+        Err(untracked) => {
+            let text = |object: &Value| kinds::yaml::lines(object, kinds::yaml::Options::default()).join("\n") + "\n";
+            let facts = EditFacts {
+                path: path.into(),
+                fields: match stored {
+                    Some(stored) => edit::as_stored(fields, &stored),
+                    None => fields,
+                },
+                untracked: untracked.0,
+                before: text(before),
+                after: text(after),
+                object: live,
+            };
+            edit::plan(on, &facts)?
+        }
+    };
+    plan.lines.extend(untried);
+    Ok(plan)
+}
+
+/// A change of an object that an Application tracks, as a commit.
+async fn commit(
+    site: &Site,
+    on: &Occasion<'_>,
+    (object, path): (Value, String),
+    want: &Want,
+    rejected: Option<Line>,
+) -> Result<Plan, PlanError> {
     let me = ObjectRef::of(&object);
     let (application, source) = application_of(site, &object).await?;
     let repositories = &site.config.repositories;
@@ -282,7 +354,6 @@ async fn change(site: &Site, on: &Occasion<'_>, object: &ObjectRef, want: &Want)
         autoscalers.as_ref().err().filter(|e| e.code() != 404).map(|e| {
             Line::warning(format!("HorizontalPodAutoscalers cannot be read, so one may own the replicas: {e}"))
         });
-    let rejected = dry_run(site, &path, &object, want).await?;
     let sync = sync_plan(&application, &source);
     let autoscalers = autoscalers.unwrap_or_default();
     let facts = FieldFacts { object, path, application, sync, autoscalers, file, text, deployed, ahead };
@@ -312,10 +383,15 @@ async fn tracked(site: &Site, object: &ObjectRef) -> Result<(Value, String), Pla
 /// Asks the server whether it would take the change; its refusal is final, a warning where we may not ask.
 async fn dry_run(site: &Site, path: &str, object: &Value, want: &Want) -> Result<Option<Line>, PlanError> {
     let patch = field::dry_run_patch(&field::fields(object, want)?);
+    Ok(try_out(site, path, STRATEGIC_PATCH, &patch).await?.err())
+}
+
+/// The object as the server would store it; a warning where we may not ask.
+async fn try_out(site: &Site, path: &str, how: &str, patch: &Value) -> Result<Result<Value, Line>, PlanError> {
     let path = format!("{path}?dryRun=All&fieldManager={FIELD_MANAGER}");
-    match site.api.patch(&path, STRATEGIC_PATCH, &patch).await {
-        Ok(_) => Ok(None),
-        Err(e) if e.code() == 403 => Ok(Some(Line::warning(format!("the server did not try it out for us: {e}")))),
+    match site.api.patch(&path, how, patch).await {
+        Ok(stored) => Ok(Ok(stored)),
+        Err(e) if e.code() == 403 => Ok(Err(Line::warning(format!("the server did not try it out for us: {e}")))),
         Err(e) => Err(PlanError::Refused(format!("{} refuses the change: {e}", site.cluster))),
     }
 }

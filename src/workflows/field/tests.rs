@@ -161,3 +161,27 @@ fn drift_is_shown() {
         plan.lines
     );
 }
+
+#[test]
+fn an_edited_text_goes_the_same_way() {
+    let template = ["spec", "template", "spec", "containers"];
+    let path = FieldPath::keys(template).item("app").key("resources").key("requests").key("memory");
+    let change = FieldChange::new(path, Some(json!("256Mi")), Some(json!("300Mi")));
+    let replicas = FieldChange::new(FieldPath::keys(["spec", "replicas"]), Some(json!(2)), Some(json!(3)));
+    let plan = planned(&facts(), &Want::Fields(vec![change.clone(), replicas.clone()])).unwrap();
+    let Part::Git(git) = &plan.parts[0] else { panic!("{:?}", plan.parts) };
+    let Applied::Texts(texts) = git.commits[0].change.apply(Some(TEXT)).unwrap() else { panic!("a change") };
+    assert!(texts[0].contains("replicas: 3\n") && texts[0].contains("memory: 300Mi\n"), "{}", texts[0]);
+    assert!(git.commits[0].message.starts_with("ops(edit): deployment/shop/web requests.memory 300Mi, replicas 3\n"));
+
+    let stale = FieldChange { before: Some(json!("200Mi")), ..change };
+    assert!(refused(&facts(), &Want::Fields(vec![stale])).contains("was changed while it was being edited"));
+    let mut defaulted = facts();
+    defaulted.object["spec"]["paused"] = json!(true);
+    let gone = FieldChange::new(FieldPath::keys(["spec", "paused"]), Some(json!(true)), None);
+    assert!(refused(&defaulted, &Want::Fields(vec![gone])).contains("apps/web.yaml does not set spec.paused"));
+    let hpa = json!({"metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}}});
+    let scaled = FieldFacts { autoscalers: vec![hpa], ..facts() };
+    assert!(refused(&scaled, &Want::Fields(vec![replicas])).contains("owns the replicas"));
+}
