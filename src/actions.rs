@@ -198,14 +198,9 @@ pub static TABLE: &[Action] = &[
     // Logs
     Action::read("follow", "follow", "Stay at the end of the log as lines come, or stop doing so.", reading::follow)
         .when(on_logs),
-    Action::read("timestamps", "timestamps", "Show when each line was written.", reading::timestamps).when(on_logs),
-    Action::read(
-        "previous",
-        "previous run",
-        "Switch between the run before and the current one.",
-        reading::previous_run,
-    )
-    .when(on_logs),
+    Action::read("timestamps", "time", "Show when each line was written.", reading::timestamps).when(on_logs),
+    Action::read("previous", "previous", "Switch between the run before and the current one.", reading::previous_run)
+        .when(on_logs),
     Action::read("next-container", "container", "Show the next container, then all of them.", reading::next_container)
         .when(on_logs),
     Action::read("all-containers", "all", "Show all containers.", reading::all_containers).when(on_logs),
