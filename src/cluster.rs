@@ -17,5 +17,6 @@ pub mod narrow;
 pub mod raw;
 pub mod split;
 mod watch;
+mod words;
 
 pub use hub::{Hub, HubOptions, Sink};

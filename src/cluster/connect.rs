@@ -13,6 +13,7 @@ use kube::client::Body;
 use kube::config::{
     AuthInfo, Cluster, Config, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext,
 };
+use secrecy::ExposeSecret;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,12 +31,18 @@ pub struct Connection {
     /// Sends requests, authenticated.
     pub client: kube::Client,
     credential: Credential,
+    proxy: Option<String>,
 }
 
 impl Connection {
     /// Whether the client certificate it was built with has to be replaced.
     pub fn is_over(&self) -> bool {
         self.credential.is_over()
+    }
+
+    /// The proxy it goes through, without its login.
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
     }
 }
 
@@ -57,65 +64,103 @@ pub async fn connect(
     let credential = credentials.get().await?;
     let (context, identity) = (context.clone(), credential.identity.clone());
     // Files, certificates and DNS settings are read while a client is built: off the async workers.
-    let inner = tokio::task::spawn_blocking(move || {
+    let (inner, proxy) = tokio::task::spawn_blocking(move || {
         let (cluster, mut user) = entries(&context)?;
+        let proxy = cluster.proxy_url.as_deref().map(without_login);
         if let Some(identity) = identity {
             let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
             user.client_certificate_data = Some(encode(&identity.certificate));
             user.client_key_data = Some(encode(&identity.key).into());
         }
-        build(&context, cluster, user, timeout)
+        Ok::<_, String>((build(&context, cluster, user, timeout)?, proxy))
     })
     .await
     .map_err(|_| "building the connection failed; the log has details".to_string())??;
     let client = authorized(inner, credentials.clone());
-    Ok(Connection { client, credential })
+    Ok(Connection { client, credential, proxy })
 }
 
 /// The cluster and the user, without what [`Credentials`] take care of; every file they name can be read.
 fn entries(context: &Context) -> Result<(Cluster, AuthInfo), String> {
     let Entries { cluster, user: (user, user_file) } = &*context.entries;
-    let at = |file: &Path| format!("kubeconfig {}", file.display());
     let Some((cluster, file)) = cluster else {
         return Err(format!(
-            "{}: context {} names the cluster \"{}\", which is not there; correct the context",
-            at(&context.file),
-            clean(&context.name),
+            "{} names the cluster \"{}\", which is not there; correct the context",
+            place(&context.file, context),
             clean(&context.cluster)
         ));
     };
     if cluster.server.as_deref().unwrap_or_default().is_empty() {
-        return Err(format!("{}: cluster \"{}\" has no `server`; add its URL", at(file), clean(&context.cluster)));
+        let name = clean(&context.cluster);
+        return Err(format!("{}: cluster \"{name}\" has no `server`; add its URL", place(file, context)));
     }
-    let name = clean(&context.cluster);
+    // An empty entry is none (client-go treats both alike).
+    let given = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+    let mut cluster = cluster.clone();
+    cluster.proxy_url = proxy(&cluster, &|name| std::env::var(name).ok());
+    cluster.certificate_authority_data = given(&cluster.certificate_authority_data);
+    cluster.certificate_authority = given(&cluster.certificate_authority);
     if cluster.certificate_authority_data.is_none() {
-        readable(file, "cluster", &name, "certificate-authority", cluster.certificate_authority.as_deref())?;
+        let at = format!("{}: certificate-authority of cluster \"{}\"", place(file, context), clean(&context.cluster));
+        readable(&at, cluster.certificate_authority.as_deref())?;
     }
-    let name = clean(&context.user);
-    if user.client_certificate_data.is_none() {
-        readable(user_file, "user", &name, "client-certificate", user.client_certificate.as_deref())?;
-    }
-    if user.client_key_data.is_none() {
-        readable(user_file, "user", &name, "client-key", user.client_key.as_deref())?;
-    }
-    let (token, token_file, exec, username, password) = (None, None, None, None, None);
-    let user = AuthInfo { token, token_file, exec, username, password, ..user.clone() };
-    Ok((Cluster { proxy_url: proxy(cluster, &|name| std::env::var(name).ok()), ..cluster.clone() }, user))
+    let user = AuthInfo {
+        token: None,
+        token_file: None,
+        exec: None,
+        username: None,
+        password: None,
+        client_certificate_data: given(&user.client_certificate_data),
+        client_certificate: given(&user.client_certificate),
+        client_key_data: user.client_key_data.clone().filter(|key| !key.expose_secret().is_empty()),
+        client_key: given(&user.client_key),
+        ..user.clone()
+    };
+    identity(&format!("{}: user \"{}\"", place(user_file, context), clean(&context.user)), &user)?;
+    Ok((cluster, user))
 }
 
-fn readable(file: &Path, entry: &str, name: &str, field: &str, path: Option<&str>) -> Result<(), String> {
+/// Where something stands: the file, and the context that leads there.
+fn place(file: &Path, context: &Context) -> String {
+    format!("kubeconfig {}, context {}", file.display(), clean(&context.name))
+}
+
+/// A client certificate has a key, and where they are files, both can be read.
+fn identity(at: &str, user: &AuthInfo) -> Result<(), String> {
+    let (data, file) = (user.client_certificate_data.is_some(), user.client_certificate.as_deref());
+    let (key_data, key_file) = (user.client_key_data.is_some(), user.client_key.as_deref());
+    if !data {
+        readable(&format!("{at}: client-certificate"), file)?;
+    }
+    if !key_data {
+        readable(&format!("{at}: client-key"), key_file)?;
+    }
+    match (data || file.is_some(), key_data || key_file.is_some()) {
+        (true, false) => Err(format!("{at} has a client-certificate without a client-key; add the key")),
+        (false, true) => Err(format!("{at} has a client-key without a client-certificate; add the certificate")),
+        _ => Ok(()),
+    }
+}
+
+fn readable(at: &str, path: Option<&str>) -> Result<(), String> {
     let Some(path) = path else { return Ok(()) };
     std::fs::File::open(path).map(drop).map_err(|e| {
-        format!(
-            "kubeconfig {}: {field} of {entry} \"{name}\" is {path}, which cannot be read ({e}); restore the file or correct the entry",
-            file.display()
-        )
+        format!("{at} is {}, which cannot be read ({e}); restore the file or correct the entry", clean(path))
     })
+}
+
+/// A URL without user and password.
+fn without_login(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default()),
+        None => url.rsplit('@').next().unwrap_or_default().into(),
+    }
 }
 
 fn build(context: &Context, cluster: Cluster, user: AuthInfo, timeout: Duration) -> Result<kube::Client, String> {
     let name = String::from("it");
     let proxy_url = cluster.proxy_url.clone();
+    let named = cluster.certificate_authority.is_some() || cluster.certificate_authority_data.is_some();
     let kubeconfig = Kubeconfig {
         clusters: vec![NamedCluster { name: name.clone(), cluster: Some(cluster), ..NamedCluster::default() }],
         auth_infos: vec![NamedAuthInfo { name: name.clone(), auth_info: Some(user), ..NamedAuthInfo::default() }],
@@ -133,19 +178,43 @@ fn build(context: &Context, cluster: Cluster, user: AuthInfo, timeout: Duration)
         ..Kubeconfig::default()
     };
     let wrong = |what: &dyn std::fmt::Display| {
-        format!("kubeconfig {}, context {}: {}", context.file.display(), clean(&context.name), clean(&what.to_string()))
+        let text = what.to_string();
+        // Errors about a URL quote it.
+        let login = proxy_url.as_deref().and_then(|url| url.rsplit_once('@')?.0.split("://").last());
+        let text = login.map(|login| text.replace(&format!("{login}@"), "")).unwrap_or(text);
+        format!("{}: {}", place(&context.file, context), clean(&text))
     };
     let options = KubeConfigOptions::default();
     // An `async fn` that never waits.
     let loading = Config::from_custom_kubeconfig(kubeconfig, &options).now_or_never();
     let mut config = loading.unwrap_or(Err(kube::config::KubeconfigError::FindPath)).map_err(|e| wrong(&e))?;
     config.proxy_url = match &proxy_url {
-        Some(url) => Some(url.parse().map_err(|e| wrong(&format!("proxy-url {url} is not a URL ({e})")))?),
+        Some(url) => {
+            Some(url.parse().map_err(|e| wrong(&format!("proxy-url {} is not a URL ({e})", without_login(url))))?)
+        }
         None => None,
     };
+    match &config.root_cert {
+        Some(roots) if roots.is_empty() && named => {
+            return Err(wrong(&"there is no certificate in certificate-authority; correct the cluster"));
+        }
+        // The system's certificates are looked at only where they count: a machine may have none.
+        None if config.accept_invalid_certs || config.cluster_url.scheme_str() == Some("http") => {
+            config.root_cert = Some(vec![]);
+        }
+        _ => {}
+    }
     config.connect_timeout = Some(timeout);
     config.default_retry = false;
-    kube::Client::try_from(config).map_err(|e| wrong(&super::api::chain(&e)))
+    kube::Client::try_from(config).map_err(|e| match super::api::chain(&e) {
+        text if text.contains("invalid dns name") => {
+            wrong(&"`tls-server-name` is not a server name; correct the cluster")
+        }
+        text if text.contains("No CA certificates were loaded") => {
+            wrong(&"this machine trusts no authority; name the cluster's with `certificate-authority`")
+        }
+        text => wrong(&text),
+    })
 }
 
 /// Puts credentials around a client: a header on every request, and one try with fresh ones after 401.
@@ -229,6 +298,13 @@ fn in_network(ip: IpAddr, net: &str, bits: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logins_are_left_out() {
+        assert_eq!(without_login("http://mara:p@ss@proxy:3128"), "http://proxy:3128");
+        assert_eq!(without_login("socks5://proxy"), "socks5://proxy");
+        assert_eq!(without_login("mara@proxy"), "proxy");
+    }
 
     #[test]
     fn proxies_come_from_the_cluster_or_the_environment() {

@@ -46,6 +46,7 @@ pub struct Credential {
 
 /// The credentials of one context; lives as long as the program, over every reconnection.
 pub struct Credentials {
+    context: String,
     source: Source,
     cached: Mutex<Cached>,
 }
@@ -53,6 +54,8 @@ pub struct Credentials {
 enum Source {
     /// Nothing to send (or kube does it: client certificates, OIDC).
     Fixed(Credential),
+    /// What the kubeconfig says cannot be sent; the sentence says why.
+    Unusable(String),
     File(PathBuf),
     Plugin(Box<Plugin>),
 }
@@ -76,7 +79,16 @@ struct Plugin {
 impl Credentials {
     /// The credentials of a `users` entry. `cluster` is told to plugins that ask for it.
     pub fn new(context: &str, user: &AuthInfo, cluster: Option<&kube::config::Cluster>, timeout: Duration) -> Self {
-        Self { source: source(context, user, cluster, timeout), cached: Mutex::default() }
+        let source = source(context, user, cluster, timeout);
+        // Of a token and a token file the file counts as long as it can be read (client-go:
+        // `transport.NewBearerAuthWithRefreshRoundTripper`).
+        let inline = user.token.as_ref().filter(|_| matches!(source, Source::File(_)));
+        let credential = inline.and_then(|token| bearer(token.expose_secret()).ok()).map(Credential::of);
+        Self {
+            context: clean(context).into_owned(),
+            source,
+            cached: Mutex::new(Cached { credential, ..Cached::default() }),
+        }
     }
 
     /// The current credential; runs the plugin where there is none that lasts.
@@ -86,6 +98,7 @@ impl Credentials {
     pub async fn get(&self) -> Result<Credential, String> {
         match &self.source {
             Source::Fixed(credential) => Ok(credential.clone()),
+            Source::Unusable(why) => Err(why.clone()),
             Source::File(path) => self.read_file(path, false).await,
             Source::Plugin(plugin) => {
                 let mut cached = self.cached.lock().await;
@@ -103,7 +116,7 @@ impl Credentials {
     /// As [`Credentials::get`].
     pub async fn after_401(&self, refused: &Credential) -> Result<Option<Credential>, String> {
         let newer = match &self.source {
-            Source::Fixed(_) => return Ok(None),
+            Source::Fixed(_) | Source::Unusable(_) => return Ok(None),
             Source::File(path) => self.read_file(path, true).await?,
             Source::Plugin(plugin) => {
                 let mut cached = self.cached.lock().await;
@@ -126,14 +139,15 @@ impl Credentials {
         if let Some(credential) = cached.credential.as_ref().filter(|_| fresh) {
             return Ok(credential.clone());
         }
+        let place = format!("the token file {} of context {}", path.display(), self.context);
         match tokio::fs::read_to_string(path).await {
             Ok(token) => {
-                let credential = Credential { header: Some(bearer(&token)?), ..Credential::default() };
-                cached.credential = Some(credential.clone());
+                let header = bearer(&token).map_err(|why| format!("{place}: {why}"))?;
+                cached.credential = Some(Credential::of(header));
             }
             // Token files may be removed after the start to limit their exposure: the last one read stays in use.
             Err(e) if cached.credential.is_none() => {
-                return Err(format!("the token file {} cannot be read ({e}); renew the credentials", path.display()));
+                return Err(format!("{place} cannot be read ({e}); renew the credentials"));
             }
             Err(_) => {}
         }
@@ -143,6 +157,10 @@ impl Credentials {
 }
 
 impl Credential {
+    fn of(header: HeaderValue) -> Self {
+        Self { header: Some(header), ..Self::default() }
+    }
+
     fn same(&self, other: &Credential) -> bool {
         let key = |c: &Credential| c.identity.as_ref().map(|i| i.certificate.clone());
         self.header == other.header && key(self) == key(other)
@@ -155,8 +173,9 @@ impl Credential {
 }
 
 fn source(context: &str, user: &AuthInfo, cluster: Option<&kube::config::Cluster>, timeout: Duration) -> Source {
-    let fixed = |header: Result<HeaderValue, String>| {
-        Source::Fixed(Credential { header: header.ok(), ..Credential::default() })
+    let fixed = |header: Result<HeaderValue, String>| match header {
+        Ok(header) => Source::Fixed(Credential::of(header)),
+        Err(why) => Source::Unusable(format!("the user of context {}: {why}; correct it", clean(context))),
     };
     if user.auth_provider.is_some() {
         return Source::Fixed(Credential::default());
@@ -165,12 +184,11 @@ fn source(context: &str, user: &AuthInfo, cluster: Option<&kube::config::Cluster
         let pair = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{}", password.expose_secret()));
         return fixed(secret_header(&format!("Basic {pair}")));
     }
-    // An inline token has precedence over the token file (client-go: `AuthInfo.Token`).
-    if let Some(token) = &user.token {
-        return fixed(bearer(token.expose_secret()));
-    }
-    if let Some(path) = &user.token_file {
+    if let Some(path) = user.token_file.as_ref().filter(|path| !path.is_empty()) {
         return Source::File(path.into());
+    }
+    if let Some(token) = user.token.as_ref().filter(|token| !token.expose_secret().is_empty()) {
+        return fixed(bearer(token.expose_secret()));
     }
     let Some(exec) = &user.exec else { return Source::Fixed(Credential::default()) };
     let told = cluster.filter(|_| exec.provide_cluster_info).and_then(|c| ExecAuthCluster::try_from(c).ok());
@@ -289,7 +307,8 @@ fn bearer(token: &str) -> Result<HeaderValue, String> {
 }
 
 fn secret_header(text: &str) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| "its token has characters no header can carry")?;
+    let mut value =
+        HeaderValue::from_str(text).map_err(|_| "its token or password has characters that no header can carry")?;
     value.set_sensitive(true);
     Ok(value)
 }

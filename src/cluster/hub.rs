@@ -10,6 +10,7 @@ use super::credentials::Credentials;
 use super::discovery;
 use super::kubeconfig::Context;
 use super::watch::{self, Job};
+use super::words::in_words;
 use crate::world::fleet::{ClusterId, Delta, Link};
 use crate::world::object::{Resource, ResourceId, str_at};
 use crate::world::text::clean;
@@ -290,7 +291,8 @@ async fn keep(cluster: Arc<Cluster>) {
 async fn open(cluster: &Cluster, number: u64) -> Result<Arc<Session>, String> {
     let connection = connect::connect(&cluster.context, &cluster.credentials, cluster.options.connect_timeout).await?;
     let api = Api::new(connection.client.clone(), cluster.context.request_timeout);
-    let version = discovery::version(&api).await.map_err(|e| in_words(cluster, &e))?;
+    let why = |error: &ApiError| in_words(&cluster.context.server, connection.proxy(), error);
+    let version = discovery::version(&api).await.map_err(|e| why(&e))?;
     let catalog = match discovery::catalog(&api).await {
         Ok(catalog) => catalog,
         Err(e) if e.code() == 403 => {
@@ -301,7 +303,7 @@ async fn open(cluster: &Cluster, number: u64) -> Result<Arc<Session>, String> {
             )));
             well_known
         }
-        Err(e) => return Err(in_words(cluster, &e)),
+        Err(e) => return Err(why(&e)),
     };
     Ok(Arc::new(Session { api, catalog, version, number, connection }))
 }
@@ -335,25 +337,18 @@ async fn stay(cluster: &Cluster, mut session: Arc<Session>) -> Left {
             answer = discovery::version(&session.api).await;
         }
         if let Err(error) = answer {
-            return Left::Lost(in_words(cluster, &error));
+            return Left::Lost(in_words(&cluster.context.server, session.connection.proxy(), &error));
         }
-        if rediscover && let Ok(catalog) = discovery::catalog(&session.api).await {
+        // Only news is told: a table of an unknown kind asks for discovery whenever it hears of one.
+        if rediscover
+            && let Ok(catalog) = discovery::catalog(&session.api).await
+            && catalog != session.catalog
+        {
             let Session { api, version, number, connection, .. } = &*session;
             let (api, version, connection) = (api.clone(), version.clone(), connection.clone());
             session = Arc::new(Session { api, catalog, version, number: *number, connection });
             publish(cluster, session.clone());
         }
-    }
-}
-
-/// An error with the server's name and, where there is one, what to do about it.
-fn in_words(cluster: &Cluster, error: &ApiError) -> String {
-    let server = clean(&cluster.context.server);
-    match error {
-        ApiError::Status { code: 401, .. } => {
-            format!("{server} does not accept our credentials (401); log in again or renew them")
-        }
-        other => format!("{server}: {other}"),
     }
 }
 

@@ -54,6 +54,8 @@ struct Said {
     heard: Time,
     /// Whether a list has been whole: "loading" is over then.
     listed: bool,
+    /// Since when a watch has been answered without a failure.
+    watching: Option<Instant>,
 }
 
 impl Out {
@@ -173,12 +175,13 @@ pub(super) async fn run(mut job: Job) {
     job.out.feed(Feed::Loading { seen: 0, about: None });
     loop {
         let session = job.session(&mut states).await;
-        let began = Instant::now();
+        job.out.said().watching = None;
         let stop = tokio::select! {
             stop = job.keep(&session) => stop,
             () = left(states.clone(), session.number) => continue,
         };
-        if began.elapsed() > GOOD {
+        // Counted from when the server agreed: a connection that takes long to fail has not been a good one.
+        if job.out.said().watching.is_some_and(|since| since.elapsed() > GOOD) {
             failures = 0;
             backoff.reset();
         }
@@ -201,10 +204,10 @@ pub(super) async fn run(mut job: Job) {
             }
             Stop::Failed(error) => {
                 failures += 1;
+                job.cluster.suspect();
                 // A connection that merely broke is taken up again at once; only a second failure is worth a word.
                 if failures > 1 || job.scopes.is_empty() {
                     job.out.stale(&error.to_string());
-                    job.cluster.suspect();
                     backoff.pause()
                 } else {
                     Duration::ZERO
@@ -231,7 +234,8 @@ impl Job {
     /// The session, once there is one; meanwhile the table says why its rows stand still.
     async fn session(&self, states: &mut Receiver<State>) -> Arc<Session> {
         loop {
-            match states.borrow_and_update().clone() {
+            let state = states.borrow_and_update().clone();
+            match state {
                 State::Live(session) => return session,
                 State::Lost(reason) => self.out.stale(&reason),
                 State::Opening => {}
@@ -449,6 +453,7 @@ async fn watch(out: &Out, session: &Session, resource: &Resource, scope: &mut Sc
     let sent = tokio::time::timeout(patience, session.api.client().send(request)).await;
     let answer = sent.map_err(|_| ApiError::Timeout(patience.as_secs()))?.map_err(super::api::link_error)?;
     let mut body = check(answer, patience).await?;
+    out.said().watching.get_or_insert_with(Instant::now);
     out.feed(Feed::Live);
     out.heard();
     let ends = tokio::time::sleep(Duration::from_secs(lasts) + patience);

@@ -31,6 +31,10 @@ struct Seen {
 
 impl Watcher {
     fn new(contexts: Vec<Context>) -> Self {
+        Self::with_heartbeat(contexts, Duration::from_millis(300))
+    }
+
+    fn with_heartbeat(contexts: Vec<Context>, heartbeat: Duration) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let fleet = Fleet::new(contexts.iter().map(|c| c.name.clone()));
         let seen = Arc::new(Mutex::new(Seen { fleet, notices: vec![], links: vec![] }));
@@ -46,7 +50,7 @@ impl Watcher {
         });
         let options = HubOptions {
             connect_timeout: Duration::from_secs(2),
-            heartbeat: Duration::from_millis(300),
+            heartbeat,
             retry_first: Duration::from_millis(50),
             retry_most: Duration::from_millis(200),
             page: 2,
@@ -657,4 +661,44 @@ fn same(row: &kokpit::world::row::Row, pod: &k8s_openapi::api::core::v1::Pod) {
         count += 1;
     }
     assert_eq!(count, lean.containers.len());
+}
+
+#[test]
+fn a_kind_that_is_not_there_does_not_keep_discovery_busy() {
+    let (versions, discoveries) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (versioned, discovered) = (versions.clone(), discoveries.clone());
+    let server = small_cluster(move |request| {
+        match request.plain() {
+            "/version" => versioned.fetch_add(1, Ordering::SeqCst),
+            "/apis" => discovered.fetch_add(1, Ordering::SeqCst),
+            _ => 0,
+        };
+        None
+    });
+    let watcher = Watcher::of(&[&server]);
+    let unknown = ResourceId::new("argoproj.io", "applications");
+    watcher.watch(A, &unknown).wait("an unknown kind", A, &unknown, |table| matches!(table.feed, Feed::Unknown(_)));
+    // The heart beats on; discovery was asked for when the cluster was opened and once for the unknown kind.
+    let before = versions.load(Ordering::SeqCst);
+    until("some heartbeats", || (versions.load(Ordering::SeqCst) > before + 5).then_some(()));
+    assert!(discoveries.load(Ordering::SeqCst) <= 2, "{} discoveries", discoveries.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_server_that_falls_silent_when_a_watch_ends_is_lost_before_the_next_heartbeat() {
+    let (silent, hold) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
+    let (fell, held) = (silent.clone(), hold.clone());
+    let server = small_cluster(move |request| match request.plain() {
+        _ if fell.load(Ordering::SeqCst) => Some(Reply::Silence),
+        "/api/v1/pods" if request.watches() => Some(stream(vec![], held.clone())),
+        _ => None,
+    });
+    let mut context = Context::for_server("a", &server.url());
+    // Longer than what counts as a good watch: waiting in vain is none.
+    context.request_timeout = Duration::from_secs(6);
+    let watcher = Watcher::with_heartbeat(vec![context], Duration::from_secs(600));
+    watcher.watch(A, &pods()).wait("rows", A, &pods(), |table| table.len() == 1);
+    silent.store(true, Ordering::SeqCst);
+    hold.store(false, Ordering::SeqCst);
+    watcher.wait_link("a lost link", A, |shard| matches!(shard.link, Link::Lost { .. }));
 }

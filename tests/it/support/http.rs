@@ -125,6 +125,10 @@ fn serve(stream: TcpStream, stopped: &AtomicBool, counted: &AtomicUsize, reply: 
     let _ = out.set_nodelay(true);
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
+        // A server that is gone answers nobody, whatever connections are still open.
+        if stopped.load(Ordering::SeqCst) {
+            return;
+        }
         counted.fetch_add(1, Ordering::SeqCst);
         let head = |code: u16, media: &str, length: &str| {
             format!("HTTP/1.1 {code} X\r\nContent-Type: {media}\r\n{length}\r\n\r\n").into_bytes()
