@@ -184,16 +184,17 @@ fn build(context: &Context, cluster: Cluster, user: AuthInfo, timeout: Duration)
         let text = login.map(|login| text.replace(&format!("{login}@"), "")).unwrap_or(text);
         format!("{}: {}", place(&context.file, context), clean(&text))
     };
-    let options = KubeConfigOptions::default();
-    // An `async fn` that never waits.
-    let loading = Config::from_custom_kubeconfig(kubeconfig, &options).now_or_never();
-    let mut config = loading.unwrap_or(Err(kube::config::KubeconfigError::FindPath)).map_err(|e| wrong(&e))?;
-    config.proxy_url = match &proxy_url {
+    let proxy = match &proxy_url {
         Some(url) => {
             Some(url.parse().map_err(|e| wrong(&format!("proxy-url {} is not a URL ({e})", without_login(url))))?)
         }
         None => None,
     };
+    let options = KubeConfigOptions::default();
+    // An `async fn` that never waits.
+    let loading = Config::from_custom_kubeconfig(kubeconfig, &options).now_or_never();
+    let mut config = loading.unwrap_or(Err(kube::config::KubeconfigError::FindPath)).map_err(|e| wrong(&e))?;
+    config.proxy_url = proxy;
     match &config.root_cert {
         Some(roots) if roots.is_empty() && named => {
             return Err(wrong(&"there is no certificate in certificate-authority; correct the cluster"));
