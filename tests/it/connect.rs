@@ -74,8 +74,9 @@ impl Place {
     }
 
     /// Asks for pods; the answer, or why there is none.
-    fn ask(&self, hub: &Hub) -> Result<Value, ApiError> {
-        self.runtime.block_on(async { hub.api(CLUSTER).await?.get("/api/v1/pods").await })
+    fn ask(&self, hub: &Hub) -> Result<Value, Box<ApiError>> {
+        let asked = async { hub.api(CLUSTER).await?.get("/api/v1/pods").await };
+        self.runtime.block_on(asked).map_err(Box::new)
     }
 
     /// Asks a server through a kubeconfig; what the server saw of the last request.
