@@ -18,16 +18,7 @@ use std::process::Command;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
-/// What came out of the editor.
-#[derive(Debug)]
-pub enum Edited {
-    /// The same as went in.
-    Unchanged,
-    /// Something to plan.
-    Changed(Intent),
-}
-
-/// Fetches an object and lets the person edit it until the editor ends.
+/// Fetches an object and lets the person edit it until the editor ends. `None`: it came out as it went in.
 ///
 /// # Errors
 /// A sentence. What was typed is kept in the file that it names.
@@ -38,7 +29,7 @@ pub fn run(
     resource: &ResourceId,
     namespace: &str,
     name: &str,
-) -> Result<Edited, String> {
+) -> Result<Option<Intent>, String> {
     let (live, path) = runtime
         .block_on(async {
             let (api, kind) = reach(session, cluster, resource).await?;
@@ -59,7 +50,7 @@ fn offer(
     path: String,
     place: &str,
     edit_file: impl FnOnce(&Path) -> Result<(), String>,
-) -> Result<Edited, String> {
+) -> Result<Option<Intent>, String> {
     let body = print::lines(&edit::editable(live), print::Options::default()).join("\n") + "\n";
     // What is compared is what was shown: characters that no terminal may see are not a change.
     let before = yaml::documents(&body).ok().and_then(|mut all| all.pop()).ok_or("it cannot be shown as YAML")?;
@@ -83,11 +74,11 @@ fn offer(
         .map_err(|e| format!("cannot be read: {e}"))
         .and_then(|text| edit::read(&before, &text).map_err(|refusal| refusal.0));
     match after {
-        Ok(None) => Ok(Edited::Unchanged),
+        Ok(None) => Ok(None),
         Ok(Some(after)) => {
             let object = ObjectRef::of(&before);
             let file = file.keep().map_err(|e| e.to_string())?;
-            Ok(Edited::Changed(Intent::Edit { object, path, before: Arc::new(before), after: Arc::new(after), file }))
+            Ok(Some(Intent::Edit { object, path, before: Arc::new(before), after: Arc::new(after), file }))
         }
         Err(why) => {
             let kept = file.keep().map_err(|e| e.to_string())?;
@@ -124,11 +115,11 @@ mod tests {
             "data": {"mode": "on", "text": "a\nb\n"}})
     }
 
-    fn edited(change: impl FnOnce(&Path) -> Result<(), String>) -> Result<Edited, String> {
+    fn edited(change: impl FnOnce(&Path) -> Result<(), String>) -> Result<Option<Intent>, String> {
         offer(&config_map(), "/x".into(), "configmaps shop/c on prod", change)
     }
 
-    fn typed(from: &'static str, to: &'static str) -> Result<Edited, String> {
+    fn typed(from: &'static str, to: &'static str) -> Result<Option<Intent>, String> {
         edited(move |file| {
             let text = std::fs::read_to_string(file).unwrap();
             assert!(text.contains(from), "{text}");
@@ -144,13 +135,13 @@ mod tests {
             seen = Some(file.to_path_buf());
             Ok(())
         });
-        assert!(matches!(end, Ok(Edited::Unchanged)), "{end:?}");
+        assert!(matches!(end, Ok(None)), "{end:?}");
         assert!(!seen.unwrap().exists());
     }
 
     #[test]
     fn a_change_becomes_an_intent() {
-        let Ok(Edited::Changed(Intent::Edit { before, after, file, object, .. })) = typed("a\n", "z\n") else {
+        let Ok(Some(Intent::Edit { before, after, file, object, .. })) = typed("a\n", "z\n") else {
             panic!("a change")
         };
         assert_eq!((object.kind.as_str(), object.name.as_str()), ("ConfigMap", "c"));

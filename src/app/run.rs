@@ -1,6 +1,6 @@
 //! The event loop: one thread owns the state, hears keys and messages, updates, and draws when something changed.
 
-use super::edit::{self, Edited};
+use super::edit;
 use super::effects::{ForTerminal, HISTORY, Runner};
 use super::inbox::{self, Inbox, Sender};
 use super::session::Session;
@@ -234,8 +234,8 @@ impl Loop {
                 ended.map(|end| {
                     self.hear(Msg::Resumed);
                     self.hear(match end {
-                        Ok(Edited::Changed(intent)) => Msg::Edited { cluster, intent },
-                        Ok(Edited::Unchanged) => Msg::Notice(Level::Info, format!("{name} was not changed")),
+                        Ok(Some(intent)) => Msg::Edited { cluster, intent },
+                        Ok(None) => Msg::Notice(Level::Info, format!("{name} was not changed")),
                         Err(e) => Msg::Notice(Level::Error, format!("edit of {name}: {e}")),
                     });
                 })
