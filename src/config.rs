@@ -36,8 +36,6 @@ pub struct Ui {
     pub theme: Option<String>,
     /// Name of a keymap, `default`.
     pub keymap: Option<String>,
-    /// Draw with ASCII characters only.
-    pub ascii: bool,
 }
 
 /// `[[cluster]]`: settings of every context whose name the pattern matches.

@@ -104,11 +104,10 @@ impl Reader<'_> {
             self.problem(value.span(), "ui must be a table: write [ui]".into());
             return Ui::default();
         };
-        self.only("[ui]", table, &["theme", "keymap", "ascii"]);
+        self.only("[ui]", table, &["theme", "keymap"]);
         Ui {
             theme: self.string(table, "theme"),
             keymap: self.string(table, "keymap"),
-            ascii: self.boolean(table, "ascii").unwrap_or(false),
         }
     }
 
@@ -262,7 +261,7 @@ mod tests {
             r#"
 [ui]
 theme = "light"
-ascii = true
+keymap = "mine"
 [[cluster]]
 context = "prod-*"
 repository = "fleet"
@@ -278,7 +277,7 @@ author = "Mara <mara@example.com>"
         );
         assert_eq!(loaded.problems, vec![]);
         assert_eq!(loaded.config.ui.theme.as_deref(), Some("light"));
-        assert!(loaded.config.ui.ascii);
+        assert_eq!(loaded.config.ui.keymap.as_deref(), Some("mine"));
         assert_eq!(loaded.config.settings("prod-eu").nodes, "k8s/prod-eu/nodes");
         assert_eq!(loaded.config.repositories[0].branch, "main");
         assert_eq!(loaded.config.repositories[0].argo_urls.len(), 1);
@@ -319,9 +318,9 @@ author = "Mara <mara@example.com>"
 
     #[test]
     fn broken_toml_names_its_line_and_keeps_the_rest() {
-        let loaded = parse("c.toml", "[ui]\nascii = true\ntheme = \n");
+        let loaded = parse("c.toml", "[ui]\nkeymap = 'mine'\ntheme = \n");
         assert!(loaded.problems[0].to_string().starts_with("c.toml:3: is not TOML: "), "{:?}", loaded.problems);
-        assert!(loaded.config.ui.ascii);
+        assert_eq!(loaded.config.ui.keymap.as_deref(), Some("mine"));
     }
 
     #[test]
