@@ -35,7 +35,8 @@ use notices::Notices;
 use problems::Problems;
 use prompt::Prompt;
 use ratatui::layout::Rect;
-use std::collections::BTreeSet;
+use ratatui::style::Color;
+use std::collections::{BTreeSet, HashMap};
 
 /// What the program starts with.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub struct Start {
     pub history: Vec<String>,
     /// A command to begin with, as typed after `:`; `None`: the start screen.
     pub command: Option<String>,
+    /// Colours of clusters by name, for the frame of what is about to be written there.
+    pub accents: HashMap<String, Color>,
 }
 
 /// Everything there is.
@@ -71,6 +74,8 @@ pub struct State {
     pub size: (u16, u16),
     /// Refuse everything that writes.
     pub readonly: bool,
+    /// Colours of clusters by name, for the frame of what is about to be written there.
+    pub accents: HashMap<String, Color>,
     /// What keys do.
     pub keymap: Keymap,
     /// Clusters that somebody looked at.
@@ -147,6 +152,7 @@ impl State {
             now: start.now,
             size: start.size,
             readonly: start.readonly,
+            accents: start.accents,
             keymap: start.keymap,
             opened,
             nav: Nav::new(scope),

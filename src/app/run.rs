@@ -20,6 +20,8 @@ use crate::update;
 use crate::world::fleet::ClusterId;
 use anyhow::{Context as _, Result};
 use crossterm::event::{self, Event, KeyEventKind};
+use ratatui::style::Color;
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,6 +104,12 @@ fn look(session: &Session) -> (Theme, Keymap, Vec<String>) {
     (theme, keymap, warnings)
 }
 
+/// The colours that the configuration gives to clusters; the name of a colour (`red`) or `#rrggbb`.
+fn accents(session: &Session) -> HashMap<String, Color> {
+    let accent = |name: String| Some((name.clone(), session.config.settings(&name).accent?.parse().ok()?));
+    session.names().into_iter().filter_map(accent).collect()
+}
+
 /// What the state starts with. Contexts that were not named are opened too while the fleet is looked at, except
 /// those whose credentials come from a program: it might open a login page, and ten of them would open ten.
 fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap) -> Start {
@@ -122,6 +130,7 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
         keymap,
         history: history.lines().map(Into::into).collect(),
         command: None,
+        accents: accents(session),
     }
 }
 

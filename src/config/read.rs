@@ -105,10 +105,7 @@ impl Reader<'_> {
             return Ui::default();
         };
         self.only("[ui]", table, &["theme", "keymap"]);
-        Ui {
-            theme: self.string(table, "theme"),
-            keymap: self.string(table, "keymap"),
-        }
+        Ui { theme: self.string(table, "theme"), keymap: self.string(table, "keymap") }
     }
 
     fn cluster(&mut self, table: &Table<'_>, span: Range<usize>) -> Option<Cluster> {

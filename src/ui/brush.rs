@@ -4,7 +4,7 @@ use crate::state::grid::fit;
 use crate::theme::{Meaning, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use unicode_width::UnicodeWidthStr;
 
 /// A buffer with the looks of a theme.
@@ -112,5 +112,22 @@ impl<'a> Brush<'a> {
             self.line(room, &format!(" {title} "), meaning);
         }
         Rect { x: area.x + 2, y: area.y + 1, width: area.width - 4, height: area.height - 2 }
+    }
+
+    /// Gives the border of an area a colour of its own, where the theme has colours at all.
+    pub fn recolour_frame(&mut self, area: Rect, colour: Color) {
+        if self.look(Meaning::Write).fg.is_none() || area.width < 2 || area.height < 2 {
+            return;
+        }
+        let style = Style::default().fg(colour);
+        let (right, bottom) = (area.x + area.width - 1, area.y + area.height - 1);
+        for edge in [
+            Rect { height: 1, ..area },
+            Rect { y: bottom, height: 1, ..area },
+            Rect { width: 1, ..area },
+            Rect { x: right, width: 1, ..area },
+        ] {
+            self.buffer.set_style(edge, style);
+        }
     }
 }

@@ -17,6 +17,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The time on every stage: 2026-11-21T10:00:00Z.
@@ -51,6 +52,7 @@ impl Stage {
             keymap: Keymap::load(None).0,
             history: vec!["nodes".into()],
             command: None,
+            accents: HashMap::new(),
         };
         change(&mut begin);
         let mut state = State::new(begin);

@@ -26,6 +26,9 @@ pub fn draw(brush: &mut Brush, area: Rect, state: &State, screen: &OperationScre
         return;
     };
     let inside = brush.frame(area, &title(operation), Meaning::Write);
+    if let Some(accent) = state.accents.get(&operation.cluster) {
+        brush.recolour_frame(area, *accent);
+    }
     let below = if operation.status == OperationStatus::Planned { 2 } else { 1 };
     let room = Rect { height: inside.height.saturating_sub(below), ..inside };
     let lines = body(operation, usize::from(inside.width), state.now);
