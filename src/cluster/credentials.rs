@@ -322,3 +322,23 @@ impl std::fmt::Debug for Credential {
         f.debug_struct("Credential").field("expires", &self.expires).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_file_is_read_again_when_its_token_has_aged() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        std::fs::write(&path, "first").unwrap();
+        let user = AuthInfo { token_file: Some(path.to_string_lossy().into_owned()), ..AuthInfo::default() };
+        let credentials = Credentials::new("dev", &user, None, FILE_AGE);
+        let sent = async || credentials.get().await.unwrap().header.unwrap();
+        assert_eq!(sent().await, "Bearer first");
+        std::fs::write(&path, "second").unwrap();
+        assert_eq!(sent().await, "Bearer first", "the disk is not asked for every request");
+        credentials.cached.lock().await.since = Instant::now().checked_sub(FILE_AGE);
+        assert_eq!(sent().await, "Bearer second");
+    }
+}
