@@ -363,5 +363,5 @@ impl Job {
 
 /// Pages in flight for the large kind: each costs the server memory and us a thread.
 fn lanes() -> usize {
-    std::env::var("KL").ok().and_then(|v| v.parse().ok()).unwrap_or(2)
+    std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 2)
 }
