@@ -3,10 +3,13 @@
 use super::facts::{Case, Fact};
 use super::finding::Suspect;
 use super::kin;
-use super::pods::{self, Stand, condition, containers, is_true};
+use super::pods::{self, Stand, condition, is_true};
 use crate::world::object::{bool_at, int_at, list_at, str_at};
+use crate::world::pod::judge;
 use crate::world::text::clean;
 use crate::world::time::human;
+use crate::world::wire;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The headline of an object that is not there.
@@ -73,55 +76,11 @@ fn pod(case: &Case<'_>, object: &Value) -> Standing {
     }
 }
 
-/// STATUS as `kubectl get pods` prints it (`pkg/printers/internalversion/printers.go`, printPod).
-pub fn pod_status(pod: &Value) -> String {
-    let mut status = match str_at(pod, "/status/reason") {
-        "" => str_at(pod, "/status/phase").to_owned(),
-        reason => reason.to_owned(),
-    };
-    let all = containers(pod);
-    let inits = list_at(pod, "/spec/initContainers").len();
-    let mut initializing = false;
-    for (n, c) in all.iter().take(inits).enumerate() {
-        let sidecar_runs = !c.init && bool_at(c.status, "/started");
-        let end = c.status.pointer("/state/terminated");
-        if sidecar_runs || end.is_some_and(|e| int_at(e, "/exitCode") == Some(0)) {
-            continue;
-        }
-        initializing = true;
-        status = match (end, c.waiting()) {
-            (Some(end), _) => format!("Init:{}", ended_word(end)),
-            (None, "" | "PodInitializing") => format!("Init:{n}/{inits}"),
-            (None, reason) => format!("Init:{reason}"),
-        };
-        break;
-    }
-    if !initializing {
-        let mut running = false;
-        for c in all.iter().skip(inits).rev() {
-            match (c.waiting(), c.status.pointer("/state/terminated")) {
-                ("", Some(end)) => status = ended_word(end),
-                ("", None) => running |= c.ready() && c.running_since().is_some(),
-                (reason, _) => status = reason.to_owned(),
-            }
-        }
-        if status == "Completed" && running {
-            status = if is_true(pod, "Ready") { "Running" } else { "NotReady" }.to_owned();
-        }
-    }
-    match str_at(pod, "/metadata/deletionTimestamp") {
-        "" => status,
-        _ if str_at(pod, "/status/reason") == "NodeLost" => "Unknown".to_owned(),
-        _ => "Terminating".to_owned(),
-    }
-}
-
-fn ended_word(end: &Value) -> String {
-    match (str_at(end, "/reason"), int_at(end, "/signal"), int_at(end, "/exitCode")) {
-        ("", Some(signal), _) if signal != 0 => format!("Signal:{signal}"),
-        ("", _, code) => format!("ExitCode:{}", code.unwrap_or_default()),
-        (reason, ..) => reason.to_owned(),
-    }
+/// STATUS as `kubectl get pods` prints it, by the one rule that the tables use too; the phase where the object has a
+/// shape that the rule cannot read.
+fn pod_status(pod: &Value) -> String {
+    wire::Pod::deserialize(pod)
+        .map_or_else(|_| str_at(pod, "/status/phase").to_owned(), |pod| judge(&pod).status.into_owned())
 }
 
 fn node(case: &Case<'_>, object: &Value) -> Standing {
@@ -200,5 +159,27 @@ fn by_conditions(object: &Value) -> Standing {
             Some(false),
         ),
         None => Standing::new("no condition says otherwise", Some(true)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pod_is_called_what_the_tables_call_it() {
+        let crashing = json!({"spec": {"containers": [{"name": "a"}]}, "status": {"phase": "Running", "conditions": null,
+            "containerStatuses": [{"name": "a", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}});
+        assert_eq!(pod_status(&crashing), "CrashLoopBackOff");
+        let init = json!({"spec": {"containers": [{"name": "a"}], "initContainers": [{"name": "i"}, {"name": "j"}]},
+            "status": {"phase": "Pending", "initContainerStatuses": [
+                {"name": "i", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}},
+                {"name": "j", "state": {"running": {}}}]}});
+        assert_eq!(pod_status(&init), "Init:1/2");
+        let leaving =
+            json!({"metadata": {"deletionTimestamp": "2026-11-21T10:00:00Z"}, "status": {"phase": "Running"}});
+        assert_eq!(pod_status(&leaving), "Terminating");
+        assert_eq!(pod_status(&json!({"status": {"phase": "Pending", "containerStatuses": "odd"}})), "Pending");
     }
 }
