@@ -3,6 +3,7 @@
 mod api;
 mod bad_input;
 mod browse;
+mod causes;
 mod connect;
 mod demo;
 mod describe;
