@@ -8,6 +8,27 @@ use super::finding::{Match, Suspect};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+/// The rows of a family: file name (its header holds the pages), then id, title, severity, kinds and judge of each.
+///
+/// ```text
+/// causes! { "image.rs";
+///     "image-auth" "the registry refuses the credentials" Outage ["Pod"] auth;
+/// }
+/// ```
+macro_rules! causes {
+    ($file:literal; $($id:literal $title:literal $severity:ident [$($kind:expr),+] $judge:expr;)+) => {
+        /// The family's rows.
+        pub const CAUSES: &[$crate::diagnose::causes::Cause] = &[$($crate::diagnose::causes::Cause {
+            id: $id,
+            title: $title,
+            severity: $crate::diagnose::causes::Severity::$severity,
+            kinds: &[$($kind),+],
+            file: include_str!($file),
+            judge: $judge,
+        }),+];
+    };
+}
+
 mod argo;
 mod config;
 mod crash;

@@ -23,28 +23,16 @@
 //! **Looks alike.** `gw-ref-not-permitted`.
 //! **Mend it.** Git: `backendRefs[]` of the route, or the Service.
 
-use super::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::*;
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use serde_json::Value;
 
-const FILE: &str = include_str!("gateway.rs");
-
-macro_rules! rows {
-    ($($id:literal $title:literal $judge:expr;)*) => {
-        /// The family's rows.
-        pub const CAUSES: &[Cause] = &[
-            $(Cause { id: $id, title: $title, severity: Severity::Outage, kinds: &["HTTPRoute"], file: FILE, judge: $judge },)*
-        ];
-    };
-}
-
-rows! {
-    "gw-route-not-attached" "the Gateway does not let the route attach" not_attached;
-    "gw-ref-not-permitted" "the route may not point into the other namespace" |case, s| refs(case, s, "RefNotPermitted");
-    "gw-backend-not-found" "the route's backend does not exist" |case, s| refs(case, s, "NotFound");
+causes! { "gateway.rs";
+    "gw-route-not-attached" "the Gateway does not let the route attach" Outage ["HTTPRoute"] not_attached;
+    "gw-ref-not-permitted" "the route may not point into the other namespace" Outage ["HTTPRoute"] |case, s| refs(case, s, "RefNotPermitted");
+    "gw-backend-not-found" "the route's backend does not exist" Outage ["HTTPRoute"] |case, s| refs(case, s, "NotFound");
 }
 
 /// The conditions of a type of every parent that say no, with the parent.

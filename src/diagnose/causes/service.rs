@@ -44,7 +44,6 @@
 //! **Looks alike.** `svc-selector-no-pods`.
 //! **Mend it.** Mend the pods.
 
-use super::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kin;
@@ -56,24 +55,13 @@ use crate::world::object::{ObjectRef, int_at, list_at, name, namespace, str_at};
 use crate::world::selector::Selector;
 use serde_json::Value;
 
-const FILE: &str = include_str!("service.rs");
-
-macro_rules! rows {
-    ($($id:literal $title:literal $judge:ident;)*) => {
-        /// The family's rows.
-        pub const CAUSES: &[Cause] = &[
-            $(Cause { id: $id, title: $title, severity: Severity::Outage, kinds: &["Service"], file: FILE, judge: $judge },)*
-        ];
-    };
-}
-
-rows! {
-    "svc-missing" "the Service does not exist" missing;
-    "svc-port-mismatch" "the Service has no such port" port_mismatch;
-    "svc-selector-no-pods" "the Service's selector matches no pod" no_pods;
-    "svc-targetport-name-missing" "the pods have no port of the name that the Service's targetPort gives" port_name_missing;
-    "svc-targetport-wrong" "the Service sends to a port at which nobody listens" port_wrong;
-    "eps-not-ready-only" "the Service has endpoints, and none is ready" not_ready;
+causes! { "service.rs";
+    "svc-missing" "the Service does not exist" Outage ["Service"] missing;
+    "svc-port-mismatch" "the Service has no such port" Outage ["Service"] port_mismatch;
+    "svc-selector-no-pods" "the Service's selector matches no pod" Outage ["Service"] no_pods;
+    "svc-targetport-name-missing" "the pods have no port of the name that the Service's targetPort gives" Outage ["Service"] port_name_missing;
+    "svc-targetport-wrong" "the Service sends to a port at which nobody listens" Outage ["Service"] port_wrong;
+    "eps-not-ready-only" "the Service has endpoints, and none is ready" Outage ["Service"] not_ready;
 }
 
 fn missing(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
