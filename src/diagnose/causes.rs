@@ -94,14 +94,13 @@ static FAMILIES: &[&[Cause]] = &[
     gateway::CAUSES,
     netpol::CAUSES,
     node::CAUSES,
-    argo::CAUSES,
     created::CAUSES,
     secretstore::CAUSES,
 ];
 
 /// Every cause.
 pub fn table() -> impl Iterator<Item = &'static Cause> {
-    FAMILIES.iter().chain(pending::FAMILIES).copied().flatten()
+    FAMILIES.iter().chain(pending::FAMILIES).chain(argo::FAMILIES).copied().flatten()
 }
 
 /// The cause of an id.
