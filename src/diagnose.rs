@@ -12,6 +12,7 @@
 //! | [`facts`] | what a cause may ask, and what happens when there is no answer |
 //! | [`finding`] | what a cause returns |
 //! | [`kin`], [`pods`], [`events`], [`git`], [`status`] | reading owners, pods, events, tracking ids, conditions |
+//! | [`usage`] | what containers use, by the metrics API |
 //! | [`url`] | the way of a URL, hop by hop |
 
 pub mod case;
@@ -31,6 +32,7 @@ pub mod report;
 pub mod scheduling;
 pub mod status;
 pub mod url;
+pub mod usage;
 pub mod verdict;
 
 use case::{CaseFile, Need};

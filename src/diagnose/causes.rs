@@ -41,6 +41,7 @@ mod netpol;
 mod node;
 pub mod pending;
 mod probe;
+mod running;
 mod secretstore;
 mod service;
 mod traefik;
@@ -84,8 +85,15 @@ impl Cause {
 static FAMILIES: &[&[Cause]] = &[
     config::CAUSES,
     image::CAUSES,
-    crash::CAUSES,
-    probe::CAUSES,
+    crash::memory::CAUSES,
+    crash::code::CAUSES,
+    crash::log::CAUSES,
+    crash::restarts::CAUSES,
+    probe::kill::CAUSES,
+    probe::ready::CAUSES,
+    probe::wrong::CAUSES,
+    probe::init::CAUSES,
+    running::CAUSES,
     evicted::CAUSES,
     workload::CAUSES,
     service::CAUSES,

@@ -4,8 +4,9 @@
 
 use super::dependency::{self, Dependency};
 use super::facts::{Case, Fact};
-use super::pods::{Container, Ended, containers, crash_log};
-use crate::world::object::{list_at, str_at};
+use super::pods::{Container, Ended, condition, containers, crash_log};
+use crate::world::object::{int_at, list_at, str_at};
+use crate::world::text::clean_log_line;
 use crate::world::time::Time;
 use serde_json::Value;
 
@@ -53,18 +54,49 @@ fn classify_all(case: &Case<'_>, pod: &Value) -> Fact<Vec<Crash>> {
         return Ok(all);
     }
     for container in containers(pod).iter().filter(|c| c.crashes(pod, case.now())) {
-        if let Some(ended) = container.ended() {
+        let Some(ended) = container.ended() else { continue };
+        if !ended_on_purpose(case, pod, container.name, &ended)? {
             all.push(classify(case, pod, container, &ended)?);
         }
     }
     Ok(all)
 }
 
+/// Whether a run was ended with the pod, or to start a changed container: neither is a crash, whatever its exit code.
+fn ended_on_purpose(case: &Case<'_>, pod: &Value, container: &str, ended: &Ended<'_>) -> Fact<bool> {
+    // The deletion's time stands at the end of its grace period.
+    let grace = int_at(pod, "/metadata/deletionGracePeriodSeconds").unwrap_or_default();
+    let deleted = Time::parse(str_at(pod, "/metadata/deletionTimestamp")).map(|end| end.0 - grace);
+    let disrupted = condition(pod, "DisruptionTarget")
+        .filter(|c| str_at(c, "/status") == "True")
+        .and_then(|c| Time::parse(str_at(c, "/lastTransitionTime")))
+        .map(|since| since.0);
+    // Clocks of node and API server may differ a little.
+    if [deleted, disrupted].into_iter().flatten().any(|since| ended.finished.0 >= since - 5) {
+        return Ok(true);
+    }
+    if !matches!(ended.code, 137 | 143) {
+        return Ok(false);
+    }
+    let words = [format!("Stopping container {container}"), format!("ontainer {container} definition changed")];
+    Ok(killing(case, pod, ended)?.iter().any(|message| words.iter().any(|w| message.contains(w))))
+}
+
+/// The kubelet's `Killing` events around the end of a run.
+fn killing<'a>(case: &Case<'a>, pod: &Value, ended: &Ended<'_>) -> Fact<Vec<&'a str>> {
+    let grace = int_at(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(30);
+    let near = |first: Time, last: Time| ended.finished.0 >= first.0 - 5 && ended.finished.0 <= last.0 + grace + 30;
+    let events = case.events_of(pod)?;
+    Ok(events.iter().filter(|e| e.reason == "Killing" && near(e.first, e.last)).map(|e| e.message).collect())
+}
+
 fn classify(case: &Case<'_>, pod: &Value, container: &Container<'_>, ended: &Ended<'_>) -> Fact<Crash> {
-    let log = match ended.reason {
+    let mut log: Vec<String> = match ended.reason {
         "StartError" | "ContainerCannotRun" => Vec::new(),
         _ => crash_log(case, pod, container, ended)?.iter().map(|l| without_time(l).to_owned()).collect(),
     };
+    // What a container left as its last word outlives its log (`terminationMessagePolicy: FallbackToLogsOnError`).
+    log.extend(ended.message.lines().map(clean_log_line).filter(|line| !log.contains(line)).collect::<Vec<_>>());
     let mut crash = Crash {
         container: container.name.to_owned(),
         path: container.path.clone(),
@@ -80,9 +112,9 @@ fn classify(case: &Case<'_>, pod: &Value, container: &Container<'_>, ended: &End
         guess: false,
         log,
     };
-    match by_code(case, pod, container, ended)? {
+    match by_code(case, pod, container, ended, &crash.log)? {
         Some((cause, guess)) => (crash.cause, crash.guess) = (cause, guess),
-        None => by_log(case, pod, ended, &mut crash)?,
+        None => by_log(case, pod, &mut crash)?,
     }
     if matches!(crash.cause, "kill-liveness" | "kill-startup") {
         crash.dependency = dependency::named_in(case, pod, &crash.log)?;
@@ -96,12 +128,14 @@ fn by_code(
     pod: &Value,
     container: &Container<'_>,
     ended: &Ended<'_>,
+    log: &[String],
 ) -> Fact<Option<(&'static str, bool)>> {
     let sure = |cause| Ok(Some((cause, false)));
     match (ended.reason, ended.code) {
         ("OOMKilled", _) => return sure("crash-oom-container"),
         ("ContainerStatusUnknown", _) | ("Unknown", 255) => return sure("container-status-unknown"),
-        ("StartError" | "ContainerCannotRun", _) | (_, 128) => return sure("run-container-error"),
+        // 128 alone is no sign of the runtime: programs end with it too (git does).
+        ("StartError" | "ContainerCannotRun", _) => return sure("run-container-error"),
         _ => {}
     }
     if let Some(cause) = probe_kill(case, pod, container.name, ended)? {
@@ -109,12 +143,12 @@ fn by_code(
     }
     Ok(match ended.code {
         0 if !container.init => Some(("crash-exit-zero", false)),
-        126 => Some(("crash-not-executable", false)),
+        126 if !said_exec_format(log) => Some(("crash-not-executable", false)),
         127 => Some(("crash-command-not-found", false)),
         132..=136 | 139 => Some(("crash-segv", false)),
         143 => Some(("crash-sigterm", false)),
         137 if node_oom(case, pod, ended)? => Some(("oom-node-level", false)),
-        137 if !str_at(container.spec, "/resources/limits/memory").is_empty() => Some(("crash-oom-container", true)),
+        137 if has_memory_limit(pod, container) => Some(("crash-oom-container", true)),
         137 => Some(("crash-sigkill", true)),
         _ => None,
     })
@@ -122,16 +156,25 @@ fn by_code(
 
 /// The probe whose failure killed this run, by the kubelet's `Killing` event around its end.
 fn probe_kill(case: &Case<'_>, pod: &Value, container: &str, ended: &Ended<'_>) -> Fact<Option<&'static str>> {
-    let grace = crate::world::object::int_at(pod, "/spec/terminationGracePeriodSeconds").unwrap_or(30);
-    for event in case.events_of(pod)?.iter().filter(|e| e.reason == "Killing") {
-        let near = ended.finished.0 >= event.first.0 - 5 && ended.finished.0 <= event.last.0 + grace + 30;
+    for message in killing(case, pod, ended)? {
         for (words, cause) in [("failed liveness probe", "kill-liveness"), ("failed startup probe", "kill-startup")] {
-            if near && event.message.contains(&format!("ontainer {container} {words}")) {
+            if message.contains(&format!("ontainer {container} {words}")) {
                 return Ok(Some(cause));
             }
         }
     }
     Ok(None)
+}
+
+/// A script without `#!`, or a program of another architecture, comes back from a shell as 126.
+fn said_exec_format(log: &[String]) -> bool {
+    log.iter().any(|line| line.to_lowercase().contains(EXEC_FORMAT))
+}
+
+/// Whether memory is limited: of the container, or of the whole pod (pod-level resources, beta since 1.34).
+fn has_memory_limit(pod: &Value, container: &Container<'_>) -> bool {
+    let pointer = "/resources/limits/memory";
+    !str_at(container.spec, pointer).is_empty() || !str_at(pod, &format!("/spec{pointer}")).is_empty()
 }
 
 /// Whether the pod's node ran out of memory around the end of this run.
@@ -141,10 +184,15 @@ fn node_oom(case: &Case<'_>, pod: &Value, ended: &Ended<'_>) -> Fact<bool> {
     Ok(events.iter().any(|e| e.reason == "SystemOOM" && (e.last.0 - ended.finished.0).abs() < 60))
 }
 
+const EXEC_FORMAT: &str = "exec format error";
+
+/// Words of a host that answered, and refused who asked: it is reachable, the credentials are wrong.
+const REFUSED: &[&str] = &["password authentication failed", "access denied for user", "authentication failed"];
+
 /// Words of a log, and the class they speak for; first match wins, newest line first.
 const WORDS: &[(&str, &[&str])] = &[
     ("volume-full", &["no space left on device", "enospc", "could not extend file", "disk quota exceeded"]),
-    ("crash-exec-format", &["exec format error"]),
+    ("crash-exec-format", &[EXEC_FORMAT]),
     ("crash-readonly-fs", &["read-only file system", "erofs"]),
     ("crash-port-in-use", &["address already in use", "eaddrinuse"]),
     ("crash-permission-denied", &["permission denied", "eacces", "operation not permitted"]),
@@ -177,21 +225,22 @@ const CONFIG_WORDS: &[&str] = &[
     "invalid value",
 ];
 
-fn by_log(case: &Case<'_>, pod: &Value, ended: &Ended<'_>, crash: &mut Crash) -> Fact<()> {
-    let mut lines = crash.log.clone();
-    if !ended.message.is_empty() {
-        lines.extend(ended.message.lines().map(crate::world::text::clean_log_line));
+fn by_log(case: &Case<'_>, pod: &Value, crash: &mut Crash) -> Fact<()> {
+    let lines = crash.log.clone();
+    let says = |line: &str, words: &[&str]| words.iter().any(|w| line.to_lowercase().contains(w));
+    if let Some(line) = lines.iter().rev().find(|l| says(l, REFUSED)) {
+        crash.line = line.clone();
+        return Ok(());
     }
     for line in lines.iter().rev() {
-        let lower = line.to_lowercase();
-        if let Some((cause, _)) = WORDS.iter().find(|(_, words)| words.iter().any(|w| lower.contains(w))) {
+        if let Some((cause, _)) = WORDS.iter().find(|(_, words)| says(line, words)) {
             (crash.cause, crash.line) = (cause, line.clone());
             return Ok(());
         }
     }
     if crash.init && has_empty_dir(pod) {
         const DIRTY: &[&str] = &["file exists", "already exists", "is not empty", "not an empty directory"];
-        if let Some(line) = lines.iter().rev().find(|l| DIRTY.iter().any(|w| l.to_lowercase().contains(w))) {
+        if let Some(line) = lines.iter().rev().find(|l| says(l, DIRTY)) {
             (crash.cause, crash.line) = ("crash-dirty-emptydir", line.clone());
             return Ok(());
         }
@@ -201,12 +250,12 @@ fn by_log(case: &Case<'_>, pod: &Value, ended: &Ended<'_>, crash: &mut Crash) ->
         crash.dependency = Some(dependency);
         return Ok(());
     }
-    if let Some(line) = lines.iter().rev().find(|l| CONFIG_WORDS.iter().any(|w| l.to_lowercase().contains(w))) {
+    if let Some(line) = lines.iter().rev().find(|l| says(l, CONFIG_WORDS)) {
         (crash.cause, crash.line) = ("crash-bad-config", line.clone());
         return Ok(());
     }
     const ERRORS: &[&str] = &["panic", "fatal", "exception", "error", "traceback", "failed"];
-    let worst = lines.iter().rev().find(|l| ERRORS.iter().any(|w| l.to_lowercase().contains(w)));
+    let worst = lines.iter().rev().find(|l| says(l, ERRORS));
     crash.line = worst.or(lines.last()).cloned().unwrap_or_default();
     Ok(())
 }

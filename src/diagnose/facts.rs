@@ -118,6 +118,18 @@ impl<'a> Case<'a> {
         self.ask(need)
     }
 
+    /// As [`Case::get`], for what a cluster need not have: whatever keeps it from being read counts as its absence and
+    /// is no hole.
+    pub fn optional(&self, at: &ObjectRef) -> Fact<Option<&'a Value>> {
+        let (resource, namespace, name) = (kinds::resource_of(at), at.namespace.clone(), at.name.clone());
+        let need = Need::Object { resource, namespace, name };
+        match self.file.answer(&need) {
+            Some(Answer::Object(object)) => Ok(Some(object)),
+            Some(_) => Ok(None),
+            None => self.ask(need),
+        }
+    }
+
     /// All objects of a kind in a namespace, or everywhere with `None`. A kind the cluster does not know is empty.
     pub fn list(&self, kind: Known, ns: Option<&str>) -> Fact<Vec<&'a Value>> {
         let ns = ns.filter(|ns| !ns.is_empty());

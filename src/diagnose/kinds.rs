@@ -70,6 +70,7 @@ known! {
     ATTACHMENTS "storage.k8s.io" "volumeattachments" "VolumeAttachment";
     LEASES "coordination.k8s.io" "leases" "Lease";
     PDBS "policy" "poddisruptionbudgets" "PodDisruptionBudget";
+    POD_METRICS "metrics.k8s.io" "pods" "PodMetrics";
     HPAS "autoscaling" "horizontalpodautoscalers" "HorizontalPodAutoscaler";
     PRIORITYCLASSES "scheduling.k8s.io" "priorityclasses" "PriorityClass";
     MUTATINGWEBHOOKS "admissionregistration.k8s.io" "mutatingwebhookconfigurations" "MutatingWebhookConfiguration";
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn plurals_are_guessed_like_the_client_does() {
-        for known in ALL.iter().filter(|k| !["gateways"].contains(&k.plural)) {
+        for known in ALL.iter().filter(|k| k.plural != "gateways" && k.group != "metrics.k8s.io") {
             let guessed = plural_of(known.kind);
             assert!(guessed == known.plural || known.kind.ends_with("Class"), "{} {guessed}", known.kind);
         }

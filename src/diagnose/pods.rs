@@ -130,7 +130,10 @@ impl<'a> Container<'a> {
         if self.init && ended.current && ended.code == 0 {
             return false;
         }
-        let restarted = match str_at(pod, "/spec/restartPolicy") {
+        // A sidecar (and, since 1.34, any container) may have a policy of its own.
+        let own = str_at(self.spec, "/restartPolicy");
+        let policy = if own.is_empty() { str_at(pod, "/spec/restartPolicy") } else { own };
+        let restarted = match policy {
             "Never" => false,
             "OnFailure" => ended.code != 0,
             _ => true,
@@ -225,7 +228,8 @@ pub fn stand(pod: &Value, now: Time) -> Stand {
         return if refused || !young { Stand::Ill } else { Stand::Starting };
     }
     let ready = condition(pod, "Ready");
-    let since = ready.and_then(|c| age(str_at(c, "/lastTransitionTime"))).unwrap_or_default();
+    let made = || age(str_at(pod, "/metadata/creationTimestamp"));
+    let since = ready.and_then(|c| age(str_at(c, "/lastTransitionTime"))).or_else(made).unwrap_or_default();
     // Nothing of the pod's own is still starting when only a readiness gate is missing.
     if ready.is_some_and(|c| str_at(c, "/reason") == "ReadinessGatesNotReady") && since >= 10 {
         return Stand::Ill;

@@ -1,0 +1,132 @@
+//! Crashes that the exit code or the runtime's reason explains.
+//!
+//! ## crash-command-not-found
+//! **You see.** Exit 127.
+//! **Why.** The shell did not find the command (or its dynamic loader: musl and glibc).
+//! **How kokpit knows.** The exit code, and the log line.
+//! **Looks alike.** `run-container-error`: the runtime itself did not find the program.
+//! **Mend it.** Git: `command` and `args`.
+//!
+//! ## crash-not-executable
+//! **You see.** Exit 126.
+//! **Why.** The file is there but cannot be executed: no x bit, a noexec mount, another architecture.
+//! **How kokpit knows.** The exit code, and the log line.
+//! **Looks alike.** `crash-exec-format`.
+//! **Mend it.** Git: `command`; `chmod +x` in the image; `defaultMode` of the ConfigMap volume.
+//!
+//! ## crash-segv
+//! **You see.** Exit 139, 134 or another of 132–136.
+//! **Why.** The process died of a signal: a native bug, a CPU without an instruction, a wrong libc, a JVM abort.
+//! **How kokpit knows.** The exit code is 128 + signal.
+//! **Looks alike.** Only on some nodes: CPU or kernel. Everywhere: the image.
+//! **Mend it.** Another version of the image; `kubectl rollout undo`.
+//!
+//! ## crash-sigterm
+//! **You see.** Exit 143.
+//! **Why.** Something sent SIGTERM and it was no deletion of the pod.
+//! **How kokpit knows.** The exit code; the kubelet's `Killing` events say nothing of a probe.
+//! **Looks alike.** `kill-liveness` with a process that ends politely.
+//! **Mend it.** Find who sends it: a wrapper script, an agent, `timeout`.
+//!
+//! ## crash-exit-zero
+//! **You see.** Reason `Completed` again and again.
+//! **Why.** The main process ends successfully, and `restartPolicy: Always` starts it anew: a task in a Deployment, a
+//! shell that falls through, a daemon that goes to the background.
+//! **How kokpit knows.** Exit code 0 and restarts.
+//! **Looks alike.** A Job that is done.
+//! **Mend it.** Git: make it a Job, or keep the process in the foreground.
+//!
+//! ## run-container-error
+//! **You see.** `RunContainerError`, `StartError`, exit 128.
+//! **Why.** The runtime could not execute the command: not found, not permitted, a mount that does not fit.
+//! **How kokpit knows.** The reason and the runtime's message.
+//! **Looks alike.** `crash-command-not-found` (a shell ran and did not find it).
+//! **Mend it.** Git: `command`, `args`, `mountPath`, `subPath`.
+//!
+//! ## container-status-unknown
+//! **You see.** Exit 137 or 255 with reason `ContainerStatusUnknown` or `Unknown`.
+//! **Why.** The node rebooted or its runtime lost the container.
+//! **How kokpit knows.** The reason.
+//! **Looks alike.** `crash-oom-container`.
+//! **Mend it.** Nothing, it was restarted; look at the node.
+
+use super::{Scene, crashed};
+use crate::diagnose::crash::code_in_words;
+use crate::diagnose::facts::{Case, Fact};
+use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::kinds::NODES;
+use crate::diagnose::verdict::Confidence;
+use crate::world::object::{list_at, str_at};
+use serde_json::Value;
+
+causes! { "code.rs";
+    "crash-command-not-found" "the command does not exist in the image" Outage ["Pod"] |c, s| row(c, s, "crash-command-not-found");
+    "crash-not-executable" "the command cannot be executed" Outage ["Pod"] |c, s| row(c, s, "crash-not-executable");
+    "crash-segv" "the process dies of a signal of its own making" Outage ["Pod"] |c, s| row(c, s, "crash-segv");
+    "crash-sigterm" "something inside ends the process with SIGTERM" Degraded ["Pod"] |c, s| row(c, s, "crash-sigterm");
+    "crash-exit-zero" "the main process ends successfully and is started again" Outage ["Pod"] |c, s| row(c, s, "crash-exit-zero");
+    "run-container-error" "the runtime cannot start the command" Outage ["Pod"] |c, s| row(c, s, "run-container-error");
+    "container-status-unknown" "the node lost the container" Nuisance ["Pod"] |c, s| row(c, s, "container-status-unknown");
+}
+
+fn row(case: &Case<'_>, suspect: &Suspect<'_>, id: &str) -> Fact<Vec<Match>> {
+    let tell = match id {
+        "crash-command-not-found" | "crash-not-executable" => no_such_command,
+        "crash-segv" => signal,
+        "crash-sigterm" => terminated,
+        "crash-exit-zero" => done,
+        "run-container-error" => not_started,
+        _ => lost,
+    };
+    crashed(case, suspect, |crash| crash.cause == id, tell)
+}
+
+fn no_such_command(scene: &Scene<'_>) -> Fact<Match> {
+    let (c, code) = (&scene.crash.container, scene.crash.code);
+    let what = if code == 127 { "a command that does not exist" } else { "a file that cannot be executed" };
+    let m = scene.found(format!("Container {c} runs {what} (exit {code})."), Confidence::High);
+    let m = command(scene, m);
+    scene.fix(m, ".command", "correct command and args", scene.undo()?)
+}
+
+/// Evidence: what the container runs.
+fn command(scene: &Scene<'_>, m: Match) -> Match {
+    let words =
+        |field: &str| -> Vec<&str> { list_at(scene.container.spec, field).iter().filter_map(Value::as_str).collect() };
+    let all = [words("/command"), words("/args")].concat().join(" ");
+    match all.is_empty() {
+        true => scene.field(m, ".command", "", "command and args are not set: the image's own entry point runs"),
+        false => scene.field(m, ".command", &all, format!("runs: {all}")),
+    }
+}
+
+fn signal(scene: &Scene<'_>) -> Fact<Match> {
+    let text = format!("Container {} dies of a signal: {}.", scene.crash.container, code_in_words(scene.crash.code));
+    let m = scene.found(text, Confidence::Medium);
+    scene.fix(m, ".image", "use another version of the image, built for these nodes", scene.undo()?)
+}
+
+fn terminated(scene: &Scene<'_>) -> Fact<Match> {
+    let text = format!("Container {} is ended by SIGTERM, and nobody deletes the pod.", scene.crash.container);
+    let m = scene.found(text, Confidence::Medium);
+    scene.fix(m, ".command", "find what sends SIGTERM inside the container: a wrapper script, `timeout`, an agent", "")
+}
+
+fn done(scene: &Scene<'_>) -> Fact<Match> {
+    let text = format!("Container {} ends successfully and is started again and again.", scene.crash.container);
+    let m = command(scene, scene.found(text, Confidence::Certain));
+    let what = "keep the process in the foreground, or make it a Job if it is a task that ends";
+    scene.fix(m, ".command", what, scene.undo()?)
+}
+
+fn not_started(scene: &Scene<'_>) -> Fact<Match> {
+    let m = scene.found(format!("The runtime cannot start container {}.", scene.crash.container), Confidence::Certain);
+    let text = scene.container.ended().map_or("", |e| e.message);
+    let m = m.evidence(&scene.suspect.at, "status.containerStatuses[].lastState.terminated.message", text, text);
+    scene.fix(m, ".command", "correct command and args, or the mount that the message names", scene.undo()?)
+}
+
+fn lost(scene: &Scene<'_>) -> Fact<Match> {
+    let text = format!("The node lost container {} ({}).", scene.crash.container, scene.crash.reason);
+    Ok(scene.found(text, Confidence::High).because(NODES.at("", str_at(scene.pod(), "/spec/nodeName"))))
+}

@@ -1,0 +1,153 @@
+//! What lies around crashes.
+//!
+//! ## init-crashloop
+//! **You see.** `Init:CrashLoopBackOff` or `Init:Error`; the main containers never start.
+//! **Why.** An init container fails.
+//! **How kokpit knows.** The crash is of an init container; its own reason is analysed like any other's.
+//! **Looks alike.** `init-running-long`: it does not fail, it waits.
+//! **Mend it.** See the crash of the init container.
+//!
+//! ## backoff-stale
+//! **You see.** `CrashLoopBackOff`, or `CreateContainerConfigError`, although what was missing is there now.
+//! **Why.** The kubelet waits up to five minutes between tries; the cure came after the last one.
+//! **How kokpit knows.** The ConfigMap or Secret that the container refers to was created after its last run ended, or
+//! the Service it could not reach has ready endpoints since.
+//! **Looks alike.** `crash-bad-config`, `config-missing-secret` while the object is still missing.
+//! **Mend it.** Wait for the next try, or delete the pod to have it at once.
+
+use super::ran;
+use crate::diagnose::crash::crashes;
+use crate::diagnose::facts::{Case, Fact, Knowable};
+use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::kin;
+use crate::diagnose::kinds::*;
+use crate::diagnose::pods::{Container, condition, containers, is_true};
+use crate::diagnose::verdict::{Confidence, Fix};
+use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
+use crate::world::time::{Time, human};
+use serde_json::Value;
+
+causes! { "restarts.rs";
+    "init-crashloop" "an init container fails, so the main containers never start" Outage ["Pod"] init_crashloop;
+    "backoff-stale" "what was missing is there now, the kubelet has not tried again yet" Nuisance ["Pod"] backoff_stale;
+}
+
+fn init_crashloop(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let all = crashes(case, suspect.object)?;
+    Ok(all
+        .iter()
+        .filter(|crash| crash.init)
+        .map(|crash| {
+            let text = format!("Init container {} fails, the containers after it never start.", crash.container);
+            ran(case, suspect, crash, Match::on(&suspect.at, text))
+                .because_cause("crash-")
+                .because_cause("volume-full")
+                .because_cause("run-container")
+        })
+        .collect())
+}
+
+fn backoff_stale(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let pod = suspect.object;
+    let mut found = Vec::new();
+    for container in containers(pod) {
+        let waits = matches!(container.waiting(), "CrashLoopBackOff" | "CreateContainerConfigError");
+        let Some(last) =
+            container.ended().map(|e| e.finished).filter(|_| waits).or_else(|| config_wait(pod, &container))
+        else {
+            continue;
+        };
+        if let Some((at, age)) = made_after(case, pod, container.spec, last)? {
+            found.push(
+                Match::on(
+                    &suspect.at,
+                    format!("{at} was created after the last crash; the kubelet retries by itself."),
+                )
+                .confidence(Confidence::High)
+                .evidence_aged(
+                    &at,
+                    "metadata.creationTimestamp",
+                    "",
+                    Some(age),
+                    format!("{at} created {} ago, after the last crash", human(age)),
+                )
+                .evidence(
+                    &suspect.at,
+                    "status.containerStatuses[].state.waiting.message",
+                    container.waiting_message(),
+                    container.waiting_message(),
+                )
+                .fix(retry(pod)),
+            );
+        } else if let Some(lead) = back_again(case, pod, container.name, last)? {
+            found.push(
+                Match::on(
+                    &suspect.at,
+                    format!("{lead} has ready endpoints again since the last crash; the kubelet retries by itself."),
+                )
+                .confidence(Confidence::High)
+                .evidence(
+                    &suspect.at,
+                    "status.containerStatuses[].state.waiting.message",
+                    container.waiting_message(),
+                    container.waiting_message(),
+                )
+                .fix(retry(pod)),
+            );
+        }
+    }
+    Ok(found)
+}
+
+/// A container that never ran waits since the pod was scheduled.
+fn config_wait(pod: &Value, container: &Container<'_>) -> Option<Time> {
+    let since = condition(pod, "PodScheduled").map(|c| str_at(c, "/lastTransitionTime"))?;
+    (container.waiting() == "CreateContainerConfigError").then(|| Time::parse(since))?
+}
+
+fn retry(pod: &Value) -> Fix {
+    Fix {
+        summary: "wait for the next try, or delete the pod to have it at once".into(),
+        live: format!("kubectl -n {} delete pod {}", namespace(pod), name(pod)),
+        git: None,
+        verified: false,
+    }
+}
+
+/// A ConfigMap or Secret of the container's environment that is younger than the end of its last run.
+fn made_after(case: &Case<'_>, pod: &Value, container: &Value, last: Time) -> Fact<Option<(ObjectRef, i64)>> {
+    let env = list_at(container, "/env").iter().flat_map(|e| {
+        [
+            (SECRETS, str_at(e, "/valueFrom/secretKeyRef/name")),
+            (CONFIGMAPS, str_at(e, "/valueFrom/configMapKeyRef/name")),
+        ]
+    });
+    let from = list_at(container, "/envFrom")
+        .iter()
+        .flat_map(|e| [(SECRETS, str_at(e, "/secretRef/name")), (CONFIGMAPS, str_at(e, "/configMapRef/name"))]);
+    for (kind, wanted) in env.chain(from).filter(|(_, wanted)| !wanted.is_empty()) {
+        let at = kind.at(namespace(pod), wanted);
+        let Some(object) = case.get(&at).known()?.flatten() else { continue };
+        let made = Time::parse(str_at(object, "/metadata/creationTimestamp"));
+        if let Some(made) = made.filter(|made| *made > last) {
+            return Ok(Some((at, made.age(case.now()))));
+        }
+    }
+    Ok(None)
+}
+
+/// The Service whose absence the crash blamed, if all its pods became ready after that crash.
+fn back_again(case: &Case<'_>, pod: &Value, container: &str, last: Time) -> Fact<Option<ObjectRef>> {
+    let all = crashes(case, pod)?;
+    let Some((lead, true)) =
+        all.iter().find(|c| c.container == container).and_then(|c| c.dependency.as_ref()?.service.clone())
+    else {
+        return Ok(None);
+    };
+    let Some(service) = case.get(&lead.at)? else { return Ok(None) };
+    let pods = kin::selected(case, service)?.unwrap_or_default();
+    let since = |p: &Value| condition(p, "Ready").and_then(|c| Time::parse(str_at(c, "/lastTransitionTime")));
+    let ready: Vec<&&Value> = pods.iter().filter(|p| is_true(p, "Ready")).collect();
+    let all_new = !ready.is_empty() && ready.iter().all(|p| since(p).is_some_and(|t| t > last));
+    Ok(all_new.then_some(lead.at))
+}
