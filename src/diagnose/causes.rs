@@ -16,13 +16,13 @@ use std::sync::LazyLock;
 /// }
 /// ```
 macro_rules! causes {
-    ($file:literal; $($id:literal $title:literal $severity:ident [$($kind:expr),+] $judge:expr;)+) => {
+    ($file:literal; $($id:literal $title:literal $severity:ident $kinds:tt $judge:expr;)+) => {
         /// The family's rows.
         pub const CAUSES: &[$crate::diagnose::causes::Cause] = &[$($crate::diagnose::causes::Cause {
             id: $id,
             title: $title,
             severity: $crate::diagnose::causes::Severity::$severity,
-            kinds: &[$($kind),+],
+            kinds: &$kinds,
             file: include_str!($file),
             judge: $judge,
         }),+];
@@ -102,7 +102,9 @@ static FAMILIES: &[&[Cause]] = &[
     gateway::CAUSES,
     netpol::CAUSES,
     node::CAUSES,
-    created::CAUSES,
+    created::quota::CAUSES,
+    created::policy::CAUSES,
+    created::missing::CAUSES,
     secretstore::CAUSES,
 ];
 

@@ -50,6 +50,7 @@ known! {
     NAMESPACES "" "namespaces" "Namespace";
     CLAIMS "" "persistentvolumeclaims" "PersistentVolumeClaim";
     VOLUMES "" "persistentvolumes" "PersistentVolume";
+    LIMITRANGES "" "limitranges" "LimitRange";
     QUOTAS "" "resourcequotas" "ResourceQuota";
     REPLICATIONCONTROLLERS "" "replicationcontrollers" "ReplicationController";
     SERVICEACCOUNTS "" "serviceaccounts" "ServiceAccount";
@@ -73,6 +74,8 @@ known! {
     POD_METRICS "metrics.k8s.io" "pods" "PodMetrics";
     HPAS "autoscaling" "horizontalpodautoscalers" "HorizontalPodAutoscaler";
     PRIORITYCLASSES "scheduling.k8s.io" "priorityclasses" "PriorityClass";
+    RUNTIMECLASSES "node.k8s.io" "runtimeclasses" "RuntimeClass";
+    ADMISSIONPOLICIES "admissionregistration.k8s.io" "validatingadmissionpolicies" "ValidatingAdmissionPolicy";
     MUTATINGWEBHOOKS "admissionregistration.k8s.io" "mutatingwebhookconfigurations" "MutatingWebhookConfiguration";
     VALIDATINGWEBHOOKS "admissionregistration.k8s.io" "validatingwebhookconfigurations" "ValidatingWebhookConfiguration";
     APPLICATIONS "argoproj.io" "applications" "Application";

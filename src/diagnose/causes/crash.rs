@@ -72,15 +72,12 @@ impl<'a> Scene<'a> {
 }
 
 /// The matches of one class: every crash of it, told, with the last words and what changed since it ran.
-fn crashed(
-    case: &Case<'_>,
-    suspect: &Suspect<'_>,
-    is: impl Fn(&Crash) -> bool,
-    tell: impl Fn(&Scene<'_>) -> Fact<Match>,
-) -> Fact<Vec<Match>> {
+fn crashed(case: &Case<'_>, suspect: &Suspect<'_>, id: &str, tell: fn(&Scene<'_>) -> Fact<Match>) -> Fact<Vec<Match>> {
     let all = crashes(case, suspect.object)?;
+    // A run that a probe ended may still tell whom the application waited for.
+    let waited = |crash: &Crash| id == "crash-missing-dependency" && crash.dependency.is_some();
     let mut found = Vec::new();
-    for crash in all.iter().filter(|c| is(c)) {
+    for crash in all.iter().filter(|c| c.cause == id || waited(c)) {
         let Some(container) = containers(suspect.object).into_iter().find(|c| c.name == crash.container) else {
             continue;
         };

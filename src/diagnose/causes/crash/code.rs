@@ -52,33 +52,21 @@
 
 use super::{Scene, crashed};
 use crate::diagnose::crash::code_in_words;
-use crate::diagnose::facts::{Case, Fact};
-use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::facts::Fact;
+use crate::diagnose::finding::Match;
 use crate::diagnose::kinds::NODES;
 use crate::diagnose::verdict::Confidence;
 use crate::world::object::{list_at, str_at};
 use serde_json::Value;
 
 causes! { "code.rs";
-    "crash-command-not-found" "the command does not exist in the image" Outage ["Pod"] |c, s| row(c, s, "crash-command-not-found");
-    "crash-not-executable" "the command cannot be executed" Outage ["Pod"] |c, s| row(c, s, "crash-not-executable");
-    "crash-segv" "the process dies of a signal of its own making" Outage ["Pod"] |c, s| row(c, s, "crash-segv");
-    "crash-sigterm" "something inside ends the process with SIGTERM" Degraded ["Pod"] |c, s| row(c, s, "crash-sigterm");
-    "crash-exit-zero" "the main process ends successfully and is started again" Outage ["Pod"] |c, s| row(c, s, "crash-exit-zero");
-    "run-container-error" "the runtime cannot start the command" Outage ["Pod"] |c, s| row(c, s, "run-container-error");
-    "container-status-unknown" "the node lost the container" Nuisance ["Pod"] |c, s| row(c, s, "container-status-unknown");
-}
-
-fn row(case: &Case<'_>, suspect: &Suspect<'_>, id: &str) -> Fact<Vec<Match>> {
-    let tell = match id {
-        "crash-command-not-found" | "crash-not-executable" => no_such_command,
-        "crash-segv" => signal,
-        "crash-sigterm" => terminated,
-        "crash-exit-zero" => done,
-        "run-container-error" => not_started,
-        _ => lost,
-    };
-    crashed(case, suspect, |crash| crash.cause == id, tell)
+    "crash-command-not-found" "the command does not exist in the image" Outage ["Pod"] |c, s| crashed(c, s, "crash-command-not-found", no_such_command);
+    "crash-not-executable" "the command cannot be executed" Outage ["Pod"] |c, s| crashed(c, s, "crash-not-executable", no_such_command);
+    "crash-segv" "the process dies of a signal of its own making" Outage ["Pod"] |c, s| crashed(c, s, "crash-segv", signal);
+    "crash-sigterm" "something inside ends the process with SIGTERM" Degraded ["Pod"] |c, s| crashed(c, s, "crash-sigterm", terminated);
+    "crash-exit-zero" "the main process ends successfully and is started again" Outage ["Pod"] |c, s| crashed(c, s, "crash-exit-zero", done);
+    "run-container-error" "the runtime cannot start the command" Outage ["Pod"] |c, s| crashed(c, s, "run-container-error", not_started);
+    "container-status-unknown" "the node lost the container" Nuisance ["Pod"] |c, s| crashed(c, s, "container-status-unknown", lost);
 }
 
 fn no_such_command(scene: &Scene<'_>) -> Fact<Match> {

@@ -69,9 +69,9 @@
 //! **Mend it.** Free space, or enlarge the claim: `spec.resources.requests.storage` where the class allows it.
 
 use super::{Scene, crashed};
-use crate::diagnose::crash::{Crash, code_in_words};
+use crate::diagnose::crash::code_in_words;
 use crate::diagnose::facts::{Case, Fact, Knowable};
-use crate::diagnose::finding::{Because, Match, Suspect};
+use crate::diagnose::finding::{Because, Match};
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods::containers;
 use crate::diagnose::verdict::Confidence;
@@ -79,32 +79,15 @@ use crate::world::object::{ObjectRef, bool_at, int_at, list_at, name, namespace,
 use serde_json::Value;
 
 causes! { "log.rs";
-    "crash-app-error" "the application ends itself with an error" Outage ["Pod"] |c, s| row(c, s, "crash-app-error");
-    "crash-bad-config" "the application misses a setting or cannot read it" Outage ["Pod"] |c, s| row(c, s, "crash-bad-config");
-    "crash-missing-dependency" "the application cannot reach what it depends on" Outage ["Pod"] |c, s| row(c, s, "crash-missing-dependency");
-    "crash-permission-denied" "the application may not read or write what it needs" Outage ["Pod"] |c, s| row(c, s, "crash-permission-denied");
-    "crash-readonly-fs" "the application writes to a read-only file system" Outage ["Pod"] |c, s| row(c, s, "crash-readonly-fs");
-    "crash-exec-format" "the program was built for another architecture" Outage ["Pod"] |c, s| row(c, s, "crash-exec-format");
-    "crash-port-in-use" "the application's port is taken" Outage ["Pod"] |c, s| row(c, s, "crash-port-in-use");
-    "crash-dirty-emptydir" "an init container trips over what its first run left behind" Degraded ["Pod"] |c, s| row(c, s, "crash-dirty-emptydir");
-    "volume-full" "the application's volume is full" Outage ["Pod"] |c, s| row(c, s, "volume-full");
-}
-
-fn row(case: &Case<'_>, suspect: &Suspect<'_>, id: &str) -> Fact<Vec<Match>> {
-    let tell = match id {
-        "crash-bad-config" => bad_config,
-        "crash-missing-dependency" => missing_dependency,
-        "crash-permission-denied" => permission_denied,
-        "crash-readonly-fs" => read_only,
-        "crash-exec-format" => exec_format,
-        "crash-port-in-use" => port_in_use,
-        "crash-dirty-emptydir" => dirty,
-        "volume-full" => full,
-        _ => app_error,
-    };
-    // A run that a probe ended may still tell whom the application waited for.
-    let waited = |crash: &Crash| id == "crash-missing-dependency" && crash.dependency.is_some();
-    crashed(case, suspect, |crash| crash.cause == id || waited(crash), tell)
+    "crash-app-error" "the application ends itself with an error" Outage ["Pod"] |c, s| crashed(c, s, "crash-app-error", app_error);
+    "crash-bad-config" "the application misses a setting or cannot read it" Outage ["Pod"] |c, s| crashed(c, s, "crash-bad-config", bad_config);
+    "crash-missing-dependency" "the application cannot reach what it depends on" Outage ["Pod"] |c, s| crashed(c, s, "crash-missing-dependency", missing_dependency);
+    "crash-permission-denied" "the application may not read or write what it needs" Outage ["Pod"] |c, s| crashed(c, s, "crash-permission-denied", permission_denied);
+    "crash-readonly-fs" "the application writes to a read-only file system" Outage ["Pod"] |c, s| crashed(c, s, "crash-readonly-fs", read_only);
+    "crash-exec-format" "the program was built for another architecture" Outage ["Pod"] |c, s| crashed(c, s, "crash-exec-format", exec_format);
+    "crash-port-in-use" "the application's port is taken" Outage ["Pod"] |c, s| crashed(c, s, "crash-port-in-use", port_in_use);
+    "crash-dirty-emptydir" "an init container trips over what its first run left behind" Degraded ["Pod"] |c, s| crashed(c, s, "crash-dirty-emptydir", dirty);
+    "volume-full" "the application's volume is full" Outage ["Pod"] |c, s| crashed(c, s, "volume-full", full);
 }
 
 fn app_error(scene: &Scene<'_>) -> Fact<Match> {

@@ -24,8 +24,8 @@
 //! **Mend it.** Look at the node's kernel log around the end of the run.
 
 use super::{Scene, crashed};
-use crate::diagnose::facts::{Case, Fact};
-use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::facts::Fact;
+use crate::diagnose::finding::Match;
 use crate::diagnose::kin;
 use crate::diagnose::kinds::NODES;
 use crate::diagnose::usage::usage;
@@ -34,18 +34,9 @@ use crate::world::object::{int_at, name, namespace, str_at};
 use crate::world::quantity::human_bytes;
 
 causes! { "memory.rs";
-    "crash-oom-container" "the container is killed for using more memory than its limit" Outage ["Pod"] |c, s| row(c, s, "crash-oom-container");
-    "oom-node-level" "the node ran out of memory and killed the container" Outage ["Pod"] |c, s| row(c, s, "oom-node-level");
-    "crash-sigkill" "the container is killed by something unknown" Outage ["Pod"] |c, s| row(c, s, "crash-sigkill");
-}
-
-fn row(case: &Case<'_>, suspect: &Suspect<'_>, id: &str) -> Fact<Vec<Match>> {
-    let tell = match id {
-        "crash-oom-container" => over_its_limit,
-        "oom-node-level" => by_the_node,
-        _ => by_nobody,
-    };
-    crashed(case, suspect, |crash| crash.cause == id, tell)
+    "crash-oom-container" "the container is killed for using more memory than its limit" Outage ["Pod"] |c, s| crashed(c, s, "crash-oom-container", over_its_limit);
+    "oom-node-level" "the node ran out of memory and killed the container" Outage ["Pod"] |c, s| crashed(c, s, "oom-node-level", by_the_node);
+    "crash-sigkill" "the container is killed by something unknown" Outage ["Pod"] |c, s| crashed(c, s, "crash-sigkill", by_nobody);
 }
 
 fn over_its_limit(scene: &Scene<'_>) -> Fact<Match> {

@@ -9,18 +9,15 @@
 //! **Mend it.** Mend what it waits for.
 
 use super::follow_log;
-use crate::diagnose::causes::{Cause, POD};
 use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::pods::{self, containers};
 use crate::diagnose::verdict::Confidence;
 use crate::world::time::human;
 
-const FILE: &str = include_str!("init.rs");
-
-/// The family's rows.
-pub const CAUSES: &[Cause] =
-    &[row!("init-running-long", "an init container waits for something that does not come", Degraded, POD, init_waits)];
+causes! { "init.rs";
+    "init-running-long" "an init container waits for something that does not come" Degraded ["Pod"] init_waits;
+}
 
 fn init_waits(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let mut found = Vec::new();
