@@ -12,7 +12,8 @@ use crate::diagnose::pods::{self, condition};
 use crate::diagnose::scheduling::changes::{self, Changes};
 use crate::diagnose::scheduling::filter::PLUGINS;
 use crate::diagnose::scheduling::{
-    Judgement, Node, Objects, Pod, Snapshot, inter_pod_affinity, judge, report, volume_binding, volume_restrictions,
+    Judgement, Node, Objects, Pod, Snapshot, inter_pod_affinity, judge, message, report, volume_binding,
+    volume_restrictions,
 };
 use crate::diagnose::verdict::{Confidence, Fix, Scheduling};
 use crate::world::object::{ObjectRef, list_at, str_at};
@@ -194,9 +195,7 @@ impl Placement {
     fn confidence(&self) -> Confidence {
         match () {
             _ if self.partial => Confidence::Medium,
-            _ if self.said.starts_with(&self.scheduling.message) && !self.scheduling.message.is_empty() => {
-                Confidence::Certain
-            }
+            _ if message::agrees(&self.scheduling.message, &self.said) => Confidence::Certain,
             _ => Confidence::High,
         }
     }
@@ -223,7 +222,7 @@ impl Placement {
     fn scheduler_said(&self, suspect: &Suspect<'_>, found: Match) -> Match {
         let path = "status.conditions[PodScheduled].message";
         let text = match &self.scheduling.message {
-            ours if self.said.starts_with(ours.as_str()) => format!("the scheduler says the same: {ours}"),
+            ours if message::agrees(ours, &self.said) => format!("the scheduler says the same: {ours}"),
             ours => format!("the scheduler said: {} (as the cluster stands now: {ours})", self.said),
         };
         found.evidence(&suspect.at, path, &self.said, text)

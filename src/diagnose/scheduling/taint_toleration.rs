@@ -1,7 +1,7 @@
 //! TaintToleration: every `NoSchedule` and `NoExecute` taint of a node must be tolerated.
 //!
-//! Source: `pkg/scheduler/framework/plugins/tainttoleration/taint_toleration.go`. Since 1.36 the reason no longer names
-//! the taint.
+//! Source: `pkg/scheduler/framework/plugins/tainttoleration/taint_toleration.go`. Since 1.34 the reason no longer names
+//! the taint (`message` reads the older words too).
 
 use super::filter::{Filter, Prepared, Reasons, fail_unless};
 use super::pod::{Pod, Toleration, untolerated};
