@@ -195,7 +195,7 @@ impl Page {
         }
     }
 
-    /// A row per node, nearest miss first; columns that do not fit are dropped from the right, the verdict never.
+    /// A row per node, nearest miss first; columns for which there is no room are left out, the verdict never.
     fn matrix(&mut self, scheduling: &Scheduling) {
         self.blank();
         for (plugin, text) in &scheduling.prefilter {
@@ -211,22 +211,16 @@ impl Page {
                 widths[n] = widths[n].max(width(&cell(text, *passes)).min(26));
             }
         }
-        let mut room = self.columns.saturating_sub(node + 4 + 8);
-        let shown = widths.iter().take_while(|w| {
-            let fits = room >= **w + 2;
-            room = room.saturating_sub(**w + 2);
-            fits
-        });
-        let shown = shown.count();
+        let shown = shown_columns(scheduling, &widths, self.columns.saturating_sub(node + 4 + 8));
         let mut head = format!("   {}  ", pad("NODE", node));
-        for (title, w) in titles.iter().zip(&widths).take(shown) {
+        for (title, w) in shown.iter().filter_map(|n| titles.get(*n).zip(widths.get(*n))) {
             head.push_str(&format!("{}  ", pad(title, *w)));
         }
         self.lines.push(Line::new([(Style::Dim, format!("{head}verdict"))]));
         const MOST: usize = 12;
         for row in scheduling.matrix.iter().take(MOST) {
             let mut line = Line::new([(Style::Plain, format!("   {}  ", pad(&row.node, node)))]);
-            for ((_, text, passes), w) in row.cells.iter().zip(&widths).take(shown) {
+            for ((_, text, passes), w) in shown.iter().filter_map(|n| row.cells.get(*n).zip(widths.get(*n))) {
                 let style = if *passes { Style::Dim } else { Style::Bad };
                 line.spans.push((style, format!("{}  ", pad(&cell(text, *passes), *w))));
             }
@@ -321,6 +315,21 @@ impl Page {
     }
 }
 
+/// The columns of a matrix for which there is room, in their order; those where a node fails have precedence.
+fn shown_columns(scheduling: &Scheduling, widths: &[usize], mut room: usize) -> Vec<usize> {
+    let passes = |n: &usize| scheduling.matrix.iter().all(|row| row.cells.get(*n).is_none_or(|(_, _, ok)| *ok));
+    let mut order: Vec<usize> = (0..widths.len()).collect();
+    order.sort_by_key(passes);
+    order.retain(|n| {
+        let wanted = widths.get(*n).map_or(0, |w| w + 2);
+        let fits = room >= wanted;
+        room -= if fits { wanted } else { 0 };
+        fits
+    });
+    order.sort_unstable();
+    order
+}
+
 /// The word for a confidence.
 pub fn confidence(confidence: Confidence) -> &'static str {
     match confidence {
@@ -335,6 +344,7 @@ pub fn confidence(confidence: Confidence) -> &'static str {
 mod tests {
     use super::*;
     use crate::diagnose::finding::Match;
+    use crate::diagnose::verdict::NodeRow;
 
     fn verdict() -> Verdict {
         let pod = ObjectRef::new("", "Pod", "shop", "web-1");
@@ -386,6 +396,20 @@ mod tests {
         }
         let with_fix = lines(&verdict(), 80).into_iter().find(|line| line.fix == Some(1)).unwrap();
         assert_eq!(with_fix.object.unwrap().name, "web-1");
+    }
+
+    #[test]
+    fn a_column_where_a_node_fails_is_shown_before_one_where_all_pass() {
+        let cell =
+            |title: &str, ok: bool| (title.to_owned(), if ok { "ok (16Gi)" } else { "kept away" }.to_owned(), ok);
+        let titles = ["cpu", "memory", "ephemeral-storage", "pods", "taint", "affinity", "other pods"];
+        let cells = titles.map(|title| cell(title, title != "other pods")).to_vec();
+        let matrix = vec![NodeRow { node: "n1".into(), away: 1, cells }];
+        let scheduling = Some(Scheduling { matrix, ..Scheduling::default() });
+        let narrow = lines(&Verdict { scheduling, ..verdict() }, 60).iter().map(Line::text).collect::<Vec<_>>();
+        let text = narrow.join("\n");
+        assert!(text.contains("✗ kept away") && text.contains("cpu") && !text.contains("affinity"), "{text}");
+        assert!(text.find("cpu") < text.find("other pods"), "in the order of the filters:\n{text}");
     }
 
     #[test]

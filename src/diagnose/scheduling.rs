@@ -56,10 +56,21 @@ impl Judgement {
         if self.refused.is_empty() { passing.map(|(node, _)| node.name.clone()).collect() } else { vec![] }
     }
 
+    /// Indices of the nodes that the filters of places leave: where its owner wants the pod, and its volumes are.
+    pub fn nodes_left(&self) -> Vec<usize> {
+        let left = |failing: &Failing| failing.iter().all(|(at, _)| !is_place(PLUGINS[*at].name));
+        (0..self.nodes.len()).filter(|at| left(&self.nodes[*at])).collect()
+    }
+
     /// Whether any node takes the pod.
     pub fn any_fits(&self) -> bool {
         self.refused.is_empty() && self.nodes.iter().any(Vec::is_empty)
     }
+}
+
+/// Whether a filter says where a pod may go at all, rather than what is in its way there.
+pub fn is_place(plugin: &str) -> bool {
+    ["NodeName", "NodeAffinity", "VolumeBinding", "VolumeZone"].contains(&plugin)
 }
 
 /// Asks every filter about every node. A plugin that refuses the pod says nothing about single nodes.

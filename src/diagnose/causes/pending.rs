@@ -12,8 +12,8 @@ use crate::diagnose::pods::{self, condition};
 use crate::diagnose::scheduling::changes::{self, Changes};
 use crate::diagnose::scheduling::filter::PLUGINS;
 use crate::diagnose::scheduling::{
-    Judgement, Node, Objects, Pod, Snapshot, inter_pod_affinity, judge, message, report, volume_binding,
-    volume_restrictions,
+    Failing, Judgement, Node, Objects, Pod, Snapshot, inter_pod_affinity, is_place, judge, message, report,
+    volume_binding, volume_restrictions,
 };
 use crate::diagnose::verdict::{Confidence, Fix, Scheduling};
 use crate::world::object::{ObjectRef, list_at, str_at};
@@ -168,9 +168,7 @@ impl Placement {
 
     /// Nodes on which a filter gives this very reason.
     pub fn with_reason(&self, reason: &str) -> Vec<&Node> {
-        let gives = |failing: &super::super::scheduling::Failing| {
-            failing.iter().any(|(_, reasons)| reasons.iter().any(|r| r == reason))
-        };
+        let gives = |failing: &Failing| failing.iter().any(|(_, reasons)| reasons.iter().any(|r| r == reason));
         self.world.nodes.iter().zip(&self.judgement.nodes).filter(|(_, f)| gives(f)).map(|(n, _)| n.as_ref()).collect()
     }
 
@@ -179,15 +177,24 @@ impl Placement {
         self.scheduling.prefilter.get(plugin).map(String::as_str)
     }
 
-    /// The filter that stands in the way: the one that the smallest change addresses, else the one that fails most.
+    /// The filter that stands in the way. Where the pod may go at all is its owner's wish: as long as that leaves nodes,
+    /// what keeps it from those is the reason. Among these the filter that the smallest change addresses, else the one
+    /// that fails most.
     pub fn deciding(&self) -> &'static str {
-        if !self.judgement.refused.is_empty() {
-            return "VolumeBinding";
+        if let Some((at, _)) = self.judgement.refused.first() {
+            // Whichever plugin misses a claim first, it is the same trouble.
+            let plugin = PLUGINS[*at].name;
+            return if plugin.starts_with("Volume") { "VolumeBinding" } else { plugin };
         }
-        if let Some(change) = self.changes.found.first() {
+        let left = self.judgement.nodes_left();
+        let counts = |plugin: &str| left.is_empty() || !is_place(plugin);
+        if let Some(change) = self.changes.found.iter().find(|change| counts(change.plugin)) {
             return change.plugin;
         }
-        let most = PLUGINS.iter().rev().max_by_key(|p| self.failing(p.name).len());
+        let fails_on = |plugin: &str, failing: &Failing| failing.iter().any(|(at, _)| PLUGINS[*at].name == plugin);
+        let nodes = self.judgement.nodes.iter().enumerate().filter(|(at, _)| left.is_empty() || left.contains(at));
+        let nodes: Vec<&Failing> = nodes.map(|(_, failing)| failing).collect();
+        let most = PLUGINS.iter().rev().max_by_key(|p| nodes.iter().filter(|f| fails_on(p.name, f)).count());
         most.map_or("NodeResourcesFit", |p| p.name)
     }
 
@@ -203,6 +210,9 @@ impl Placement {
     /// Finishes the match of a filter's cause: matrix, the scheduler's words, what would help, its place in the graph.
     pub fn finish<'a>(&self, case: &Case<'a>, suspect: &Suspect<'a>, plugin: &str, mut found: Match) -> Fact<Match> {
         found = found.confidence(self.confidence()).scheduling(self.scheduling.clone());
+        if self.judgement.any_fits() {
+            return Ok(found.aside());
+        }
         let deciding = self.deciding();
         if deciding == plugin {
             found = self.scheduler_said(suspect, found);
@@ -231,7 +241,10 @@ impl Placement {
     /// The id of the cause that speaks for a filter.
     fn cause_of(&self, plugin: &str) -> &'static str {
         let any = |reason: &str| !self.with_reason(reason).is_empty();
+        let refused = !self.judgement.refused.is_empty();
         match plugin {
+            "NodeAffinity" if refused => "node-affinity-conflict",
+            "VolumeBinding" if refused => "pv",
             "NodeUnschedulable" => "node-cordoned",
             "TaintToleration" => "taint-untolerated",
             "NodeAffinity" | "NodeName" => "node-",
@@ -240,7 +253,6 @@ impl Placement {
             "VolumeRestrictions" if any(volume_restrictions::DISK) => "legacy-disk-conflict",
             "VolumeRestrictions" => "rwop-in-use",
             "NodeVolumeLimits" => "csi-volume-limit",
-            "VolumeBinding" if !self.judgement.refused.is_empty() => "pv",
             "VolumeBinding" if any(volume_binding::NO_VOLUME) => "pvc-no-matching-pv",
             "VolumeBinding" if any(volume_binding::NO_SPACE) => "csi-storage-capacity",
             "VolumeBinding" if any(volume_binding::VOLUME_GONE) => "pv-missing",

@@ -12,12 +12,14 @@ pub use template::Template;
 
 use super::pod::Pod;
 use super::snapshot::Snapshot;
-use super::{Judgement, judge};
+use super::{Judgement, is_place, judge};
 use serde_json::Value;
 use std::rc::Rc;
 
 /// At most this many changes are given.
 const MOST_GIVEN: usize = 6;
+/// What it costs more to put a pod where its owner did not want it, while nodes are left that it wanted.
+const ELSEWHERE: u32 = 40;
 /// At most this many (node, candidate) pairs are evaluated, so that a large cluster does not make anybody wait.
 const MOST_EVALUATED: usize = 400_000;
 
@@ -176,6 +178,14 @@ pub fn search(world: &Snapshot, pod: &Value, judgement: &Judgement) -> Changes {
     let parsed = Pod::new(pod);
     let mut candidates = of_pod::candidates(world, &parsed, judgement);
     candidates.extend(of_cluster::candidates(world, &parsed, judgement));
+    // The controller makes a pod for each node: another place, or one more node, is no help to this one.
+    if Template::of(pod).kind == "daemonset" {
+        candidates.retain(|c| c.plugin != "NodeAffinity" && c.kind != ChangeKind::Cluster);
+    }
+    // As long as the places where the owner wants the pod leave nodes, another place is the last thing to try.
+    if !judgement.nodes_left().is_empty() {
+        candidates.iter_mut().filter(|c| is_place(c.plugin)).for_each(|c| c.cost += ELSEWHERE);
+    }
     candidates.sort_by_key(|c| c.cost);
     let mut budget = MOST_EVALUATED / world.nodes.len().max(1);
     let single = try_each(candidates.iter().map(|c| vec![c]), world, pod, &mut budget);
@@ -285,6 +295,28 @@ mod tests {
         let taint = json!({"taints": [{"key": "dedicated", "value": "db", "effect": "NoSchedule"}]});
         let found = changes(&[node("n1", "100m", taint)], &pod(json!({})));
         assert!(found[0].summary.contains("toleration") && found[0].summary.contains("cpu request"), "{found:?}");
+    }
+
+    #[test]
+    fn the_place_is_changed_last_while_it_leaves_nodes() {
+        let nodes = [node("n1", "300m", json!({})), node("n2", "2", json!({}))];
+        let here = json!({"nodeSelector": {"kubernetes.io/hostname": "n1"}});
+        let found = changes(&nodes, &pod(here));
+        assert_eq!(found[0].summary, "cpu request of app 500m → 300m", "{found:?}");
+        assert!(found.iter().any(|c| c.plugin == "NodeAffinity" && c.fits == ["n2"]), "it is still named: {found:?}");
+    }
+
+    #[test]
+    fn a_pod_of_a_daemon_set_is_never_sent_elsewhere() {
+        let nodes = [node("n1", "300m", json!({})), node("n2", "2", json!({}))];
+        let term = json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]});
+        let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}});
+        let mut pod = pod(json!({"affinity": {"nodeAffinity": required}}));
+        pod["metadata"]["ownerReferences"][0] =
+            json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "controller": true});
+        let found = changes(&nodes, &pod);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].summary, "cpu request of app 500m → 300m");
     }
 
     #[test]

@@ -231,8 +231,11 @@ fn of_affinity(suspect: &Suspect<'_>, placement: &Placement) -> Match {
         let both = ["/matchExpressions", "/matchFields"];
         both.iter().flat_map(|list| list_at(term, list)).map(Requirement::from_value).collect()
     };
-    let text: Vec<String> =
-        terms.iter().map(|t| conditions(t).iter().map(describe).collect::<Vec<_>>().join(" and ")).collect();
+    let in_words = |term: &Value| match &conditions(term)[..] {
+        [] => "a term without conditions, which matches nothing".into(),
+        some => some.iter().map(describe).collect::<Vec<_>>().join(" and "),
+    };
+    let text: Vec<String> = terms.iter().map(in_words).collect();
     let failing = placement.failing("NodeAffinity").len();
     let all = placement.world.nodes.len();
     let how_many = if failing == all {
@@ -279,7 +282,7 @@ fn conflict(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let path = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution";
     let found =
         found.evidence(&suspect.at, path, "", "every alternative's metadata.name conditions have no name in common");
-    Ok(vec![found.scheduling(placement.scheduling.clone())])
+    Ok(vec![placement.finish(case, suspect, "NodeAffinity", found)?])
 }
 
 fn no_nodes(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
