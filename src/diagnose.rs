@@ -11,10 +11,12 @@
 //! | [`graph`] | cause → consequence, and which match is the reason |
 //! | [`facts`] | what a cause may ask, and what happens when there is no answer |
 //! | [`finding`] | what a cause returns |
+//! | [`agents`] | the DaemonSets that serve a node: network plugins, storage drivers |
 //! | [`kin`], [`pods`], [`events`], [`git`], [`status`] | reading owners, pods, events, tracking ids, conditions |
 //! | [`usage`] | what containers use, by the metrics API |
 //! | [`url`] | the way of a URL, hop by hop |
 
+pub mod agents;
 pub mod case;
 pub mod causes;
 pub mod crash;

@@ -42,9 +42,13 @@ mod node;
 pub mod pending;
 mod probe;
 mod running;
+mod sandbox;
 mod secretstore;
 mod service;
+mod start;
+mod stuck;
 mod traefik;
+mod volume;
 mod workload;
 
 /// How bad it is when this is the reason.
@@ -85,6 +89,14 @@ impl Cause {
 static FAMILIES: &[&[Cause]] = &[
     config::CAUSES,
     image::CAUSES,
+    image::secret::CAUSES,
+    image::slow::CAUSES,
+    sandbox::CAUSES,
+    volume::missing::CAUSES,
+    volume::attach::CAUSES,
+    volume::mount::CAUSES,
+    start::CAUSES,
+    stuck::CAUSES,
     crash::memory::CAUSES,
     crash::code::CAUSES,
     crash::log::CAUSES,

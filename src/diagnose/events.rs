@@ -19,6 +19,8 @@ pub struct Event<'a> {
     pub message: &'a str,
     /// Who wrote it: `kubelet`, `default-scheduler`, `karpenter` …
     pub source: &'a str,
+    /// The container it speaks of, where it names one (`involvedObject.fieldPath: spec.containers{app}`).
+    pub container: &'a str,
     /// How often.
     pub count: i64,
     /// First time.
@@ -39,11 +41,17 @@ impl<'a> Event<'a> {
             reason: str_at(raw, "/reason"),
             message: str_at(raw, "/message"),
             source,
+            container: container_of(str_at(raw, "/involvedObject/fieldPath")),
             count: int_at(raw, "/series/count").or_else(|| int_at(raw, "/count")).unwrap_or(1),
             first: time(&["/firstTimestamp", "/eventTime", "/metadata/creationTimestamp"]),
             last: time(&["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"]),
         }
     }
+}
+
+/// `app` of `spec.containers{app}`.
+fn container_of(field: &str) -> &str {
+    field.split_once('{').and_then(|(_, rest)| rest.strip_suffix('}')).unwrap_or_default()
 }
 
 impl<'a> Case<'a> {

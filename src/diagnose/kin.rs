@@ -4,7 +4,9 @@ use super::facts::{Case, Fact, Knowable};
 use super::finding::{Lead, Suspect};
 use super::kinds::*;
 use super::pods::{self, Stand};
-use crate::world::object::{ObjectRef, controller, int_at, list_at, namespace, str_at};
+use super::scheduling;
+use super::scheduling::storage::{Claim, Class};
+use crate::world::object::{ObjectRef, controller, int_at, list_at, name, namespace, str_at};
 use crate::world::selector::Selector;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -113,6 +115,7 @@ pub fn leads(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Lead>> {
         _ if !suspect.exists() => Ok(Vec::new()),
         "Service" => super::url::service_leads(case, suspect),
         "Ingress" => super::url::ingress_leads(case, suspect),
+        "PersistentVolumeClaim" if suspect.asked => claim_leads(case, suspect.object),
         kind if WORKLOADS.contains(&kind) => {
             let pods = pods_of(case, suspect.object)?;
             let finished = kind == "Job" && pods::is_true(suspect.object, "Complete");
@@ -120,6 +123,31 @@ pub fn leads(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Lead>> {
         }
         _ => Ok(Vec::new()),
     }
+}
+
+/// The pods that mount a claim and wait for a node.
+pub fn waiting_for<'a>(case: &Case<'a>, claim: &Value) -> Fact<Vec<&'a Value>> {
+    let all = case.list(PODS, Some(namespace(claim))).known()?.unwrap_or_default();
+    let mounts = |p: &&Value| scheduling::pod::claims(p).iter().any(|used| used.claim == name(claim));
+    Ok(all.into_iter().filter(|p| str_at(p, "/spec/nodeName").is_empty()).filter(mounts).collect())
+}
+
+/// Whether a claim is open because its class binds only when a pod gets a node.
+pub fn waits_for_pod(case: &Case<'_>, claim: &Value) -> Fact<bool> {
+    let open = Claim::new(claim);
+    if open.bound || open.deleting || !open.volume.is_empty() || open.class.is_empty() {
+        return Ok(false);
+    }
+    let class = case.one(STORAGECLASSES, "", &open.class).known()?.flatten();
+    Ok(class.is_some_and(|class| Class::new(class).waits))
+}
+
+/// A claim that waits for its pod has the trouble of the pods that wait with it.
+fn claim_leads(case: &Case<'_>, claim: &Value) -> Fact<Vec<Lead>> {
+    if !waits_for_pod(case, claim)? {
+        return Ok(Vec::new());
+    }
+    Ok(ill_pods(case, &waiting_for(case, claim)?))
 }
 
 /// What changed in a pod's template since the revision before: `since revision 1: spec.securityContext.runAsUser

@@ -126,6 +126,10 @@ impl<'a> Container<'a> {
     /// Whether it keeps dying: waiting for its back-off, ended and to be restarted, or restarted within the time
     /// after which the kubelet would have forgotten its back-off.
     pub fn crashes(&self, pod: &Value, now: Time) -> bool {
+        // What ends in a pod that is being deleted is meant to.
+        if !str_at(pod, "/metadata/deletionTimestamp").is_empty() {
+            return false;
+        }
         let Some(ended) = self.ended() else { return self.waiting() == "CrashLoopBackOff" };
         if self.init && ended.current && ended.code == 0 {
             return false;
@@ -186,6 +190,25 @@ pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
 /// Whether the condition of a type is `True`.
 pub fn is_true(object: &Value, kind: &str) -> bool {
     condition(object, kind).is_some_and(|c| str_at(c, "/status") == "True")
+}
+
+/// Whether a pod is on a node and none of its containers has been made yet: it waits for its volumes or its sandbox
+/// (kubelet, condition `PodReadyToStartContainers`; kubelets that do not set it give no pod IP before the sandbox).
+pub fn waits_for_sandbox(pod: &Value) -> bool {
+    let started = |c: &Container<'_>| !is_patient(c.waiting()) || c.running_since().is_some() || c.ended().is_some();
+    let on_node = !str_at(pod, "/spec/nodeName").is_empty();
+    let over = matches!(str_at(pod, "/status/phase"), "Succeeded" | "Failed");
+    let leaves = !str_at(pod, "/metadata/deletionTimestamp").is_empty();
+    if !on_node || over || leaves {
+        return false;
+    }
+    match condition(pod, "PodReadyToStartContainers") {
+        Some(c) => str_at(c, "/status") == "False",
+        None => {
+            let addressed = !str_at(pod, "/status/podIP").is_empty() && !bool_at(pod, "/spec/hostNetwork");
+            !addressed && !containers(pod).iter().any(started)
+        }
+    }
 }
 
 /// How a pod stands, coarsely.

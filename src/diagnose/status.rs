@@ -48,10 +48,7 @@ pub fn of(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Standing> {
         "Pod" => pod(case, object),
         "Node" => node(case, object),
         "Application" => application(object),
-        "PersistentVolumeClaim" => {
-            let phase = str_at(object, "/status/phase");
-            Standing::new(format!("{phase} {}", human(case.age_of(object))), Some(phase == "Bound"))
-        }
+        "PersistentVolumeClaim" => claim(case, object)?,
         "Job" => job(object),
         "Service" => service(case, object)?,
         kind if kin::WORKLOADS.contains(&kind) => workload(object),
@@ -94,6 +91,14 @@ fn node(case: &Case<'_>, object: &Value) -> Standing {
     let cordoned = bool_at(object, "/spec/unschedulable");
     let tail = if cordoned { ", cordoned" } else { "" };
     Standing::new(format!("{word} {}{tail}", human(since)), Some(word == "Ready"))
+}
+
+fn claim(case: &Case<'_>, object: &Value) -> Fact<Standing> {
+    let (phase, age) = (str_at(object, "/status/phase"), human(case.age_of(object)));
+    if phase == "Pending" && kin::waits_for_pod(case, object)? {
+        return Ok(Standing::new(format!("{phase} {age}, waits for its first pod"), Some(true)));
+    }
+    Ok(Standing::new(format!("{phase} {age}"), Some(phase == "Bound")))
 }
 
 fn application(object: &Value) -> Standing {

@@ -145,7 +145,7 @@ fn reference_field(container: &Container<'_>, kind: Known, wanted: &str) -> Stri
 }
 
 /// Evidence of objects whose name differs only a little.
-fn near_names(case: &Case<'_>, kind: Known, at: &ObjectRef, m: Match) -> Fact<Match> {
+pub(super) fn near_names(case: &Case<'_>, kind: Known, at: &ObjectRef, m: Match) -> Fact<Match> {
     let Some(others) = case.list(kind, Some(&at.namespace)).known()? else { return Ok(m) };
     let near: Vec<&str> = others.into_iter().map(name).filter(|other| is_near(other, &at.name)).collect();
     if near.is_empty() {
@@ -177,28 +177,29 @@ pub(super) fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// What should make a ConfigMap or Secret: an ExternalSecret, a Certificate, an Application.
+/// What should make a ConfigMap or Secret: an ExternalSecret, a SealedSecret, a Certificate, an Application.
 pub(super) fn producers(case: &Case<'_>, at: &ObjectRef) -> Fact<Vec<Lead>> {
-    let ns = Some(at.namespace.as_str());
-    let mut leads = Vec::new();
-    if at.kind == "Secret" {
-        for es in case.list(EXTERNALSECRETS, ns).known()?.unwrap_or_default() {
-            let target = match str_at(es, "/spec/target/name") {
-                "" => name(es),
-                target => target,
-            };
-            if target == at.name {
-                leads.push(Lead::to(ObjectRef::of(es)));
-            }
-        }
-        for certificate in case.list(CERTIFICATES, ns).known()?.unwrap_or_default() {
-            if str_at(certificate, "/spec/secretName") == at.name {
-                leads.push(Lead::to(ObjectRef::of(certificate)));
-            }
-        }
-    }
-    leads.extend(applications_listing(case, at)?);
+    let applications = applications_listing(case, at);
+    let makers = if at.kind == "Secret" { secret_makers(case, at) } else { Ok(Vec::new()) };
+    let mut leads = makers?;
+    leads.extend(applications?);
     Ok(leads)
+}
+
+/// The objects of operators that are to make a Secret. All lists are asked for at once.
+fn secret_makers(case: &Case<'_>, at: &ObjectRef) -> Fact<Vec<Lead>> {
+    let list = |kind: Known| case.list(kind, Some(&at.namespace)).known();
+    let (external, sealed, certificates) = (list(EXTERNALSECRETS), list(SEALEDSECRETS), list(CERTIFICATES));
+    let target = |object: &Value, field: &str| match str_at(object, field) {
+        "" => name(object).to_owned(),
+        target => target.to_owned(),
+    };
+    let makes = |field: &'static str| move |o: &&Value| target(o, field) == at.name;
+    let mut makers: Vec<&Value> = external?.into_iter().flatten().filter(makes("/spec/target/name")).collect();
+    makers.extend(sealed?.into_iter().flatten().filter(makes("/spec/template/metadata/name")));
+    let names = |c: &&Value| str_at(c, "/spec/secretName") == at.name;
+    makers.extend(certificates?.into_iter().flatten().filter(names));
+    Ok(makers.into_iter().map(|maker| Lead::to(ObjectRef::of(maker))).collect())
 }
 
 /// Applications whose resources name this object.

@@ -39,7 +39,10 @@ impl<'a> Scene<'a> {
 
     /// A match with how the last run ended.
     fn found(&self, summary: String, confidence: Confidence) -> Match {
-        let m = Match::on(&self.suspect.at, summary).confidence(confidence).because_cause("backoff-stale");
+        let mut m = Match::on(&self.suspect.at, summary).confidence(confidence);
+        for upstream in ["backoff-stale", "sandbox-recreated", "hook-poststart-failed"] {
+            m = m.because_cause(upstream);
+        }
         ran(self.case, self.suspect, self.crash, m)
     }
 

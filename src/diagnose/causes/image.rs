@@ -17,14 +17,6 @@
 //! confidence is medium), `image-pull-secret-missing` (the reason behind it).
 //! **Mend it.** Git: `imagePullSecrets` of the pod or its ServiceAccount; renew the registry token.
 //!
-//! ## image-pull-secret-missing
-//! **You see.** `ImagePullBackOff` and an event `FailedToRetrieveImagePullSecret`.
-//! **Why.** A Secret named in `imagePullSecrets` does not exist in the pod's namespace.
-//! **How kokpit knows.** The Secret is looked up by name (metadata only). It is the reason only if the registry refused
-//! the pull; when the image was not found, or pulls anyway, it is listed as true but not the reason.
-//! **Looks alike.** `image-auth` with a Secret that exists but holds the wrong credentials.
-//! **Mend it.** Create or sync the Secret in the pod's namespace, or take its name out of `imagePullSecrets`.
-//!
 //! ## image-rate-limited
 //! **You see.** `ImagePullBackOff` on nodes that do not have the image yet.
 //! **Why.** The registry limits pulls per address or account.
@@ -82,7 +74,6 @@
 //! **Looks alike.** `image-auth`.
 //! **Mend it.** The registry's URL, the proxy, or push the image anew.
 
-use super::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::git::template_field;
@@ -90,46 +81,33 @@ use crate::diagnose::kin;
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods::{Container, containers, is_true};
 use crate::diagnose::verdict::Confidence;
-use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
+use crate::world::object::{ObjectRef, name, namespace, str_at};
 use serde_json::Value;
 
-const FILE: &str = include_str!("image.rs");
+pub mod secret;
+pub mod slow;
 
-macro_rules! rows {
-    ($($id:literal $title:literal $severity:ident;)*) => {
-        /// The family's rows.
-        pub const CAUSES: &[Cause] = &[
-            $(Cause {
-                id: $id,
-                title: $title,
-                severity: Severity::$severity,
-                kinds: &["Pod"],
-                file: FILE,
-                judge: |case, suspect| pull_failed(case, suspect, $id),
-            },)*
-            Cause {
-                id: "image-pull-secret-missing",
-                title: "a Secret named in imagePullSecrets does not exist",
-                severity: Severity::Outage,
-                kinds: &["Pod"],
-                file: FILE,
-                judge: pull_secret_missing,
-            },
-        ];
-    };
-}
-
-rows! {
-    "image-not-found" "the registry has no such image" Outage;
-    "image-auth" "the registry refuses the pull without (other) credentials" Outage;
-    "image-rate-limited" "the registry limits how often images are pulled" Outage;
-    "image-registry-unreachable" "the node cannot reach the registry" Outage;
-    "image-tls" "the node does not trust the registry" Degraded;
-    "image-arch-mismatch" "the image was not built for the node's architecture" Outage;
-    "image-invalid-name" "the image's name cannot be parsed" Outage;
-    "image-never-pull" "the image is not on the node and may not be pulled" Degraded;
-    "image-disk-full" "the node has no room for the image" Outage;
-    "image-manifest-unsupported" "what the registry sent is not an image" Degraded;
+causes! { "image.rs";
+    "image-not-found" "the registry has no such image" Outage ["Pod"]
+        |case, suspect| pull_failed(case, suspect, "image-not-found");
+    "image-auth" "the registry refuses the pull without (other) credentials" Outage ["Pod"]
+        |case, suspect| pull_failed(case, suspect, "image-auth");
+    "image-rate-limited" "the registry limits how often images are pulled" Outage ["Pod"]
+        |case, suspect| pull_failed(case, suspect, "image-rate-limited");
+    "image-registry-unreachable" "the node cannot reach the registry" Outage ["Pod"]
+        |case, suspect| pull_failed(case, suspect, "image-registry-unreachable");
+    "image-tls" "the node does not trust the registry" Degraded ["Pod"]
+        |case, suspect| pull_failed(case, suspect, "image-tls");
+    "image-arch-mismatch" "the image was not built for the node's architecture" Outage ["Pod"]
+        |case, suspect| pull_failed(case, suspect, "image-arch-mismatch");
+    "image-invalid-name" "the image's name cannot be parsed" Outage ["Pod"]
+        |case, suspect| pull_failed(case, suspect, "image-invalid-name");
+    "image-never-pull" "the image is not on the node and may not be pulled" Degraded ["Pod"]
+        |case, suspect| pull_failed(case, suspect, "image-never-pull");
+    "image-disk-full" "the node has no room for the image" Outage ["Pod"]
+        |case, suspect| pull_failed(case, suspect, "image-disk-full");
+    "image-manifest-unsupported" "what the registry sent is not an image" Degraded ["Pod"]
+        |case, suspect| pull_failed(case, suspect, "image-manifest-unsupported");
 }
 
 /// Words of an error, the cause they speak for; first match wins.
@@ -348,50 +326,6 @@ fn where_it_runs(case: &Case<'_>, suspect: &Suspect<'_>, image: &str, mut m: Mat
 
 fn ready_with(pods: &[&Value], image: &str) -> usize {
     pods.iter().filter(|p| is_true(p, "Ready") && uses(p, image)).count()
-}
-
-fn pull_secret_missing(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
-    let event = case.event_with(suspect.object, &["FailedToRetrieveImagePullSecret"], "")?;
-    let failed = failed(case, suspect)?;
-    if event.is_none() && failed.is_empty() {
-        return Ok(Vec::new());
-    }
-    let refused = failed.iter().any(|f| f.cause == "image-auth");
-    let ns = namespace(suspect.object);
-    let mut found = Vec::new();
-    for wanted in list_at(suspect.object, "/spec/imagePullSecrets").iter().map(|s| str_at(s, "/name")) {
-        let at = SECRETS.at(ns, wanted);
-        if wanted.is_empty() || case.get(&at)?.is_some() {
-            continue;
-        }
-        let mut m = Match::on(
-            &suspect.at,
-            match refused {
-                true => format!("Pull secret {wanted} does not exist in namespace {ns}."),
-                false => format!(
-                    "Pull secret {wanted} is missing but does not matter: the registry did not refuse the pull."
-                ),
-            },
-        )
-        .evidence(
-            &suspect.at,
-            "spec.imagePullSecrets",
-            wanted,
-            format!("imagePullSecrets names {at}, which does not exist"),
-        )
-        .because_all(super::config::producers(case, &at)?)
-        .fix(case.fix(
-            kin::top_owner(case, suspect.object)?,
-            "spec.template.spec.imagePullSecrets",
-            format!("create {at}, or take it out of imagePullSecrets"),
-            format!("kubectl -n {ns} create secret docker-registry {wanted} …"),
-        )?);
-        if let Some(event) = event {
-            m = m.evidence_aged(&suspect.at, "", event.reason, Some(event.last.age(case.now())), event.message);
-        }
-        found.push(if refused { m } else { m.aside() });
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

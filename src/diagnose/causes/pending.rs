@@ -27,6 +27,7 @@ mod fit;
 mod neighbours;
 mod node;
 mod spread;
+mod static_volume;
 mod taint;
 mod unjudged;
 mod volumes;
@@ -39,6 +40,7 @@ pub static FAMILIES: &[&[Cause]] = &[
     node::CAUSES,
     volumes::CAUSES,
     claim::CAUSES,
+    static_volume::CAUSES,
     spread::CAUSES,
     neighbours::CAUSES,
     autoscaler::CAUSES,

@@ -118,6 +118,15 @@ pub fn describe(requirement: &Requirement) -> String {
     }
 }
 
+/// Renders a NodeSelector for people: terms are alternatives, all conditions of a term must hold.
+pub fn describe_terms(selector: &Value) -> String {
+    let term = |term: &Value| {
+        let conditions = ["/matchExpressions", "/matchFields"].iter().flat_map(|at| list_at(term, at));
+        conditions.map(|c| describe(&Requirement::from_value(c))).collect::<Vec<_>>().join(" and ")
+    };
+    list_at(selector, "/nodeSelectorTerms").iter().map(term).collect::<Vec<_>>().join(" or ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,14 @@
 //! **Mend it.** The class of a claim cannot be changed: delete the claim and make it anew with a class that exists, or
 //! create the class. Git: `spec.storageClassName`.
 //!
+//! ## pvc-wffc-waiting
+//! **You see.** A claim is Pending; an event says `waiting for first consumer to be created before binding`.
+//! **Why.** Its class binds only when a pod that mounts the claim gets a node (`WaitForFirstConsumer`). That is normal.
+//! **How kokpit knows.** `volumeBindingMode` of the class; the pods that mount the claim are listed. It is never the
+//! reason: if such a pod waits, what keeps the pod from a node is.
+//! **Looks alike.** `pvc-no-matching-pv`, `pvc-selected-node-stuck`, `pvc-provisioning-failed`: there the pod is ready to go.
+//! **Mend it.** Nothing. Without a pod: start one that mounts the claim, or delete the claim.
+//!
 //! ## pvc-selected-node-stuck
 //! **You see.** A claim stays Pending; its pod finds volumes on no node but one, and that one does not take it.
 //! **Why.** The scheduler once chose a node for the claim (annotation `volume.kubernetes.io/selected-node`), and the
@@ -41,40 +49,31 @@
 //! **Looks alike.** `pvc-class-missing` uses the same reason for another sentence.
 //! **Mend it.** As the storage's words say: quota, permissions of the driver, the class's parameters, the claim's size.
 
-use super::volumes::waiting_for;
 use super::{evaluated, node_ref};
-use crate::diagnose::causes::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::kin;
 use crate::diagnose::kinds::{NODES, STORAGECLASSES};
 use crate::diagnose::scheduling::storage::Claim;
 use crate::diagnose::verdict::{Confidence, Fix};
 use crate::world::object::{name, namespace, str_at};
 use serde_json::Value;
 
-const FILE: &str = include_str!("claim.rs");
-const KIND: &[&str] = &["PersistentVolumeClaim"];
 const SELECTED_NODE: &str = "metadata.annotations[volume.kubernetes.io/selected-node]";
 /// How long a provisioner may take before its silence means anything (engine rule 5).
-const GATE_S: i64 = 60;
+pub(super) const GATE_S: i64 = 60;
 
-macro_rules! row {
-    ($id:literal, $title:literal, $severity:ident, $judge:expr) => {
-        Cause { id: $id, title: $title, severity: Severity::$severity, kinds: KIND, file: FILE, judge: $judge }
-    };
+causes! { "claim.rs";
+    "pvc-no-default-class" "the claim names no StorageClass and none is the default" Outage ["PersistentVolumeClaim"] no_default;
+    "pvc-class-missing" "the claim's StorageClass does not exist" Outage ["PersistentVolumeClaim"] class_missing;
+    "pvc-wffc-waiting" "the claim waits for its first pod" Nuisance ["PersistentVolumeClaim"] waits;
+    "pvc-selected-node-stuck" "the claim is tied to a node that cannot take the pod" Outage ["PersistentVolumeClaim"] stuck;
+    "pvc-provisioner-down" "nothing works on making the claim's volume" Outage ["PersistentVolumeClaim"] provisioner_down;
+    "pvc-provisioning-failed" "making the claim's volume fails" Outage ["PersistentVolumeClaim"] provisioning_failed;
 }
 
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[
-    row!("pvc-no-default-class", "the claim names no StorageClass and none is the default", Outage, no_default),
-    row!("pvc-class-missing", "the claim's StorageClass does not exist", Outage, class_missing),
-    row!("pvc-selected-node-stuck", "the claim is tied to a node that cannot take the pod", Outage, stuck),
-    row!("pvc-provisioner-down", "nothing works on making the claim's volume", Outage, provisioner_down),
-    row!("pvc-provisioning-failed", "making the claim's volume fails", Outage, provisioning_failed),
-];
-
 /// The claim, if it exists and is not bound.
-fn open(suspect: &Suspect<'_>) -> Option<Claim> {
+pub(super) fn open(suspect: &Suspect<'_>) -> Option<Claim> {
     let claim = Claim::new(suspect.object);
     let waits =
         suspect.exists() && !claim.bound && !claim.deleting && str_at(suspect.object, "/status/phase") != "Bound";
@@ -144,7 +143,7 @@ fn common_prefix(a: &str, b: &str) -> usize {
 }
 
 /// The newest event with some words, as evidence.
-fn said(case: &Case<'_>, suspect: &Suspect<'_>, reasons: &[&str], text: &str, found: Match) -> Fact<Match> {
+pub(super) fn said(case: &Case<'_>, suspect: &Suspect<'_>, reasons: &[&str], text: &str, found: Match) -> Fact<Match> {
     Ok(match case.event_with(suspect.object, reasons, text)? {
         Some(event) => {
             let age = event.last.is_set().then(|| event.last.age(case.now()));
@@ -154,13 +153,31 @@ fn said(case: &Case<'_>, suspect: &Suspect<'_>, reasons: &[&str], text: &str, fo
     })
 }
 
+/// A claim that waits for its pod, as its class wants it; never a reason, so it always stands aside.
+fn waits(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let Some(claim) = open(suspect).filter(|c| c.selected_node.is_none()) else { return Ok(vec![]) };
+    if !kin::waits_for_pod(case, suspect.object)? {
+        return Ok(vec![]);
+    }
+    let pods: Vec<&str> = kin::waiting_for(case, suspect.object)?.into_iter().map(name).collect();
+    let (ns, claim_name) = (&claim.namespace, &claim.name);
+    let text = match pods.is_empty() {
+        true => format!("PVC {ns}/{claim_name} waits for its first pod, and no pod mounts it. That is normal."),
+        false => format!("PVC {ns}/{claim_name} waits until {} has a node. That is normal.", pods.join(", ")),
+    };
+    let at = STORAGECLASSES.at("", &claim.class);
+    let mode = format!("class {} binds when the first pod comes", claim.class);
+    let found = Match::on(&suspect.at, text).evidence(&at, "volumeBindingMode", "WaitForFirstConsumer", mode);
+    Ok(vec![said(case, suspect, &["WaitForFirstConsumer", "WaitForPodScheduled"], "", found)?.aside()])
+}
+
 fn stuck(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let Some(claim) = open(suspect) else { return Ok(vec![]) };
     let Some(node) = &claim.selected_node else { return Ok(vec![]) };
     let exists = case.list(NODES, None)?.into_iter().any(|n| name(n) == node);
     let mut obstacles = vec![];
     if exists {
-        for pod in waiting_for(case, suspect.object)? {
+        for pod in kin::waiting_for(case, suspect.object)? {
             let placement = evaluated(case, pod)?;
             let failing = placement.scheduling.nodes.get(node).into_iter().flatten();
             obstacles.extend(failing.filter(|(plugin, _)| *plugin != "VolumeBinding").flat_map(|(_, r)| r.clone()));

@@ -88,41 +88,34 @@
 //! **Mend it.** Delete the pod that holds the disk, or move to claims.
 
 use super::{Placement, names, placement};
-use crate::diagnose::causes::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods;
+use crate::diagnose::scheduling::node_selector::describe_terms;
 use crate::diagnose::scheduling::pod::ClaimUse;
 use crate::diagnose::scheduling::storage::{Claim, Volume};
 use crate::diagnose::scheduling::{Node, Pod, node_volume_limits, volume_binding, volume_restrictions, volume_zone};
 use crate::diagnose::verdict::Fix;
-use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
+use crate::world::object::{ObjectRef, name};
+use crate::world::quantity::human_bytes;
 use serde_json::Value;
 
-const FILE: &str = include_str!("volumes.rs");
 const BINDING: &str = "VolumeBinding";
 
-macro_rules! row {
-    ($id:literal, $title:literal, $severity:ident, $judge:expr) => {
-        Cause { id: $id, title: $title, severity: Severity::$severity, kinds: &["Pod"], file: FILE, judge: $judge }
-    };
+causes! { "volumes.rs";
+    "pvc-not-found" "the pod mounts a claim that does not exist" Outage ["Pod"] not_found;
+    "pvc-unbound-immediate" "a claim that should be bound already is not" Outage ["Pod"] unbound;
+    "pvc-no-matching-pv" "no volume fits the claim on any usable node" Outage ["Pod"] no_volume;
+    "pv-node-affinity-conflict" "the volume cannot be reached from the nodes with room" Outage ["Pod"] elsewhere;
+    "pv-missing" "the claim is bound to a volume that does not exist" Outage ["Pod"] gone;
+    "pvc-terminating" "the claim is being deleted" Degraded ["Pod"] terminating;
+    "csi-storage-capacity" "the storage driver has no room for the claim" Degraded ["Pod"] no_space;
+    "rwop-in-use" "a claim for one pod only is in use by another" Degraded ["Pod"] one_pod;
+    "csi-volume-limit" "the nodes have as many volumes attached as they may" Degraded ["Pod"] limit;
+    "volume-zone-conflict" "the volume is in another zone than the nodes with room" Degraded ["Pod"] zone;
+    "legacy-disk-conflict" "the disk is used by another pod on the node" Nuisance ["Pod"] disk;
 }
-
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[
-    row!("pvc-not-found", "the pod mounts a claim that does not exist", Outage, not_found),
-    row!("pvc-unbound-immediate", "a claim that should be bound already is not", Outage, unbound),
-    row!("pvc-no-matching-pv", "no volume fits the claim on any usable node", Outage, no_volume),
-    row!("pv-node-affinity-conflict", "the volume cannot be reached from the nodes with room", Outage, elsewhere),
-    row!("pv-missing", "the claim is bound to a volume that does not exist", Outage, gone),
-    row!("pvc-terminating", "the claim is being deleted", Degraded, terminating),
-    row!("csi-storage-capacity", "the storage driver has no room for the claim", Degraded, no_space),
-    row!("rwop-in-use", "a claim for one pod only is in use by another", Degraded, one_pod),
-    row!("csi-volume-limit", "the nodes have as many volumes attached as they may", Degraded, limit),
-    row!("volume-zone-conflict", "the volume is in another zone than the nodes with room", Degraded, zone),
-    row!("legacy-disk-conflict", "the disk is used by another pod on the node", Nuisance, disk),
-];
 
 /// The pod's claims with what the snapshot knows of them.
 fn claims<'p>(placement: &'p Placement, pod: &Pod<'_>) -> Vec<(String, Option<&'p Claim>)> {
@@ -237,20 +230,30 @@ fn candidates(placement: &Placement, claim: &Claim, mut found: Match) -> Match {
 
 /// The first thing about a volume that the claim cannot use.
 fn ruled_out(claim: &Claim, volume: &Volume) -> String {
+    refusal(claim, volume).unwrap_or_else(|| "cannot be reached from these nodes".into())
+}
+
+/// The first thing about a volume that the claim cannot use wherever it is; `None` for one that fits.
+pub(super) fn refusal(claim: &Claim, volume: &Volume) -> Option<String> {
+    let wanted = claim.request.unwrap_or_default();
     let missing = claim.access_modes.iter().find(|m| !volume.access_modes.contains(m));
-    match () {
+    Some(match () {
         _ if volume.claim.is_some() && !volume.is_for(claim) => "belongs to another claim".into(),
-        _ if volume.capacity < claim.request.unwrap_or_default() => "too small".into(),
+        _ if volume.capacity < wanted => {
+            format!("too small: {} of {}", human_bytes(volume.capacity.units()), human_bytes(wanted.units()))
+        }
         _ if volume.block != claim.block => "volumeMode differs".into(),
         _ if volume.attributes_class != claim.attributes_class => "volumeAttributesClassName differs".into(),
         _ if volume.deleting => "is being deleted".into(),
+        _ if volume.class != claim.class => {
+            format!("storageClassName differs: {:?}, not {:?}", volume.class, claim.class)
+        }
+        _ if let Some(mode) = missing => format!("does not offer {mode}"),
+        _ if claim.volume == volume.name => return None,
         _ if !volume.available => "is not Available".into(),
         _ if claim.selector.as_ref().is_some_and(|s| !volume.labels.matched_by(s)) => "labels do not match".into(),
-        _ => match missing {
-            Some(mode) => format!("does not offer {mode}"),
-            None => "cannot be reached from these nodes".into(),
-        },
-    }
+        _ => return None,
+    })
 }
 
 fn elsewhere(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
@@ -289,14 +292,8 @@ fn elsewhere(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
 
 /// Where a volume can be reached from, in its own words.
 fn place(raw: Option<&Value>, volume: &Volume) -> String {
-    let terms = raw.map_or(&[][..], |r| list_at(r, "/spec/nodeAffinity/required/nodeSelectorTerms"));
-    let conditions = terms.iter().flat_map(|t| list_at(t, "/matchExpressions"));
-    let text: Vec<String> = conditions
-        .map(|c| {
-            crate::diagnose::scheduling::node_selector::describe(&crate::world::selector::Requirement::from_value(c))
-        })
-        .collect();
-    format!("{} needs a node with {}", volume.name, text.join(" and "))
+    let terms = raw.and_then(|r| r.pointer("/spec/nodeAffinity/required"));
+    format!("{} needs a node with {}", volume.name, terms.map_or(String::new(), describe_terms))
 }
 
 /// `n1 n2 n3 n5 are in eu-1a/eu-1c`
@@ -327,7 +324,8 @@ fn gone(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             .fix(Fix {
                 summary: "restore the volume's manifest, or make the claim anew (with an empty volume)".into(),
                 ..Fix::default()
-            });
+            })
+            .because(at);
         all.push(placement.finish(case, suspect, BINDING, found)?);
     }
     Ok(all)
@@ -384,9 +382,9 @@ fn no_space(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             Some(bytes) => format!(
                 "{} asks for {}; the largest room published for class {} is {}",
                 claim.name,
-                crate::world::quantity::human_bytes(claim.request.map_or(0, |q| q.units())),
+                human_bytes(claim.request.map_or(0, |q| q.units())),
                 claim.class,
-                crate::world::quantity::human_bytes(bytes)
+                human_bytes(bytes)
             ),
         };
         found = found.evidence(&at, "spec.resources.requests.storage", "", text);
@@ -464,11 +462,4 @@ fn disk(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let text = format!("A disk that it mounts is in use on {}.", names(nodes.iter().copied()));
     let found = Match::on(&suspect.at, text).evidence(&suspect.at, "spec.volumes", "", pods::path(suspect.object));
     Ok(vec![placement.finish(case, suspect, "VolumeRestrictions", found)?])
-}
-
-/// The pods of a namespace that mount a claim and wait for a node.
-pub(super) fn waiting_for<'a>(case: &Case<'a>, claim: &Value) -> Fact<Vec<&'a Value>> {
-    let all = case.list(PODS, Some(namespace(claim))).known()?.unwrap_or_default();
-    let mounts = |p: &&Value| crate::diagnose::scheduling::pod::claims(p).iter().any(|u| u.claim == name(claim));
-    Ok(all.into_iter().filter(|p| str_at(p, "/spec/nodeName").is_empty()).filter(mounts).collect())
 }
