@@ -108,10 +108,45 @@ pub fn replicas(workload: &Value) -> Option<i64> {
     }
 }
 
+/// The HorizontalPodAutoscaler that scales a workload.
+pub fn autoscaler_of<'a>(case: &Case<'a>, workload: &Value) -> Fact<Option<&'a Value>> {
+    let all = case.list(HPAS, Some(namespace(workload)))?;
+    let scales = |hpa: &&Value| {
+        str_at(hpa, "/spec/scaleTargetRef/kind") == str_at(workload, "/kind")
+            && str_at(hpa, "/spec/scaleTargetRef/name") == str_at(workload, "/metadata/name")
+    };
+    Ok(all.into_iter().find(scales))
+}
+
+/// The newest Job of a CronJob, if it has failed.
+fn failed_job(case: &Case<'_>, cronjob: &Value) -> Fact<Option<Lead>> {
+    let owner = [str_at(cronjob, "/metadata/uid").to_owned()];
+    let jobs = case.list(JOBS, Some(namespace(cronjob)))?;
+    let newest = jobs
+        .into_iter()
+        .filter(|job| owned_by(job, &owner))
+        .max_by_key(|job| str_at(job, "/metadata/creationTimestamp"))
+        .filter(|job| pods::is_true(job, "Failed"));
+    Ok(newest.map(|job| Lead::to(ObjectRef::of(job))))
+}
+
+/// The StatefulSet that should make a pod that is not there, by the pod's name (`web-2` is of `web`).
+fn maker_of(case: &Case<'_>, pod: &ObjectRef) -> Fact<Option<Lead>> {
+    let Some((set, number)) = pod.name.rsplit_once('-') else { return Ok(None) };
+    let Ok(number) = number.parse::<i64>() else { return Ok(None) };
+    let at = STATEFULSETS.at(&pod.namespace, set);
+    let wants = |set: &Value| {
+        let start = int_at(set, "/spec/ordinals/start").unwrap_or_default();
+        (start..start.saturating_add(replicas(set).unwrap_or_default())).contains(&number)
+    };
+    Ok(case.get(&at).known()?.flatten().is_some_and(wants).then(|| Lead::to(at)))
+}
+
 /// The objects whose trouble is this object's trouble, without a cause in between.
 pub fn leads(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Lead>> {
     match suspect.at.kind.as_str() {
         "URL" => super::url::leads(case, &suspect.at.name),
+        "Pod" if !suspect.exists() => Ok(maker_of(case, &suspect.at)?.into_iter().collect()),
         _ if !suspect.exists() => Ok(Vec::new()),
         "Service" => super::url::service_leads(case, suspect),
         "Ingress" => super::url::ingress_leads(case, suspect),
@@ -119,7 +154,11 @@ pub fn leads(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Lead>> {
         kind if WORKLOADS.contains(&kind) => {
             let pods = pods_of(case, suspect.object)?;
             let finished = kind == "Job" && pods::is_true(suspect.object, "Complete");
-            Ok(if finished { Vec::new() } else { ill_pods(case, &pods) })
+            let mut leads = if finished { Vec::new() } else { ill_pods(case, &pods) };
+            if kind == "CronJob" {
+                leads.extend(failed_job(case, suspect.object)?);
+            }
+            Ok(leads)
         }
         _ => Ok(Vec::new()),
     }

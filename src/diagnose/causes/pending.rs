@@ -26,6 +26,7 @@ mod claim;
 mod fit;
 mod neighbours;
 mod node;
+mod node_name;
 mod spread;
 mod static_volume;
 mod taint;
@@ -38,6 +39,7 @@ pub static FAMILIES: &[&[Cause]] = &[
     fit::CAUSES,
     taint::CAUSES,
     node::CAUSES,
+    node_name::CAUSES,
     volumes::CAUSES,
     claim::CAUSES,
     static_volume::CAUSES,

@@ -17,7 +17,7 @@
 //! ## crash-segv
 //! **You see.** Exit 139, 134 or another of 132–136.
 //! **Why.** The process died of a signal: a native bug, a CPU without an instruction, a wrong libc, a JVM abort.
-//! **How kokpit knows.** The exit code is 128 + signal.
+//! **How kokpit knows.** The exit code is 128 + signal. On which nodes its replicas die and on which they run is shown.
 //! **Looks alike.** Only on some nodes: CPU or kernel. Everywhere: the image.
 //! **Mend it.** Another version of the image; `kubectl rollout undo`.
 //!
@@ -40,7 +40,8 @@
 //! **You see.** `RunContainerError`, `StartError`, exit 128.
 //! **Why.** The runtime could not execute the command: not found, not permitted, a mount that does not fit.
 //! **How kokpit knows.** The reason and the runtime's message.
-//! **Looks alike.** `crash-command-not-found` (a shell ran and did not find it).
+//! **Looks alike.** `crash-command-not-found` (a shell ran and did not find it). Exit 128 without such a reason is the
+//! program's own (git ends so): `crash-app-error`.
 //! **Mend it.** Git: `command`, `args`, `mountPath`, `subPath`.
 //!
 //! ## container-status-unknown
@@ -52,12 +53,15 @@
 
 use super::{Scene, crashed};
 use crate::diagnose::crash::code_in_words;
-use crate::diagnose::facts::Fact;
+use crate::diagnose::facts::{Fact, Knowable};
 use crate::diagnose::finding::Match;
+use crate::diagnose::kin;
 use crate::diagnose::kinds::NODES;
+use crate::diagnose::pods::containers;
 use crate::diagnose::verdict::Confidence;
 use crate::world::object::{list_at, str_at};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 causes! { "code.rs";
     "crash-command-not-found" "the command does not exist in the image" Outage ["Pod"] |c, s| crashed(c, s, "crash-command-not-found", no_such_command);
@@ -90,8 +94,31 @@ fn command(scene: &Scene<'_>, m: Match) -> Match {
 
 fn signal(scene: &Scene<'_>) -> Fact<Match> {
     let text = format!("Container {} dies of a signal: {}.", scene.crash.container, code_in_words(scene.crash.code));
-    let m = scene.found(text, Confidence::Medium);
+    let m = by_node(scene, scene.found(text, Confidence::Medium))?;
     scene.fix(m, ".image", "use another version of the image, built for these nodes", scene.undo()?)
+}
+
+/// Evidence: the nodes on which replicas have died of it, and those on which they run.
+fn by_node(scene: &Scene<'_>, m: Match) -> Fact<Match> {
+    let top = kin::top_owner(scene.case, scene.pod())?;
+    let replicas = kin::pods_of(scene.case, top).known()?.unwrap_or_default();
+    let (mut dies, mut runs) = (BTreeSet::new(), BTreeSet::new());
+    for pod in replicas {
+        let node = str_at(pod, "/spec/nodeName");
+        let died = containers(pod).iter().any(|c| c.ended().is_some_and(|e| e.code == scene.crash.code));
+        if died {
+            dies.insert(node)
+        } else {
+            runs.insert(node)
+        };
+    }
+    let only: Vec<&str> = runs.difference(&dies).copied().filter(|n| !n.is_empty()).collect();
+    if dies.is_empty() || only.is_empty() {
+        return Ok(m);
+    }
+    let dies = dies.into_iter().collect::<Vec<_>>().join(", ");
+    let text = format!("dies on {dies}; runs on {}: compare CPU, kernel and architecture", only.join(", "));
+    Ok(m.evidence(&scene.suspect.at, "spec.nodeName", &dies, text))
 }
 
 fn terminated(scene: &Scene<'_>) -> Fact<Match> {

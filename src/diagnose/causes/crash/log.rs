@@ -4,7 +4,8 @@
 //! **You see.** `CrashLoopBackOff`, exit 1 or another small number.
 //! **Why.** The application ended itself with an error.
 //! **How kokpit knows.** Exit code 1–125; the line of the log of the run that died is shown word for word.
-//! **Looks alike.** The more telling classes of this family win when the log has their words.
+//! **Looks alike.** The more telling classes of this family win when the log has their words. A host that answers and
+//! refuses the password is reachable: that is this cause, not `crash-missing-dependency`.
 //! **Mend it.** By the line shown; what changed since the last revision that ran is listed.
 //!
 //! ## crash-bad-config

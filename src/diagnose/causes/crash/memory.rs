@@ -30,8 +30,9 @@ use crate::diagnose::kin;
 use crate::diagnose::kinds::NODES;
 use crate::diagnose::usage::usage;
 use crate::diagnose::verdict::Confidence;
-use crate::world::object::{int_at, name, namespace, str_at};
+use crate::world::object::{int_at, list_at, name, namespace, str_at};
 use crate::world::quantity::human_bytes;
+use serde_json::Value;
 
 causes! { "memory.rs";
     "crash-oom-container" "the container is killed for using more memory than its limit" Outage ["Pod"] |c, s| crashed(c, s, "crash-oom-container", over_its_limit);
@@ -55,6 +56,7 @@ fn over_its_limit(scene: &Scene<'_>) -> Fact<Match> {
         }
         limit => scene.field(m, ".resources.limits.memory", limit, format!("memory limit {limit}")),
     };
+    m = counted_too(scene, m);
     if let Some(now) = usage(scene.case, scene.pod(), c)? {
         let text = format!("uses {} now, after the restart", human_bytes(now.memory));
         m = m.evidence(&scene.suspect.at, "metrics", &human_bytes(now.memory), text);
@@ -72,6 +74,30 @@ fn over_its_limit(scene: &Scene<'_>) -> Fact<Match> {
     );
     let what = format!("raise the memory limit of container {c}, or bound its heap below it");
     scene.fix(m, ".resources.limits.memory", what, live)
+}
+
+/// Evidence: where the limit comes from if no manifest has it, and memory that is easily overlooked.
+fn counted_too(scene: &Scene<'_>, mut m: Match) -> Match {
+    let (at, c) = (&scene.suspect.at, scene.container.name);
+    let note = str_at(scene.pod(), "/metadata/annotations/kubernetes.io~1limit-ranger");
+    let set = |part: &str| part.contains("memory") && part.ends_with(&format!("limit for container {c}"));
+    if note.split("; ").any(set) {
+        let text = "a LimitRange of the namespace set this limit, not the manifest";
+        m = m.evidence(at, "metadata.annotations[kubernetes.io/limit-ranger]", note, text);
+    }
+    for volume in list_at(scene.pod(), "/spec/volumes").iter().filter(|v| str_at(v, "/emptyDir/medium") == "Memory") {
+        let mounted = |mount: &Value| str_at(mount, "/name") == str_at(volume, "/name");
+        if let Some(mount) = list_at(scene.container.spec, "/volumeMounts").iter().find(|mount| mounted(mount)) {
+            let path = str_at(mount, "/mountPath");
+            m = m.evidence(
+                at,
+                "spec.volumes[].emptyDir.medium",
+                path,
+                format!("files in {path} are memory and count too"),
+            );
+        }
+    }
+    m
 }
 
 fn by_the_node(scene: &Scene<'_>) -> Fact<Match> {

@@ -14,22 +14,33 @@
 //! the Service it could not reach has ready endpoints since.
 //! **Looks alike.** `crash-bad-config`, `config-missing-secret` while the object is still missing.
 //! **Mend it.** Wait for the next try, or delete the pod to have it at once.
+//!
+//! ## restart-storm-shared-cause
+//! **You see.** Pods that have nothing to do with each other restarted at the same moment.
+//! **Why.** Something they share did it: their node (its runtime restarted, its memory ran out, it rebooted).
+//! **How kokpit knows.** Containers of three or more workloads on one node, each of which had run for minutes, ended
+//! within two minutes of each other. If something is known of the node, that is the reason.
+//! **Looks alike.** Several broken workloads that crash again and again, each by itself: their runs are short. Pods that
+//! share a dependency blame it in their logs, and `crash-missing-dependency` leads there.
+//! **Mend it.** Look at the node around that time: kubelet, runtime and kernel log.
 
 use super::ran;
 use crate::diagnose::crash::crashes;
 use crate::diagnose::facts::{Case, Fact, Knowable};
-use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::finding::{Lead, Match, Suspect};
 use crate::diagnose::kin;
 use crate::diagnose::kinds::*;
-use crate::diagnose::pods::{Container, condition, containers, is_true};
+use crate::diagnose::pods::{BACKOFF_RESET_S, Container, condition, containers, is_ill, is_true};
 use crate::diagnose::verdict::{Confidence, Fix};
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use crate::world::time::{Time, human};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 causes! { "restarts.rs";
     "init-crashloop" "an init container fails, so the main containers never start" Outage ["Pod"] init_crashloop;
     "backoff-stale" "what was missing is there now, the kubelet has not tried again yet" Nuisance ["Pod"] backoff_stale;
+    "restart-storm-shared-cause" "unrelated workloads of one node restarted at the same moment" Degraded ["Pod"] storm;
 }
 
 fn init_crashloop(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
@@ -150,4 +161,54 @@ fn back_again(case: &Case<'_>, pod: &Value, container: &str, last: Time) -> Fact
     let ready: Vec<&&Value> = pods.iter().filter(|p| is_true(p, "Ready")).collect();
     let all_new = !ready.is_empty() && ready.iter().all(|p| since(p).is_some_and(|t| t > last));
     Ok(all_new.then_some(lead.at))
+}
+
+/// Workloads that must have restarted together to be called a storm.
+const STORM: usize = 3;
+/// How far apart their ends may lie.
+const TOGETHER_S: i64 = 120;
+/// A run that lasted this long did not end for a reason of its own start.
+const GOOD_RUN_S: i64 = 300;
+
+/// When a container's last good run ended, if that was not long ago.
+fn ended_lately(container: &Container<'_>, now: Time) -> Option<Time> {
+    let ended = container.ended().filter(|e| e.seconds().is_some_and(|s| s >= GOOD_RUN_S))?;
+    (ended.finished.age(now) < BACKOFF_RESET_S).then_some(ended.finished)
+}
+
+fn storm(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let (pod, now) = (suspect.object, case.now());
+    let node = str_at(pod, "/spec/nodeName");
+    let own = containers(pod).iter().filter(|c| !c.init && c.restarts() > 0).find_map(|c| ended_lately(c, now));
+    let Some(own) = own.filter(|_| !node.is_empty()) else { return Ok(Vec::new()) };
+    let all = case.list(PODS, None).known()?.unwrap_or_default();
+    let with_it = |p: &&Value| {
+        let together = |c: &Container<'_>| ended_lately(c, now).is_some_and(|t| (t.0 - own.0).abs() <= TOGETHER_S);
+        str_at(p, "/spec/nodeName") == node && containers(p).iter().any(together)
+    };
+    let workloads: BTreeSet<String> = all.into_iter().filter(with_it).map(workload_name).collect();
+    if workloads.len() < STORM {
+        return Ok(Vec::new());
+    }
+    let (at, age) = (NODES.at("", node), own.age(now));
+    let text = format!("{} workloads on node {node} restarted within two minutes of each other.", workloads.len());
+    let names: Vec<&str> = workloads.iter().take(8).map(String::as_str).collect();
+    let m = Match::on(&at, text)
+        .confidence(Confidence::Medium)
+        .evidence_aged(&at, "", "", Some(age), format!("restarted {} ago: {}", human(age), names.join(", ")))
+        .because(at.clone())
+        .explains_lead(Lead { at: suspect.at.clone(), focus: suspect.focus.clone(), alike: suspect.alike });
+    Ok(vec![if is_ill(case, suspect) { m } else { m.aside() }])
+}
+
+/// `shop/web` for a pod of that Deployment: the owner's name, without the hash that a ReplicaSet's carries.
+fn workload_name(pod: &Value) -> String {
+    let ns = namespace(pod);
+    match kin::controller_ref(pod) {
+        Some(owner) if owner.kind == "ReplicaSet" => {
+            format!("{ns}/{}", owner.name.rsplit_once('-').map_or(owner.name.as_str(), |(stem, _)| stem))
+        }
+        Some(owner) => format!("{ns}/{}", owner.name),
+        None => format!("{ns}/{}", name(pod)),
+    }
 }

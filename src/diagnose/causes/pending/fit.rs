@@ -38,6 +38,7 @@
 //! **Mend it.** Live: bring the device plugin's pods back. Git: its DaemonSet's tolerations and nodeSelector, or the
 //! resource's name in the pod.
 
+use super::super::workload::daemonset::advertisers;
 use super::{Placement, count, names, node_ref, placement};
 use crate::diagnose::causes::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact, Knowable};
@@ -320,6 +321,7 @@ fn absent(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         false => format!("{} have {resource}, but 0 of it: its devices are not healthy", names(zero)),
     };
     let found = Match::on(&suspect.at, format!("It requests {resource}, which no node offers."))
+        .because_all(advertisers(case, resource)?)
         .evidence(
             &suspect.at,
             "spec.containers[].resources.requests",
