@@ -27,3 +27,38 @@ pub fn usage(case: &Case<'_>, pod: &Value, container: &str) -> Fact<Option<Usage
         })
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::case::{Answer, CaseFile, Need, Subject};
+    use crate::world::object::ObjectRef;
+    use crate::world::time::Time;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    /// What is known of a container's use when the metrics API answers so, and what is called unreadable.
+    fn with(answer: Answer) -> (Option<Usage>, usize) {
+        let mut file = CaseFile::new(Subject::Object(ObjectRef::new("", "Pod", "shop", "web-1")), Time(0));
+        let need = Need::Object { resource: POD_METRICS.id(), namespace: "shop".into(), name: "web-1".into() };
+        file.put(need, answer);
+        let case = Case::new(&file);
+        let pod = json!({"metadata": {"namespace": "shop", "name": "web-1"}});
+        (usage(&case, &pod, "app").expect("nothing is asked for"), case.unreadable().len())
+    }
+
+    #[test]
+    fn metrics_are_read_per_container() {
+        let containers = json!([{"name": "proxy", "usage": {"cpu": "1", "memory": "1Gi"}},
+                                {"name": "app", "usage": {"cpu": "12345678n", "memory": "100Ki"}}]);
+        let (found, _) = with(Answer::Object(Arc::new(json!({ "containers": containers }))));
+        assert_eq!(found, Some(Usage { cpu_milli: 13, memory: 102_400 }));
+    }
+
+    #[test]
+    fn a_cluster_without_metrics_leaves_no_hole() {
+        assert_eq!(with(Answer::Absent), (None, 0));
+        assert_eq!(with(Answer::Denied("forbidden".into())), (None, 0));
+        assert_eq!(with(Answer::Failed("503: no endpoints available".into())), (None, 0));
+    }
+}

@@ -40,7 +40,7 @@ use crate::world::object::{ObjectRef, list_at, name, str_at};
 use crate::world::time::human;
 
 causes! { "missing.rs";
-    "rs-failed-create-sa" "the ServiceAccount does not exist" Outage WORKLOADS account;
+    "rs-failed-create-sa" "the ServiceAccount does not exist" Degraded WORKLOADS account;
     "rs-failed-create-class" "the PriorityClass or RuntimeClass does not exist" Degraded WORKLOADS class;
     "rs-failed-create-ns-terminating" "the namespace is being deleted and takes nothing new" Outage WORKLOADS terminating;
     "rs-failed-create-invalid" "the API server refuses the pods" Outage WORKLOADS invalid;

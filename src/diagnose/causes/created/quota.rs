@@ -20,8 +20,8 @@
 //!
 //! ## rs-failed-create-quota-scope
 //! **You see.** `0/3` and no pods.
-//! **Why.** The cluster allows pods of this kind (mostly: of this priority class) only where a quota covers them, and none
-//! in the namespace does; or a quota's status has not been counted yet.
+//! **Why.** The cluster allows pods of this kind (mostly: of this priority class; GKE does so with `system-node-critical`)
+//! only where a quota covers them, and none in the namespace does; or a quota's status has not been counted yet.
 //! **How kokpit knows.** `insufficient quota to match these scopes`, `insufficient quota to consume` or `status unknown
 //! for quota`.
 //! **Looks alike.** `rs-failed-create-quota`: a quota covers them and is used up.

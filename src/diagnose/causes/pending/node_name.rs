@@ -19,7 +19,7 @@ use crate::world::object::{ObjectRef, name, str_at};
 use crate::world::text::closest;
 
 causes! { "node_name.rs";
-    "node-name-missing" "the pod names a node that does not exist" Outage ["Pod"] missing;
+    "node-name-missing" "the pod names a node that does not exist" Degraded ["Pod"] missing;
 }
 
 fn missing(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {

@@ -20,9 +20,10 @@
 use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kin;
+use crate::diagnose::kinds::REPLICASETS;
 use crate::diagnose::pods::condition;
 use crate::diagnose::verdict::Confidence;
-use crate::world::object::{int_at, list_at, str_at};
+use crate::world::object::{int_at, list_at, namespace, str_at};
 use crate::world::time::human;
 use serde_json::Value;
 
@@ -98,20 +99,33 @@ fn percent(text: &str, of: i64, up: bool) -> i64 {
     part.saturating_add(if up { 99 } else { 0 }) / 100
 }
 
+/// Whether a Deployment without old pods is between two revisions: it ends them first, and its newest ReplicaSet is
+/// new. A first rollout replaces nothing, and scaling up is no rollout.
+fn recreated(case: &Case<'_>, deployment: &Value) -> Fact<bool> {
+    let revision = kin::revision(deployment);
+    if str_at(deployment, "/spec/strategy/type") != "Recreate" || revision <= 1 {
+        return Ok(false);
+    }
+    let owner = [str_at(deployment, "/metadata/uid").to_owned()];
+    let sets = case.list(REPLICASETS, Some(namespace(deployment)))?;
+    let newest = sets.into_iter().find(|rs| kin::owned_by(rs, &owner) && kin::revision(rs) == revision);
+    let deadline = int_at(deployment, "/spec/progressDeadlineSeconds").unwrap_or(600);
+    Ok(newest.is_some_and(|rs| case.age_of(rs) < deadline))
+}
+
 fn window(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let (object, at) = (suspect.object, &suspect.at);
     let n = |field: &str| int_at(object, field).unwrap_or_default();
     let Some(progress) = condition(object, "Progressing").filter(|c| {
-        str_at(c, "/status") == "True" && matches!(str_at(c, "/reason"), "ReplicaSetUpdated" | "NewReplicaSetCreated")
+        str_at(c, "/status") == "True"
+            && matches!(str_at(c, "/reason"), "ReplicaSetUpdated" | "NewReplicaSetCreated" | "FoundNewReplicaSet")
     }) else {
         return Ok(Vec::new());
     };
     let wanted = kin::replicas(object).unwrap_or_default();
     let (available, old) = (n("/status/availableReplicas"), n("/status/replicas") - n("/status/updatedReplicas"));
     let lacks = wanted - available;
-    // A first rollout has nothing to replace; scaling up is no rollout.
-    let replaces = old > 0 || kin::revision(object) > 1;
-    if lacks <= 0 || !replaces || lacks > may_lack(object, wanted) {
+    if lacks <= 0 || lacks > may_lack(object, wanted) || (old <= 0 && !recreated(case, object)?) {
         return Ok(Vec::new());
     }
     let pods = kin::pods_of(case, object)?;
