@@ -94,6 +94,7 @@ static FAMILIES: &[&[Cause]] = &[
     sandbox::CAUSES,
     volume::missing::CAUSES,
     volume::attach::CAUSES,
+    volume::driver::CAUSES,
     volume::mount::CAUSES,
     start::CAUSES,
     stuck::CAUSES,

@@ -46,9 +46,9 @@ use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::git::template_field;
 use crate::diagnose::kin;
 use crate::diagnose::kinds::*;
-use crate::diagnose::pods::{self, containers};
+use crate::diagnose::pods::{self, containers, is_true};
 use crate::diagnose::verdict::{Confidence, Fix};
-use crate::world::object::{namespace, str_at};
+use crate::world::object::{ObjectRef, namespace, str_at};
 use crate::world::time::human;
 use serde_json::Value;
 
@@ -150,13 +150,21 @@ fn judge(case: &Case<'_>, suspect: &Suspect<'_>, id: &'static str) -> Fact<Vec<M
     }
     let m = match id {
         "sandbox-cni-not-ready" | "sandbox-cni-plugin-error" => {
-            agents::follow(case, &agents::network(case, node)?, node, m.because(NODES.at("", node)))
+            let m = node_in_trouble(case, node)?.into_iter().fold(m, Match::because);
+            agents::follow(case, &agents::network(case, node)?, node, m)
                 .fix(Fix { summary: plugin_advice(event.message).into(), ..Fix::default() })
         }
         "sandbox-ip-exhausted" => addresses(case, node, m)?,
         _ => handler(case, suspect, m)?,
     };
     Ok(vec![m])
+}
+
+/// The node, if its network's trouble is its own: it is not Ready, or has no routes. A full disk is another matter.
+fn node_in_trouble(case: &Case<'_>, node: &str) -> Fact<Option<ObjectRef>> {
+    let at = NODES.at("", node);
+    let object = case.get(&at).known()?.flatten();
+    Ok(object.filter(|o| !is_true(o, "Ready") || is_true(o, "NetworkUnavailable")).map(|_| at))
 }
 
 fn sentence(id: &str, node: &str, plugin: Option<&str>) -> String {

@@ -87,40 +87,23 @@ enum Keeper<'a> {
 }
 
 fn terminating(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    const TROUBLE: &[&str] = &["FailedKillPod", "ExceededGracePeriod", "FailedPreStopHook"];
     let pod = suspect.object;
     let since = case.age(str_at(pod, "/metadata/deletionTimestamp"));
     let Some(late) = since.filter(|_| pods::is_ill(case, suspect)) else { return Ok(vec![]) };
     let node = str_at(pod, "/spec/nodeName");
     let events = case.events_of(pod)?;
-    let trouble =
-        events.iter().find(|e| matches!(e.reason, "FailedKillPod" | "ExceededGracePeriod" | "FailedPreStopHook"));
+    let trouble = events.iter().find(|e| TROUBLE.contains(&e.reason));
     let finalizers: Vec<&str> = list_at(pod, "/metadata/finalizers").iter().filter_map(Value::as_str).collect();
     let runs = containers(pod).iter().any(|c| c.running_since().is_some());
     let keeper = match (node_state(case, node)?, trouble) {
         (Some(state), _) if runs || finalizers.is_empty() => Keeper::Node(state),
-        _ if !runs && !finalizers.is_empty() => Keeper::Finalizers(finalizers.clone()),
+        _ if !runs && !finalizers.is_empty() => Keeper::Finalizers(finalizers),
         (_, Some(event)) => Keeper::Kubelet(event.message),
         _ => Keeper::Unknown,
     };
-    let grace = int_at(pod, "/metadata/deletionGracePeriodSeconds").unwrap_or(30);
-    let late_text = format!("should have ended {} ago, after a grace period of {grace} s", human(late));
-    let mut m = Match::on(&suspect.at, sentence(&keeper, node))
-        .confidence(Confidence::High)
-        .evidence_aged(&suspect.at, "metadata.deletionTimestamp", "", Some(late), late_text)
-        .evidence(
-            &suspect.at,
-            "status.containerStatuses",
-            "",
-            if runs { "containers still run, as far as the API knows" } else { "no container runs any more" },
-        );
-    if !finalizers.is_empty() {
-        m = m.evidence(
-            &suspect.at,
-            "metadata.finalizers",
-            &finalizers.join(", "),
-            format!("finalizers: {}", finalizers.join(", ")),
-        );
-    }
+    let mut m =
+        state(suspect, late, runs, Match::on(&suspect.at, sentence(&keeper, node)).confidence(Confidence::High));
     if let Some(event) = trouble {
         let age = Some(event.last.age(case.now()));
         m = m.evidence_aged(&suspect.at, "", event.reason, age, format!("{}: {}", event.reason, event.message));
@@ -130,6 +113,28 @@ fn terminating(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         m = m.evidence(&at, "status.conditions[Ready]", "", format!("node {node} {state}")).because(at);
     }
     Ok(vec![cures(suspect, &keeper, node).into_iter().fold(m, Match::fix)])
+}
+
+/// Evidence: how late the pod is, whether anything of it runs, and its finalizers.
+fn state(suspect: &Suspect<'_>, late: i64, runs: bool, m: Match) -> Match {
+    let pod = suspect.object;
+    let grace = int_at(pod, "/metadata/deletionGracePeriodSeconds").unwrap_or(30);
+    let since = format!("should have ended {} ago, after a grace period of {grace} s", human(late));
+    let running = match runs {
+        true => "containers still run, as far as the API knows",
+        false => "no container runs any more",
+    };
+    let m = m.evidence_aged(&suspect.at, "metadata.deletionTimestamp", "", Some(late), since).evidence(
+        &suspect.at,
+        "status.containerStatuses",
+        "",
+        running,
+    );
+    let finalizers: Vec<&str> = list_at(pod, "/metadata/finalizers").iter().filter_map(Value::as_str).collect();
+    match finalizers.join(", ") {
+        none if none.is_empty() => m,
+        all => m.evidence(&suspect.at, "metadata.finalizers", &all, format!("finalizers: {all}")),
+    }
 }
 
 /// How a node is that cannot confirm anything; `None` for one that works or cannot be read.

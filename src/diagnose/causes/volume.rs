@@ -14,6 +14,7 @@ use crate::world::object::{namespace, str_at};
 use serde_json::Value;
 
 pub mod attach;
+pub mod driver;
 pub mod missing;
 pub mod mount;
 

@@ -1,7 +1,8 @@
 //! Claims and volumes that somebody makes by hand, and claims that lost their volume.
 //!
 //! ## pvc-static-mismatch
-//! **You see.** A claim stays Pending; an event says `Cannot bind to requested volume`, or nothing at all.
+//! **You see.** A claim stays Pending; an event says `Cannot bind to requested volume`, `no volume plugin matched name:
+//! kubernetes.io/no-provisioner`, or nothing at all.
 //! **Why.** The claim names a volume (`spec.volumeName`) that it cannot have: too small, another class, mode or access
 //! mode, taken by another claim, or not there. Or its class makes no volumes, and none of those that exist fits.
 //! **How kokpit knows.** The volume (or every volume of the class) is compared with the claim, in the order of the
@@ -32,6 +33,7 @@ use crate::diagnose::kinds::{STORAGECLASSES, VOLUMES};
 use crate::diagnose::scheduling::storage::{Claim, Class, Volume};
 use crate::diagnose::verdict::Fix;
 use crate::world::object::{ObjectRef, name, str_at};
+use crate::world::quantity::human_bytes;
 use serde_json::Value;
 
 causes! { "static_volume.rs";
@@ -84,31 +86,29 @@ fn mismatch(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         let Some(why) = refusal(&claim, &Volume::new(raw)) else { return Ok(vec![]) };
         told.push(evidence(&at, "spec", "", None, &format!("{}: {why}", at.name)));
     }
-    let (ns, claim_name) = (&claim.namespace, &claim.name);
-    let text = match (claim.volume.is_empty(), volumes.is_empty()) {
-        (false, true) => format!("PVC {ns}/{claim_name} names volume {}, which does not exist.", claim.volume),
-        (false, false) => format!("PVC {ns}/{claim_name} names volume {}, which it cannot have.", claim.volume),
-        (true, true) => {
-            format!("PVC {ns}/{claim_name} waits for a volume made by hand, and there is none of its class.")
-        }
-        (true, false) => format!("PVC {ns}/{claim_name} waits for a volume made by hand, and none that exists fits."),
-    };
-    let wanted = claim.request.map_or(0, |q| q.units());
-    let asks = format!(
-        "asks for {}, {}, class {:?}",
-        crate::world::quantity::human_bytes(wanted),
-        claim.access_modes.join(" "),
-        claim.class
-    );
-    let mut m = Match::on(&suspect.at, text).evidence(&suspect.at, "spec", "", asks).because_cause("pv-released");
+    let (size, modes) = (claim.request.map_or(0, |q| q.units()), claim.access_modes.join(" "));
+    let asks = format!("asks for {}, {modes}, class {:?}", human_bytes(size), claim.class);
+    let mut m = Match::on(&suspect.at, sentence(&claim, volumes.is_empty()))
+        .evidence(&suspect.at, "spec", "", asks)
+        .because_cause("pv-released");
     if !claim.volume.is_empty() {
         m = m.evidence(&suspect.at, "spec.volumeName", &claim.volume, format!("names volume {}", claim.volume));
     }
     m.finding.evidence.extend(told.into_iter().take(TOLD));
-    m = said(case, suspect, &["VolumeMismatch", "FailedBinding"], "", m)?;
+    m = said(case, suspect, &["VolumeMismatch", "FailedBinding", "ProvisioningFailed"], "", m)?;
     let what =
         "let claim and volume agree in size, class, mode and access modes (make the claim anew), or make such a volume";
     Ok(vec![m.fix(case.fix(suspect.object, "spec", what, "")?)])
+}
+
+fn sentence(claim: &Claim, nothing_there: bool) -> String {
+    let (who, volume) = (format!("PVC {}/{}", claim.namespace, claim.name), &claim.volume);
+    match (volume.is_empty(), nothing_there) {
+        (false, true) => format!("{who} names volume {volume}, which does not exist."),
+        (false, false) => format!("{who} names volume {volume}, which it cannot have."),
+        (true, true) => format!("{who} waits for a volume made by hand, and there is none of its class."),
+        (true, false) => format!("{who} waits for a volume made by hand, and none that exists fits."),
+    }
 }
 
 fn released(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {

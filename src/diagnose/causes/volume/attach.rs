@@ -18,17 +18,8 @@
 //! **How kokpit knows.** `status.attachError` of the VolumeAttachment for the pod's node, and the event.
 //! **Looks alike.** `volume-multi-attach` (another node has it), `csi-volume-limit` (the scheduler knows already).
 //! **Mend it.** By the storage's words; if the external-attacher is silent, bring the driver's controller back.
-//!
-//! ## volume-csi-driver-missing
-//! **You see.** A pod stays in `ContainerCreating`; an event says `not found in the list of registered CSI drivers`.
-//! **Why.** The node part of the CSI driver does not run on the pod's node.
-//! **How kokpit knows.** The driver is not in `CSINode.spec.drivers` of the node. The driver's DaemonSet and its pod there
-//! are looked at next.
-//! **Looks alike.** `volume-mount-failed` (the driver runs and fails). Right after a node starts it registers by itself.
-//! **Mend it.** Live: restart the driver's pod on the node. Git: tolerations of the driver's DaemonSet.
 
 use super::{Bound, Complaint, bound, complaints, is_silent};
-use crate::diagnose::agents;
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kin;
@@ -43,7 +34,6 @@ use serde_json::Value;
 causes! { "attach.rs";
     "volume-multi-attach" "another node has the volume" Outage ["Pod"] multi_attach;
     "volume-attach-failed" "the volume cannot be attached to the node" Outage ["Pod"] attach_failed;
-    "volume-csi-driver-missing" "the volume's driver does not run on the node" Outage ["Pod"] driver_missing;
 }
 
 /// Whether only one node at a time may have a volume.
@@ -72,7 +62,7 @@ fn multi_attach(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     // Asked for ahead of their use: every turn is a round trip.
     let _ahead = (case.list(ATTACHMENTS, None), case.list(PODS, Some(namespace(pod))), kin::top_owner(case, pod));
     let claims = bound(case, pod)?;
-    let mut found = vec![];
+    let mut found = by_words(case, suspect, &claims, &said);
     for held in claims.iter().filter(|b| is_for_one_node(b.volume)) {
         let said = said.iter().find(|c| c.volume == name(held.volume));
         let elsewhere = attachments(case, name(held.volume))?;
@@ -199,105 +189,66 @@ fn attach_failed(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if said.is_empty() && !silent {
         return Ok(vec![]);
     }
-    let node = str_at(pod, "/spec/nodeName");
-    let mut found = vec![];
-    for wanted in bound(case, pod)? {
-        let volume = name(wanted.volume);
-        let said = said.iter().find(|c| c.volume == volume);
-        let own = attachments(case, volume)?.into_iter().find(|a| str_at(a, "/spec/nodeName") == node);
-        let error = own.map_or("", |a| str_at(a, "/status/attachError/message"));
-        // An attachment that came after all makes the event old news.
-        let over = own.is_some_and(|a| bool_at(a, "/status/attached"));
-        if over || (said.is_none() && error.is_empty()) {
-            continue;
-        }
-        let driver = str_at(wanted.volume, "/spec/csi/driver");
-        let nobody = said.is_some_and(|c| c.event.message.contains("external-attacher"));
-        let (text, advice) = match nobody && error.is_empty() {
-            true => (
-                format!(
-                    "Volume {volume} is not attached to {node}: the external-attacher of {driver} does not answer."
-                ),
-                format!("bring the controller of {driver} back"),
-            ),
-            false => (
-                format!("Volume {volume} (claim {}) cannot be attached to {node}.", name(wanted.claim)),
-                "mend what the storage complains of: permissions, the volume itself, its zone, a limit".to_owned(),
-            ),
-        };
-        let mut m = Match::on(&suspect.at, text).confidence(Confidence::High);
-        if let Some(own) = own.filter(|_| !error.is_empty()) {
-            let age = case.age(str_at(own, "/status/attachError/time"));
-            m = m.evidence_aged(&ObjectRef::of(own), "status.attachError.message", error, age, error);
-        }
-        if let Some(said) = said {
-            m = said.tell(case, suspect, m);
-        }
-        let handle = str_at(wanted.volume, "/spec/csi/volumeHandle");
-        m = m.evidence(
-            &ObjectRef::of(wanted.volume),
-            "spec.csi.volumeHandle",
-            handle,
-            format!("{volume} is {handle} of {driver}"),
-        );
-        found.push(m.because_cause("volume-csi-driver-missing").fix(Fix { summary: advice, ..Fix::default() }));
+    let claims = bound(case, pod)?;
+    let mut found = by_words(case, suspect, &claims, &said);
+    for wanted in &claims {
+        let said = said.iter().find(|c| c.volume == name(wanted.volume));
+        let own = attachments(case, name(wanted.volume))?;
+        let own = own.into_iter().find(|a| str_at(a, "/spec/nodeName") == str_at(pod, "/spec/nodeName"));
+        found.extend(not_attached(case, suspect, wanted, own, said.copied()));
     }
     Ok(found)
 }
 
-fn driver_missing(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
-    let pod = suspect.object;
-    if !pods::waits_for_sandbox(pod) || !pods::is_ill(case, suspect) {
-        return Ok(vec![]);
+/// The match for a volume that does not get attached to the pod's node, by its attachment there and the event.
+fn not_attached(
+    case: &Case<'_>,
+    suspect: &Suspect<'_>,
+    wanted: &Bound<'_>,
+    own: Option<&Value>,
+    said: Option<&Complaint<'_>>,
+) -> Option<Match> {
+    let error = own.map_or("", |a| str_at(a, "/status/attachError/message"));
+    // An attachment that came after all makes the event old news.
+    if own.is_some_and(|a| bool_at(a, "/status/attached")) || (said.is_none() && error.is_empty()) {
+        return None;
     }
-    let (all, silent) = (complaints(case, suspect)?, is_silent(case, suspect)?);
-    let said = all.iter().find(|c| c.cause == "volume-csi-driver-missing");
-    let named = said.and_then(|c| c.event.message.split_once("driver name ")?.1.split_whitespace().next());
-    let drivers: Vec<String> = match named {
-        Some(driver) => vec![driver.to_owned()],
-        None if silent => drivers_of(case, pod)?,
-        None => vec![],
+    let (volume, driver) = (name(wanted.volume), str_at(wanted.volume, "/spec/csi/driver"));
+    let node = str_at(suspect.object, "/spec/nodeName");
+    let nobody = error.is_empty() && said.is_some_and(|c| c.event.message.contains("external-attacher"));
+    let (text, advice) = match nobody {
+        true => (
+            format!("Volume {volume} is not attached to {node}: the external-attacher of {driver} does not answer."),
+            format!("bring the controller of {driver} back"),
+        ),
+        false => (
+            format!("Volume {volume} (claim {}) cannot be attached to {node}.", name(wanted.claim)),
+            "mend what the storage complains of: permissions, the volume itself, its zone, a limit".to_owned(),
+        ),
     };
-    let node = str_at(pod, "/spec/nodeName");
-    let mut found = vec![];
-    for driver in drivers {
-        let at = CSINODES.at("", node);
-        let object = case.get(&at).known()?;
-        let list = object.map(|o| o.map_or(&[][..], |o| list_at(o, "/spec/drivers")));
-        let registered = list.is_some_and(|list| list.iter().any(|d| str_at(d, "/name") == driver));
-        if registered || (said.is_none() && list.is_none()) {
-            continue;
-        }
-        let sure = if said.is_some() && list.is_some() { Confidence::Certain } else { Confidence::High };
-        let text = format!("Storage driver {driver} does not run on node {node}, so the volume cannot be mounted.");
-        let mut m = Match::on(&suspect.at, text).confidence(sure);
-        if let Some(list) = list {
-            let names: Vec<&str> = list.iter().map(|d| str_at(d, "/name")).collect();
-            let has = if names.is_empty() { "no driver at all".to_owned() } else { names.join(", ") };
-            m = m.evidence(&at, "spec.drivers", &names.join(", "), format!("CSINode {node} has {has}"));
-        }
-        if let Some(said) = said {
-            m = said.tell(case, suspect, m);
-        }
-        let agents = agents::storage(case, &driver, node)?;
-        if agents.is_empty() {
-            m = m.fix(Fix {
-                summary: format!("install {driver} on {node}, or start its node part there"),
-                ..Fix::default()
-            });
-        }
-        found.push(agents::follow(case, &agents, node, m));
+    let mut m = Match::on(&suspect.at, text).confidence(Confidence::High).because_cause("volume-csi-driver-missing");
+    if let Some(own) = own.filter(|_| !error.is_empty()) {
+        let age = case.age(str_at(own, "/status/attachError/time"));
+        m = m.evidence_aged(&ObjectRef::of(own), "status.attachError.message", error, age, error);
     }
-    Ok(found)
+    if let Some(said) = said {
+        m = said.tell(case, suspect, m);
+    }
+    let handle = str_at(wanted.volume, "/spec/csi/volumeHandle");
+    let text = format!("{volume} is {handle} of {driver}");
+    m = m.evidence(&ObjectRef::of(wanted.volume), "spec.csi.volumeHandle", handle, text);
+    Some(m.fix(Fix { summary: advice, ..Fix::default() }))
 }
 
-/// The CSI drivers that a pod's volumes need: of its bound claims, and of `csi` volumes in its own spec.
-fn drivers_of(case: &Case<'_>, pod: &Value) -> Fact<Vec<String>> {
-    let of_claims = bound(case, pod)?;
-    let of_claims = of_claims.iter().map(|b| str_at(b.volume, "/spec/csi/driver"));
-    let inline = list_at(pod, "/spec/volumes").iter().map(|v| str_at(v, "/csi/driver"));
-    let mut all: Vec<String> = of_claims.chain(inline).filter(|d| !d.is_empty()).map(Into::into).collect();
-    all.sort();
-    all.dedup();
-    Ok(all)
+/// Matches for volumes that events complain of and that may not be read: their words are all there is.
+fn by_words(case: &Case<'_>, suspect: &Suspect<'_>, claims: &[Bound<'_>], said: &[&Complaint<'_>]) -> Vec<Match> {
+    let unread = said.iter().filter(|c| !claims.iter().any(|b| name(b.volume) == c.volume));
+    let newest = unread.take(1);
+    newest
+        .map(|c| {
+            let node = str_at(suspect.object, "/spec/nodeName");
+            let m = Match::on(&suspect.at, format!("Volume {} cannot be attached to {node}.", c.volume));
+            c.tell(case, suspect, m.confidence(Confidence::High))
+        })
+        .collect()
 }

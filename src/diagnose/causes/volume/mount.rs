@@ -52,8 +52,12 @@ fn out_of_reach(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     }
     let node = NODES.at("", str_at(suspect.object, "/spec/nodeName"));
     let object = case.get(&node).known()?.flatten();
-    let mut found = vec![];
-    for Bound { claim, volume } in bound(case, suspect.object)? {
+    let (claims, mut found) = (bound(case, suspect.object)?, vec![]);
+    if let Some(said) = said.filter(|c| !claims.iter().any(|b| name(b.volume) == c.volume)) {
+        let text = format!("Node {} cannot reach volume {}.", node.name, said.volume);
+        found.push(said.tell(case, suspect, Match::on(&suspect.at, text).confidence(Confidence::High)));
+    }
+    for Bound { claim, volume } in claims {
         let said = said.filter(|c| c.volume == name(volume));
         let away = object.map(|o| !reaches(volume, o));
         if away == Some(false) || (said.is_none() && away.is_none()) {
