@@ -187,16 +187,20 @@ pub(crate) fn link_error(error: impl std::error::Error) -> ApiError {
     ApiError::Link(chain(&error))
 }
 
+/// Layers of an error (hyper-util's) that say no more than that a connection failed, which what they wrap says better.
+const HOLLOW: [&str; 2] = ["client error (Connect)", "tcp connect error"];
+
 /// An error and its causes in one line, for people; layers that only wrap the next one are left out.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = String::new();
     let mut next = Some(error);
     while let Some(error) = next {
         let own = error.to_string();
+        let own = own.split_once(" (os error ").map_or(own.as_str(), |(words, _number)| words);
         next = error.source();
-        let wraps = next.is_some_and(|inner| own.ends_with(&inner.to_string()));
-        if !wraps && !text.contains(&own) {
-            text = if text.is_empty() { own } else { format!("{text}: {own}") };
+        let wraps = next.is_some_and(|inner| own.ends_with(&inner.to_string()) || HOLLOW.contains(&own));
+        if !wraps && !text.contains(own) {
+            text = if text.is_empty() { own.into() } else { format!("{text}: {own}") };
         }
     }
     clean(&text).into_owned()

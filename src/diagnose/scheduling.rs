@@ -68,9 +68,10 @@ impl Judgement {
     }
 }
 
-/// Whether a filter says where a pod may go at all, rather than what is in its way there.
+/// Whether a filter says where a pod may go at all, rather than what is in its way there. VolumeZone does not: it lets
+/// every node without a zone pass.
 pub fn is_place(plugin: &str) -> bool {
-    ["NodeName", "NodeAffinity", "VolumeBinding", "VolumeZone"].contains(&plugin)
+    ["NodeName", "NodeAffinity", "VolumeBinding"].contains(&plugin)
 }
 
 /// Asks every filter about every node. A plugin that refuses the pod says nothing about single nodes.

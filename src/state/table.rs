@@ -313,10 +313,12 @@ impl TableView {
                 (Link::Closed, _) => format!("{} is not opened (:fleet, then Enter on it)", shard.name),
                 (Link::Lost { reason, retry_at, .. }, _) => lost(&shard.name, reason, *retry_at, now),
                 (_, Some(Feed::Denied(reason))) => {
-                    format!(
-                        "you may not list {what} on {} (403): {reason}; try a namespace: `:{what} NAME`",
-                        shard.name
-                    )
+                    let hint = match (self.namespaced, scope.namespaces.is_empty()) {
+                        (true, true) => format!("; try a namespace: `:{what} NAME`"),
+                        (true, false) => format!("; try another namespace: `:{what} NAME`"),
+                        (false, _) => String::new(),
+                    };
+                    format!("you may not list {what} on {} (403): {reason}{hint}", shard.name)
                 }
                 (_, Some(Feed::Unknown(reason))) => format!("{} has no {what}: {reason}", shard.name),
                 (_, Some(Feed::Stale { reason, since })) => {

@@ -186,6 +186,10 @@ fn tables_say_why_they_are_empty() {
     let asked = stage.effects();
     assert!(asked.contains(&Effect::Open(crate::world::fleet::ClusterId(3))), "{asked:?}");
     screens += &stage.screen();
+    // A namespace is no way out for what has none.
+    stage.type_in(":nodes @prod-eu\n");
+    stage.table(EU, "nodes", vec![TableDelta::Feed(Feed::Denied("nodes is forbidden".into()))]);
+    screens += &stage.screen();
     let said: Vec<&str> = screens.lines().filter(|line| line.starts_with("  ") && line.len() > 10).collect();
     assert_snapshot!(said.join("\n"));
 }

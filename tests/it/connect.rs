@@ -140,6 +140,16 @@ impl Seen {
 }
 
 #[test]
+fn a_port_where_nobody_listens_is_named_in_few_words() {
+    let place = Place::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("https://{}", free.local_addr().expect("its address"));
+    drop(free);
+    let said = place.refused(&json!({"server": url}), &json!({}), &[]);
+    assert_eq!(said, format!("{url}: Connection refused"));
+}
+
+#[test]
 fn an_unknown_authority_is_refused_in_a_sentence_unless_told_to_skip_it() {
     let (place, ca) = (Place::new(), Authority::new());
     let server = place.server(&ca.sign(&["127.0.0.1"]));
