@@ -17,7 +17,6 @@ use crate::world::wire;
 use compact_str::CompactString;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// How the rows of a kind come to be.
@@ -179,7 +178,7 @@ impl Decoder {
         match self.shape {
             Shape::Pods => {
                 if let Some(done) = self.pod_unmanaged(bytes) {
-                    return Ok(Some(done));
+                    return Ok(done);
                 }
                 let mut it = de.into_iter::<wire::Pod>();
                 let Some(pod) = it.next().transpose()? else { return Ok(None) };
@@ -201,8 +200,8 @@ impl Decoder {
     }
 
     /// A pod read past its `managedFields`, a third of its bytes that no row needs. `None` where that cannot be done
-    /// (there are none, it is cut off, it is broken): then it is read in full.
-    fn pod_unmanaged(&mut self, bytes: &[u8]) -> Option<(Row, usize)> {
+    /// (there are none, it is broken): then it is read in full.
+    fn pod_unmanaged(&mut self, bytes: &[u8]) -> Option<Option<(Row, usize)>> {
         let (from, to) = managed_fields::elements(bytes)?;
         let mut short = std::mem::take(&mut self.short);
         short.clear();
@@ -213,14 +212,24 @@ impl Decoder {
         done
     }
 
-    fn read_short(&mut self, short: &[u8], bytes: &[u8], (from, to): (usize, usize)) -> Option<(Row, usize)> {
-        let mut it = serde_json::Deserializer::from_slice(short).into_iter::<wire::Pod>();
-        let pod = it.next()?.ok()?;
+    /// `Some(None)`: cut off.
+    fn read_short(&mut self, short: &[u8], bytes: &[u8], (from, to): (usize, usize)) -> Option<Option<(Row, usize)>> {
+        // Checked as a whole, which is quicker than string by string.
+        let text = valid(short);
+        let mut it = serde_json::Deserializer::from_str(text).into_iter::<wire::Pod>();
+        let pod = match it.next()? {
+            Ok(pod) => pod,
+            Err(error) => {
+                self.rest = REST;
+                let all = text.len() == bytes.len() - (to - from);
+                return (all && error.is_eof()).then_some(None);
+            }
+        };
         let read = it.byte_offset();
         // What was left out may belong to the next pod.
         let used = if read > from { read + to - from } else { read };
-        self.rest = REST.max(2 * read.saturating_sub(from));
-        Some((self.pod(&pod, &bytes[..used]), used))
+        self.rest = read.saturating_sub(from) + SLACK;
+        Some(Some((self.pod(&pod, &bytes[..used]), used)))
     }
 
     fn pod(&mut self, pod: &wire::Pod, bytes: &[u8]) -> Row {
@@ -297,9 +306,7 @@ impl Decoder {
             "" => Uid::of_name(&meta.namespace, &meta.name),
             uid => Uid::parse(uid),
         };
-        let mut labels: SmallVec<[(Str, Str); 10]> =
-            meta.labels.0.iter().map(|(key, value)| (self.text(key), self.text(value))).collect();
-        labels.sort_unstable();
+        let labels = meta.labels.0.iter().map(|(key, value)| (clean(key), clean(value)));
         let owner = meta.owner_references.iter().find(|owner| owner.controller);
         Meta {
             uid,
@@ -307,7 +314,7 @@ impl Decoder {
             namespace: self.text(&meta.namespace),
             created: Time::parse(&meta.creation_timestamp).unwrap_or(Time::NEVER),
             deleting: !meta.deletion_timestamp.is_empty(),
-            labels: self.names.labels(&labels),
+            labels: self.names.labels(labels),
             owner: owner.map(|owner| self.names.owner(&clean(&owner.kind), &clean(&owner.name))),
         }
     }
@@ -325,8 +332,15 @@ impl Decoder {
     }
 }
 
-/// Bytes behind the `managedFields` of a pod that are looked at to begin with.
-const REST: usize = 12 * 1024;
+/// Bytes behind the `managedFields` of a pod that are looked at to begin with; later on as many as the pod before had,
+/// and some more: neighbours are alike.
+const REST: usize = 24 * 1024;
+const SLACK: usize = 1024;
+
+/// The beginning that is UTF-8.
+fn valid(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_else(|e| std::str::from_utf8(&bytes[..e.valid_up_to()]).unwrap_or_default())
+}
 
 /// Requests of the containers and sidecars, in thousandths of a CPU and bytes.
 fn requests(pod: &wire::Pod) -> (i64, i64) {

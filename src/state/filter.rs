@@ -20,11 +20,41 @@ enum Test {
     #[default]
     All,
     /// Rows whose words match, or (`inverse`) do not.
-    Words { regex: Regex, inverse: bool },
+    Words { words: Words, inverse: bool },
     /// Rows whose labels match.
     Labels(Selector),
     /// The selector is not finished or wrong: nothing is hidden, the sentence is shown.
     Wrong(String),
+}
+
+/// What words must match.
+#[derive(Clone, Debug)]
+enum Words {
+    /// Text as it stands, in any case: what is typed nearly always, and quicker than an expression on short words.
+    Plain(Box<[u8]>),
+    /// An expression, or text of which the case matters.
+    Pattern(Regex),
+}
+
+impl Words {
+    fn parse(text: &str) -> Self {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_/: @".contains(&b);
+        match text.bytes().all(plain) {
+            true => Self::Plain(text.as_bytes().into()),
+            false => Self::Pattern(pattern(text)),
+        }
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        let (wanted, text) = match self {
+            Self::Pattern(regex) => return regex.is_match(text),
+            Self::Plain(wanted) => (wanted, text.as_bytes()),
+        };
+        let Some(first) = wanted.first() else { return true };
+        let Some(last) = text.len().checked_sub(wanted.len()) else { return false };
+        memchr::memchr2_iter(*first, first.to_ascii_uppercase(), &text[..=last])
+            .any(|at| text[at..at + wanted.len()].eq_ignore_ascii_case(wanted))
+    }
 }
 
 /// Two filters are the same when the same was typed.
@@ -45,7 +75,7 @@ impl Filter {
             Selector::parse(selector.trim()).map_or_else(Test::Wrong, Test::Labels)
         } else {
             let (inverse, words) = typed.strip_prefix('!').map_or((false, typed), |rest| (true, rest.trim()));
-            Test::Words { regex: pattern(words), inverse }
+            Test::Words { words: Words::parse(words), inverse }
         };
         Self { text: typed.into(), test }
     }
@@ -53,6 +83,17 @@ impl Filter {
     /// What was typed.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it can let nothing pass that another does not: one more letter of plain text.
+    pub fn narrows(&self, other: &Filter) -> bool {
+        use Words::Plain;
+        match (&self.test, &other.test) {
+            (Test::Words { words: Plain(new), inverse: false }, Test::Words { words: Plain(old), inverse: false }) => {
+                memchr::memmem::find(new, old).is_some()
+            }
+            _ => false,
+        }
     }
 
     /// Whether it hides nothing.
@@ -71,7 +112,7 @@ impl Filter {
     /// Whether a line of text passes. A label selector lets every line pass.
     pub fn line(&self, text: &str) -> bool {
         match &self.test {
-            Test::Words { regex, inverse } => regex.is_match(text) != *inverse,
+            Test::Words { words, inverse } => words.is_in(text) != *inverse,
             _ => true,
         }
     }
@@ -105,12 +146,12 @@ impl Sieve<'_> {
         match self.test {
             Test::All | Test::Wrong(_) => true,
             Test::Labels(selector) => selector.matches_with(|key| row.meta.label(key)),
-            Test::Words { regex, inverse } => {
+            Test::Words { words: wanted, inverse } => {
                 let mut hit = false;
                 words(&mut |word| {
                     hit |= match word {
-                        Word::Own(text) => regex.is_match(text),
-                        Word::Shared(text) => *self.known.entry(text.as_ptr()).or_insert_with(|| regex.is_match(text)),
+                        Word::Own(text) => wanted.is_in(text),
+                        Word::Shared(text) => *self.known.entry(text.as_ptr()).or_insert_with(|| wanted.is_in(text)),
                     };
                     hit
                 });
@@ -148,6 +189,25 @@ mod tests {
         assert!(Filter::parse("!web").line("cart"));
         assert!(Filter::parse("^ca.t$").line("cart"));
         assert!(Filter::parse("").line("anything") && Filter::parse("!").is_empty());
+    }
+
+    #[test]
+    fn plain_text_is_found_as_an_expression_finds_it() {
+        for wanted in ["web", "b-1", "1", "", "web-12"] {
+            for text in ["web-12", "WEB-1", "wweb", "we", "", "x-web", "\u{212a}web", "wéb-1"] {
+                assert_eq!(Words::parse(wanted).is_in(text), pattern(wanted).is_match(text), "{wanted:?} in {text:?}");
+            }
+        }
+        assert!(matches!(Words::parse("web.1"), Words::Pattern(_)) && matches!(Words::parse("Web"), Words::Pattern(_)));
+    }
+
+    #[test]
+    fn a_filter_narrows_what_it_contains() {
+        let narrows = |new: &str, old: &str| Filter::parse(new).narrows(&Filter::parse(old));
+        assert!(narrows("web", "we") && narrows("web", "eb") && narrows("we", "we"));
+        for (new, old) in [("we", "web"), ("!web", "!we"), ("web", "!we"), ("w.b", "w"), ("-l a=b", "-l a"), ("we", "")] {
+            assert!(!narrows(new, old), "{new} {old}");
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct Order {
     pub entries: Vec<Entry>,
     /// While there is a filter: what would be shown without it, so that nothing is sorted while it is being typed.
     all: Option<Vec<Entry>>,
+    /// The filter that the entries passed.
+    passed: Filter,
 }
 
 /// A narrowing that comes from where one drilled down, not from the filter line.
@@ -279,11 +281,17 @@ impl Order {
 
     /// Takes in a new filter. Everything else must be unchanged since the last call.
     pub fn refilter(&mut self, rules: &Rules) {
+        if self.all.is_some() && rules.filter.narrows(&self.passed) {
+            self.entries = rules.passing(&Parts::new(rules), &self.entries);
+            self.passed = rules.filter.clone();
+            return;
+        }
         let all = self.all.take().unwrap_or_else(|| std::mem::take(&mut self.entries));
         self.show(rules, &Parts::new(rules), all);
     }
 
     fn show(&mut self, rules: &Rules, parts: &Parts, all: Vec<Entry>) {
+        self.passed = rules.filter.clone();
         (self.entries, self.all) = match rules.filter.is_empty() {
             true => (all, None),
             false => (rules.passing(parts, &all), Some(all)),

@@ -138,9 +138,9 @@ pub struct PodSpec<'a> {
     #[serde(borrow)]
     pub node_name: Text<'a>,
     #[serde(borrow, deserialize_with = "nullable")]
-    pub containers: SmallVec<[Container<'a>; 4]>,
+    pub containers: Vec<Container<'a>>,
     #[serde(borrow, deserialize_with = "nullable")]
-    pub init_containers: SmallVec<[Container<'a>; 2]>,
+    pub init_containers: Vec<Container<'a>>,
 }
 
 /// A container of a pod's `spec`.
@@ -179,17 +179,47 @@ pub struct Requests<'a> {
 }
 
 /// A quantity: text, or a bare number as YAML authors like to write.
-#[derive(Derive, Clone, Debug)]
-#[serde(untagged)]
+#[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub enum Quantity<'a> {
-    Text(#[serde(borrow)] Text<'a>),
+    Text(Text<'a>),
     Number(f64),
 }
 
 impl Default for Quantity<'_> {
     fn default() -> Self {
         Quantity::Text(Text::default())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Quantity<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AsQuantity;
+        impl<'de> Visitor<'de> for AsQuantity {
+            type Value = Quantity<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a quantity")
+            }
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Quantity::Text(Text(Cow::Borrowed(text))))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Quantity::Text(Text(Cow::Owned(text.into()))))
+            }
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Quantity::Number(number as f64))
+            }
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Quantity::Number(number as f64))
+            }
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(Quantity::Number(number))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Quantity::default())
+            }
+        }
+        deserializer.deserialize_any(AsQuantity)
     }
 }
 
@@ -207,11 +237,11 @@ pub struct PodStatus<'a> {
     #[serde(borrow)]
     pub qos_class: Text<'a>,
     #[serde(borrow, deserialize_with = "nullable")]
-    pub conditions: SmallVec<[Condition<'a>; 6]>,
+    pub conditions: Vec<Condition<'a>>,
     #[serde(borrow, deserialize_with = "nullable")]
-    pub container_statuses: SmallVec<[ContainerStatus<'a>; 4]>,
+    pub container_statuses: Vec<ContainerStatus<'a>>,
     #[serde(borrow, deserialize_with = "nullable")]
-    pub init_container_statuses: SmallVec<[ContainerStatus<'a>; 2]>,
+    pub init_container_statuses: Vec<ContainerStatus<'a>>,
 }
 
 /// A condition.
