@@ -6,6 +6,7 @@ pub mod inbox;
 pub mod logging;
 pub mod operate;
 pub mod operations;
+pub mod record;
 pub mod run;
 pub mod session;
 pub mod shell;

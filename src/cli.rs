@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod operations;
+pub mod record;
 pub mod serve;
 pub mod why;
 
@@ -26,6 +27,7 @@ pub fn main() -> ExitCode {
         None => app::run::cockpit(&args, runtime.handle()),
         Some(Command::Why(why)) => runtime.block_on(why::why(&args, why)),
         Some(Command::Explain { cause }) => why::explain(cause.as_deref()),
+        Some(Command::Record(options)) => runtime.block_on(record::run(&args, options)),
         Some(Command::Sim(sim)) => runtime.block_on(serve::sim(sim)),
         Some(Command::Cordon(node)) => runtime.block_on(operations::cordon(&args, node)),
         Some(Command::Uncordon(node)) => runtime.block_on(operations::uncordon(&args, node)),

@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod nodes;
 pub mod persistentvolumeclaims;
 pub mod pods;
+pub mod redact;
 pub mod relations;
 pub mod replicasets;
 pub mod resolve;

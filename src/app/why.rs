@@ -78,7 +78,7 @@ fn gave_up(name: &str, case: &CaseFile) -> Verdict {
 }
 
 /// Fetches one fact.
-async fn fetch(api: &Api, catalog: &[Resource], need: Need) -> (Need, Answer) {
+pub(super) async fn fetch(api: &Api, catalog: &[Resource], need: Need) -> (Need, Answer) {
     let answer = match &need {
         Need::Object { resource, namespace, name } => match kind(catalog, resource) {
             None => Ok(Answer::Absent),

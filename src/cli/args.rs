@@ -93,6 +93,8 @@ pub enum Command {
     Resources(Resources),
     /// List recorded operations, or show one
     Ops(Ops),
+    /// Record a cluster's state into a file that --from opens; what looks like a secret is left out
+    Record(Record),
     /// Two clusters with five incidents, on this machine, to try everything on
     Demo(Demo),
     /// Serve recordings as read-only clusters
@@ -110,6 +112,14 @@ pub struct Why {
     /// Judge every unscheduled pod: one document per pod (JSON lines with -o json)
     #[arg(long, conflicts_with = "target")]
     pub pending: bool,
+}
+
+/// `kokpit record`
+#[derive(ClapArgs, Debug)]
+pub struct Record {
+    /// File to write, gzipped if it ends in .gz; `-` prints it [default: CONTEXT-TIME.json.gz]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// How to print.

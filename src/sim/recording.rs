@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! {"recordedAt": "…Z", "version": {…},
-//!  "resources": [{"group", "version", "resource", "kind", "namespaced", "verbs", "shortNames", "items": [objects]}],
+//!  "resources": [{"group", "version", "resource", "kind", "namespaced", "verbs", "shortNames", "items": [objects],
+//!                 "unreadable": "why, where the kind could not be read"}],
 //!  "logs": {"ns/pod/container": {"current", "previous", "currentError", "previousError"}}}
 //! ```
 //!
 //! Read too: a world, `{"name", "objects": {"pods": [objects], …}}`, and what `kubectl get -o json|yaml` prints (a `List`
 //! or single objects, several documents).
 
-use crate::sim::server::{Options, Server};
+use crate::sim::server::{Deny, Options, Server};
 use crate::sim::store::{Clock, Store, builtin_kinds};
 use crate::sim::subresources::logs::LogBook;
 use crate::world::object::{Resource, ResourceId, bool_at, list_at, str_at};
@@ -53,6 +54,8 @@ pub struct Recording {
     pub store: Store,
     /// Its logs.
     pub logs: LogBook,
+    /// Kinds that could not be read when it was made: they are refused as they were then.
+    pub denied: Vec<Deny>,
     /// `/version` of the server it comes from.
     pub version: Option<Value>,
 }
@@ -104,7 +107,9 @@ impl Recording {
         if let Some(nameless) = kinds.iter().position(|kind| kind.id.plural.is_empty() || kind.kind.is_empty()) {
             return Err(format!("resources[{nameless}] has no `resource` or no `kind`"));
         }
-        let recording = Self::empty(name, at, kinds, capture.get("version").cloned());
+        let mut recording = Self::empty(name, at, kinds, capture.get("version").cloned());
+        let unreadable = resources.iter().filter(|resource| resource.get("unreadable").is_some());
+        recording.denied = unreadable.map(|resource| Deny::new("*", str_at(resource, "/resource"))).collect();
         for resource in resources {
             recording.load(&kind(resource).id, list_at(resource, "/items"));
         }
@@ -153,7 +158,14 @@ impl Recording {
     }
 
     fn empty(name: &str, at: Time, kinds: Vec<Resource>, version: Option<Value>) -> Self {
-        Self { name: name.into(), recorded_at: at, store: Store::new(kinds), logs: LogBook::default(), version }
+        Self {
+            name: name.into(),
+            recorded_at: at,
+            store: Store::new(kinds),
+            logs: LogBook::default(),
+            denied: Vec::new(),
+            version,
+        }
     }
 
     fn load(&self, id: &ResourceId, items: &[Value]) {
@@ -191,7 +203,8 @@ impl Recording {
     /// # Errors
     /// When no port can be had.
     pub async fn serve(&self, options: Options) -> io::Result<Server> {
-        let options = Options { logs: self.logs.clone(), version: self.version.clone(), ..options };
+        let mut options = Options { logs: self.logs.clone(), version: self.version.clone(), ..options };
+        options.faults.deny.extend(self.denied.iter().cloned());
         Server::start(self.store.clone(), options).await
     }
 }
