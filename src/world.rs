@@ -4,7 +4,9 @@
 //! and whoever asks for an age hands in the time.
 
 pub mod column;
+pub mod cron;
 pub mod fleet;
+pub mod glob;
 pub mod object;
 pub mod pod;
 pub mod quantity;

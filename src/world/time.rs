@@ -76,9 +76,70 @@ pub fn human(seconds: i64) -> String {
     }
 }
 
+/// A duration as Go writes it (`time.ParseDuration`), in whole seconds: `90s`, `1h30m`, `1.5h`, `0`.
+/// `None` for what is none, and for negative ones.
+pub fn seconds(text: &str) -> Option<i64> {
+    const UNITS: &[(&str, f64)] =
+        &[("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest == "0" {
+        return Some(0);
+    }
+    let mut total = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let unit = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit);
+        total += number.parse::<f64>().ok()? * UNITS.iter().find(|(name, _)| *name == unit)?.1;
+        rest = tail;
+    }
+    (!text.is_empty() && total < 1e12).then_some(total as i64)
+}
+
+/// How far the clock of a time zone (`Europe/Berlin`; empty is UTC) is ahead of UTC at a time, in seconds; `None` for
+/// a zone that this machine does not know.
+pub fn zone_offset(zone: &str, at: Time) -> Option<i64> {
+    if matches!(zone, "" | "UTC") {
+        return Some(0);
+    }
+    let zone = jiff::tz::TimeZone::get(zone).ok()?;
+    Some(zone.to_offset(jiff::Timestamp::from_second(at.0).ok()?).seconds().into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_read_like_go() {
+        for (text, wanted) in [
+            ("90s", Some(90)),
+            ("1h30m", Some(5400)),
+            ("1.5h", Some(5400)),
+            ("500ms", Some(0)),
+            ("0", Some(0)),
+            ("", None),
+            ("5", None),
+            ("1d", None),
+            ("-1h", None),
+            ("h", None),
+        ] {
+            assert_eq!(seconds(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn zones_follow_the_season() {
+        let at = |text| Time::parse(text).unwrap();
+        assert_eq!(zone_offset("", at("2026-03-01T12:00:00Z")), Some(0));
+        assert_eq!(zone_offset("No/Where", at("2026-03-01T12:00:00Z")), None);
+        // A machine without the zone database knows UTC alone.
+        if zone_offset("Europe/Berlin", at("2026-03-01T12:00:00Z")).is_some() {
+            assert_eq!(zone_offset("Europe/Berlin", at("2026-03-01T12:00:00Z")), Some(3600));
+            assert_eq!(zone_offset("Europe/Berlin", at("2026-07-01T12:00:00Z")), Some(7200));
+        }
+    }
 
     #[test]
     fn the_fast_path_agrees_with_jiff() {
