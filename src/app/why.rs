@@ -43,8 +43,8 @@ pub async fn diagnose(
             Outcome::Needs(needs) => needs,
         };
         progress(case.facts().count(), needs.first().map(describe).unwrap_or_default());
-        let mut answers =
-            futures::stream::iter(needs.into_iter().map(|need| fetch(&api, &catalog, need))).buffer_unordered(AT_ONCE);
+        let fetched = needs.into_iter().map(|need| fetch_in_fleet(hub, &api, &catalog, need));
+        let mut answers = futures::stream::iter(fetched).buffer_unordered(AT_ONCE);
         while let Some((need, answer)) = answers.next().await {
             case.put(need, answer);
         }
@@ -56,6 +56,7 @@ pub async fn diagnose(
 fn describe(need: &Need) -> String {
     match need {
         Need::Object { resource, name, .. } => format!("{resource} {name}"),
+        Need::Elsewhere { cluster, resource, name, .. } => format!("{resource} {name} in {cluster}"),
         Need::List { resource, .. } => resource.to_string(),
         Need::Log { pod, container, .. } => format!("log of {pod}/{container}"),
     }
@@ -77,7 +78,17 @@ fn gave_up(name: &str, case: &CaseFile) -> Verdict {
     }
 }
 
-/// Fetches one fact.
+/// Fetches one fact, from another cluster of the fleet where it names one.
+async fn fetch_in_fleet(hub: &Hub, api: &Api, catalog: &[Resource], need: Need) -> (Need, Answer) {
+    let Need::Elsewhere { cluster, resource, namespace, name } = &need else { return fetch(api, catalog, need).await };
+    let answer = match elsewhere(hub, cluster) {
+        None => Answer::Failed(format!("{cluster} is no open cluster of the fleet")),
+        Some(id) => object_in(hub, id, resource, namespace, name).await.unwrap_or_else(refused),
+    };
+    (need, answer)
+}
+
+/// Fetches one fact of a cluster.
 pub(super) async fn fetch(api: &Api, catalog: &[Resource], need: Need) -> (Need, Answer) {
     let answer = match &need {
         Need::Object { resource, namespace, name } => match kind(catalog, resource) {
@@ -88,11 +99,37 @@ pub(super) async fn fetch(api: &Api, catalog: &[Resource], need: Need) -> (Need,
             None => Ok(Answer::Absent),
             Some(kind) => list(api, kind, namespace.as_deref()).await.map(|l| Answer::List(Arc::new(l))),
         },
+        Need::Elsewhere { cluster, .. } => Ok(Answer::Failed(format!("{cluster} is another cluster"))),
         Need::Log { namespace, pod, container, previous } => {
             log(api, namespace, pod, container, *previous).await.map(|text| Answer::Log(text.into()))
         }
     };
     (need, answer.unwrap_or_else(refused))
+}
+
+/// The open cluster that Argo CD calls so: by the URL of its API server, else by the name of its context or cluster.
+/// A cluster that nobody has opened stays closed.
+fn elsewhere(hub: &Hub, called: &str) -> Option<ClusterId> {
+    let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(":443").to_lowercase();
+    let open: Vec<_> = hub.contexts().filter(|(id, _)| hub.is_open(*id)).collect();
+    let by_url = open.iter().find(|(_, context)| plain(&context.server) == plain(called));
+    let by_name =
+        || open.iter().find(|(_, context)| [&context.name, &context.cluster].iter().any(|name| *name == called));
+    by_url.or_else(by_name).map(|(id, _)| *id)
+}
+
+async fn object_in(
+    hub: &Hub,
+    id: ClusterId,
+    resource: &ResourceId,
+    namespace: &str,
+    name: &str,
+) -> Result<Answer, ApiError> {
+    let catalog = hub.catalog(id).await?;
+    match kind(&catalog, resource) {
+        None => Ok(Answer::Absent),
+        Some(kind) => object(&hub.api(id).await?, kind, namespace, name).await.map(|o| Answer::Object(Arc::new(o))),
+    }
 }
 
 fn kind<'a>(catalog: &'a [Resource], id: &ResourceId) -> Option<&'a Resource> {

@@ -27,6 +27,8 @@ pub async fn why(args: &Args, why: &Why) -> Result<ExitCode> {
     } else {
         session.open.clone()
     };
+    // All at once: what one cluster's Argo CD deploys may live in another one.
+    clusters.iter().for_each(|cluster| session.hub.open(*cluster));
     let mut worst = ExitCode::SUCCESS;
     let mut rank = 0;
     for cluster in clusters {

@@ -135,6 +135,11 @@ impl Hub {
         }
     }
 
+    /// Whether somebody has opened a cluster.
+    pub fn is_open(&self, id: ClusterId) -> bool {
+        self.cluster(id).is_some_and(|cluster| cluster.opened.load(Ordering::Acquire))
+    }
+
     /// Keeps a table of a kind: lists it and watches it. `namespaces` empty: all of them.
     /// Opens the cluster; does nothing when the same is already watched; replaces a watch of other namespaces.
     pub fn watch(&self, id: ClusterId, resource: ResourceId, namespaces: Vec<String>) {

@@ -24,6 +24,8 @@ pub enum Need {
     Object { resource: ResourceId, namespace: String, name: String },
     /// All objects of a kind, in one namespace or (`None`) everywhere. Secrets are answered as metadata only.
     List { resource: ResourceId, namespace: Option<String> },
+    /// One object of another cluster of the fleet, named by the URL of its API server or as Argo CD calls it.
+    Elsewhere { cluster: String, resource: ResourceId, namespace: String, name: String },
     /// The end of a container's log; `previous` is the run before the current one.
     Log { namespace: String, pod: String, container: String, previous: bool },
 }

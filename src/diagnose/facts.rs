@@ -101,6 +101,23 @@ impl<'a> Case<'a> {
         self.object(kind.id(), ns, name)
     }
 
+    /// One object by reference, in another cluster of the fleet where one is named.
+    pub fn get_in(&self, cluster: Option<&str>, at: &ObjectRef) -> Fact<Option<&'a Value>> {
+        let Some(cluster) = cluster else { return self.get(at) };
+        let need = Need::Elsewhere {
+            cluster: cluster.into(),
+            resource: kinds::resource_of(at),
+            namespace: at.namespace.clone(),
+            name: at.name.clone(),
+        };
+        match self.file.answer(&need) {
+            Some(Answer::Object(object)) => Ok(Some(object)),
+            Some(Answer::Absent) => Ok(None),
+            Some(other) => self.hole(need, other),
+            None => self.ask(need),
+        }
+    }
+
     fn object(&self, resource: ResourceId, ns: &str, wanted: &str) -> Fact<Option<&'a Value>> {
         let need = Need::Object { resource: resource.clone(), namespace: ns.into(), name: wanted.into() };
         match self.file.answer(&need) {
@@ -233,6 +250,9 @@ fn need_in_words(need: &Need) -> String {
     match need {
         Need::Object { resource, namespace, name } if namespace.is_empty() => format!("{resource} {name}"),
         Need::Object { resource, namespace, name } => format!("{resource} {namespace}/{name}"),
+        Need::Elsewhere { cluster, resource, namespace, name } => {
+            format!("{resource} {namespace}/{name} in cluster {cluster}")
+        }
         Need::List { resource, namespace: None } => resource.to_string(),
         Need::List { resource, namespace: Some(ns) } => format!("{resource} in {ns}"),
         Need::Log { namespace, pod, container, previous } => {

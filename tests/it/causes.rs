@@ -13,6 +13,7 @@
 //!     status: { phase: Pending }
 //!   absent: [ConfigMap shop/app]      # taken away again
 //!   logs: { shop/web-1/app: { previous: "panic: …" } }
+//!   elsewhere: { "https://10.0.0.1:6443": [{ kind: Deployment, … }] }   # objects of the fleet's other clusters
 //!   forbidden: [secrets]              # plurals that may not be read
 //!   finds: config-missing-key         # the primary cause; `none` where nothing is wrong; `any` to leave it open
 //!   on: Pod shop/web-1                # the object at fault
@@ -60,6 +61,8 @@ struct Fixture {
     logs: BTreeMap<String, BTreeMap<String, String>>,
     #[serde(default)]
     forbidden: Vec<String>,
+    #[serde(default)]
+    elsewhere: BTreeMap<String, Vec<Value>>,
     finds: String,
     on: Option<String>,
     #[serde(default)]
@@ -215,6 +218,16 @@ impl<'a> World<'a> {
                 let built_in = !resource.group.contains('.') || resource.group.ends_with(".k8s.io");
                 let custom = resource.group.starts_with("gateway.") || !built_in;
                 if all.is_empty() && custom { Answer::Absent } else { Answer::List(Arc::new(all)) }
+            }
+            Need::Elsewhere { cluster, resource, namespace: ns, name: wanted } => {
+                let Some(objects) = self.fixture.elsewhere.get(cluster) else {
+                    return Answer::Failed(format!("{cluster} is no open cluster of the fleet"));
+                };
+                let mut objects = objects.clone();
+                objects.iter_mut().for_each(complete);
+                let here = |o: &Value| kinds::resource_of(&reference_of(o)) == *resource;
+                let found = objects.iter().find(|o| here(o) && name(o) == wanted && namespace(o) == ns);
+                found.map_or(Answer::Absent, |object| Answer::Object(Arc::new(served(object))))
             }
             Need::Log { namespace, pod, container, previous } => {
                 let run = if *previous { "previous" } else { "current" };

@@ -104,6 +104,7 @@ impl Recording {
                 }
                 None => Answer::Absent,
             },
+            Need::Elsewhere { cluster, .. } => Answer::Failed(format!("{cluster} was not recorded")),
             Need::Log { namespace, pod, container, previous } => {
                 let log = &self.data["logs"][format!("{namespace}/{pod}/{container}")];
                 match log[if *previous { "previous" } else { "current" }].as_str() {
@@ -295,7 +296,7 @@ fn what_may_not_be_read_is_named_and_never_certain() {
         for kind in ["events", "secrets", "endpointslices", "pods", "services", "replicasets", "networkpolicies"] {
             let forbidden = |need: &Need| match need {
                 Need::Object { resource, .. } | Need::List { resource, .. } => resource.plural == kind,
-                Need::Log { .. } => false,
+                Need::Elsewhere { .. } | Need::Log { .. } => false,
             };
             let asked = std::cell::Cell::new(false);
             let (verdict, _) = recording.diagnose(|need, answer| match forbidden(need) {
