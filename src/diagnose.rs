@@ -12,6 +12,7 @@
 //! | [`facts`] | what a cause may ask, and what happens when there is no answer |
 //! | [`finding`] | what a cause returns |
 //! | [`agents`] | the DaemonSets that serve a node: network plugins, storage drivers |
+//! | [`writers`] | who wrote which field of an object |
 //! | [`kin`], [`pods`], [`events`], [`git`], [`status`] | reading owners, pods, events, tracking ids, conditions |
 //! | [`usage`] | what containers use, by the metrics API |
 //! | [`url`] | the way of a URL, hop by hop |
@@ -36,6 +37,7 @@ pub mod status;
 pub mod url;
 pub mod usage;
 pub mod verdict;
+pub mod writers;
 
 use case::{CaseFile, Need};
 use verdict::Verdict;

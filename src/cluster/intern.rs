@@ -61,7 +61,10 @@ impl Interner {
     }
 
     /// A shared label set, sorted by key; `labels` are as they came, made safe.
-    pub fn labels<T: AsRef<str>>(&mut self, labels: impl ExactSizeIterator<Item = (T, T)> + Clone) -> Arc<[(Str, Str)]> {
+    pub fn labels<T: AsRef<str>>(
+        &mut self,
+        labels: impl ExactSizeIterator<Item = (T, T)> + Clone,
+    ) -> Arc<[(Str, Str)]> {
         let same = |(was, is): (&(Str, Str), (T, T))| *was.0 == *is.0.as_ref() && *was.1 == *is.1.as_ref();
         if labels.len() == self.last.0.len() && self.last.0.iter().zip(labels.clone()).all(same) {
             return self.last.1.clone();

@@ -90,8 +90,13 @@ fn finished(cause: &Cause, suspect: &Suspect<'_>, mut found: Match, hole: bool) 
         found.finding.confidence = found.finding.confidence.min(Confidence::Medium);
     }
     let (count, total) = suspect.alike;
-    if total > 1 && suspect.at.kind == "Pod" {
-        found = found.evidence(&suspect.at, "", "", format!("{count} of {total} pods, same cause"));
+    let plural = match suspect.at.kind.as_str() {
+        "Pod" => "pods",
+        "Application" => "applications",
+        _ => return found,
+    };
+    if total > 1 {
+        found = found.evidence(&suspect.at, "", "", format!("{count} of {total} {plural}, same cause"));
     }
     found
 }

@@ -14,28 +14,64 @@ use serde_json::Value;
 /// Annotation with the tracking id.
 pub const TRACKING_ID: &str = "argocd.argoproj.io/tracking-id";
 
-/// The Application that manages an object, by the object's own tracking id.
-pub fn application_of<'a>(case: &Case<'a>, object: &Value) -> Fact<Option<&'a Value>> {
-    let annotations = object.pointer("/metadata/annotations");
-    let Some(id) = annotations.and_then(|a| a.get(TRACKING_ID)).and_then(Value::as_str) else { return Ok(None) };
-    let Some((app_ns, app)) = tracked_by(id, &ObjectRef::of(object)) else { return Ok(None) };
-    let apps = case.list(APPLICATIONS, None).known()?.unwrap_or_default();
-    Ok(apps.into_iter().find(|a| name(a) == app && app_ns.is_none_or(|ns| namespace(a) == ns)))
+/// What an object's tracking id claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// The namespace of the Application, where the id names one: Applications outside Argo CD's own namespace.
+    pub namespace: Option<&'a str>,
+    /// The name of the Application.
+    pub application: &'a str,
+    /// Whether the id speaks of this very object; one that was copied from another object proves nothing.
+    pub proven: bool,
 }
 
-/// The Application (and its namespace, where the id names one) of a tracking id, if it speaks of this very object.
-fn tracked_by<'i>(id: &'i str, at: &ObjectRef) -> Option<(Option<&'i str>, &'i str)> {
+impl Claim<'_> {
+    /// Whether this Application is meant.
+    pub fn is(&self, app: &Value) -> bool {
+        let home = match str_at(app, "/status/controllerNamespace") {
+            "" => namespace(app),
+            home => home,
+        };
+        name(app) == self.application && namespace(app) == self.namespace.unwrap_or(home)
+    }
+}
+
+/// What the tracking id of an object claims; `None` without one.
+pub fn claim(object: &Value) -> Option<Claim<'_>> {
+    let annotations = object.pointer("/metadata/annotations")?;
+    read_claim(annotations.get(TRACKING_ID)?.as_str()?, &ObjectRef::of(object))
+}
+
+fn read_claim<'i>(id: &'i str, at: &ObjectRef) -> Option<Claim<'i>> {
     let mut parts = id.splitn(3, ':');
     let (app, kind, object) = (parts.next()?, parts.next()?, parts.next()?);
     let (group, kind) = kind.split_once('/')?;
     let (ns, object) = object.split_once('/')?;
     let same_ns = at.namespace.is_empty() || ns == at.namespace;
-    if group != at.group || kind != at.kind || object != at.name || !same_ns {
-        return None;
-    }
+    let proven = group == at.group && kind == at.kind && object == at.name && same_ns;
     Some(match app.split_once('_') {
-        Some((ns, app)) => (Some(ns), app),
-        None => (None, app),
+        Some((ns, application)) => Claim { namespace: Some(ns), application, proven },
+        None => Claim { namespace: None, application: app, proven },
+    })
+}
+
+/// The Application that manages an object, by the object's own tracking id.
+pub fn application_of<'a>(case: &Case<'a>, object: &Value) -> Fact<Option<&'a Value>> {
+    let Some(claim) = claim(object).filter(|claim| claim.proven) else { return Ok(None) };
+    let apps = case.list(APPLICATIONS, None).known()?.unwrap_or_default();
+    let all: Vec<&Value> = apps.into_iter().filter(|app| claim.is(app)).collect();
+    // Several Argo CDs in one cluster may each have an Application of that name: the one that lists the object.
+    Ok(match all.as_slice() {
+        [only] => Some(only),
+        several => several.iter().find(|app| lists(app, &ObjectRef::of(object))).copied(),
+    })
+}
+
+/// Whether an Application counts an object among its own.
+pub fn lists(app: &Value, at: &ObjectRef) -> bool {
+    list_at(app, "/status/resources").iter().any(|r| {
+        let is = |field: &str, wanted: &str| str_at(r, field) == wanted;
+        is("/group", &at.group) && is("/kind", &at.kind) && is("/namespace", &at.namespace) && is("/name", &at.name)
     })
 }
 
@@ -45,20 +81,28 @@ pub fn self_heals(app: &Value) -> bool {
     !off && bool_at(app, "/spec/syncPolicy/automated/selfHeal")
 }
 
-/// The place of a field in the repository of an Application.
+/// The place of a field in the repository of an Application: of its source, or of the first that renders something.
 pub fn field_of(app: &Value, field: &str) -> GitField {
     let single = app.pointer("/spec/source");
     let source = single.or_else(|| list_at(app, "/spec/sources").iter().find(|s| str_at(s, "/ref").is_empty()));
-    let at = |pointer: &str| source.map_or("", |s| str_at(s, pointer)).to_owned();
-    let path = match at("/path") {
-        path if path.is_empty() => at("/chart"),
+    place(app, source.unwrap_or(&Value::Null), field)
+}
+
+/// The place of a field in the repository of one of several sources, by its index in `spec.sources`.
+pub fn field_of_source(app: &Value, index: usize, field: &str) -> GitField {
+    place(app, list_at(app, "/spec/sources").get(index).unwrap_or(&Value::Null), field)
+}
+
+fn place(app: &Value, source: &Value, field: &str) -> GitField {
+    let path = match str_at(source, "/path") {
+        "" => str_at(source, "/chart"),
         path => path,
     };
     GitField {
         application: format!("{}/{}", namespace(app), name(app)),
-        repo: at("/repoURL"),
-        path,
-        revision: at("/targetRevision"),
+        repo: str_at(source, "/repoURL").into(),
+        path: path.into(),
+        revision: str_at(source, "/targetRevision").into(),
         field: field.into(),
     }
 }
@@ -75,7 +119,15 @@ impl<'a> Case<'a> {
     ) -> Fact<Fix> {
         let mut fix = Fix { summary: summary.into(), live: live.into(), git: None, verified: false };
         let root = kin::top_owner(self, object)?;
-        if let Some(app) = application_of(self, root)? {
+        let app = application_of(self, root)?;
+        let readable = || self.list(APPLICATIONS, None).is_ok();
+        if let (None, Some(claim)) = (app, claim(root).filter(|claim| claim.proven && readable())) {
+            fix.summary.push_str(&format!(
+                " (Application {} manages it; it was not found in this cluster)",
+                claim.application
+            ));
+        }
+        if let Some(app) = app {
             fix.git = Some(field_of(app, field));
             if self_heals(app) && !fix.live.is_empty() {
                 fix.summary.push_str(&format!(
@@ -105,10 +157,24 @@ mod tests {
     #[test]
     fn a_tracking_id_proves_only_its_own_object() {
         let web = ObjectRef::new("apps", "Deployment", "shop", "web");
-        assert_eq!(tracked_by("shop:apps/Deployment:shop/web", &web), Some((None, "shop")));
-        assert_eq!(tracked_by("team_shop:apps/Deployment:shop/web", &web), Some((Some("team"), "shop")));
-        assert_eq!(tracked_by("shop:apps/Deployment:shop/api", &web), None, "copied from another object");
-        assert_eq!(tracked_by("shop:/Node:default/n1", &ObjectRef::new("", "Node", "", "n1")), Some((None, "shop")));
-        assert_eq!(tracked_by("nonsense", &web), None);
+        let read = |id| read_claim(id, &web).map(|c| (c.namespace, c.application, c.proven));
+        assert_eq!(read("shop:apps/Deployment:shop/web"), Some((None, "shop", true)));
+        assert_eq!(read("team_shop:apps/Deployment:shop/web"), Some((Some("team"), "shop", true)));
+        assert_eq!(read("shop:apps/Deployment:shop/api"), Some((None, "shop", false)), "copied from another object");
+        let node = ObjectRef::new("", "Node", "", "n1");
+        assert!(read_claim("shop:/Node:default/n1", &node).is_some_and(|c| c.proven));
+        assert_eq!(read("nonsense"), None);
+    }
+
+    #[test]
+    fn a_claim_means_the_application_of_its_own_argo() {
+        let app = |ns: &str, controller: &str| {
+            serde_json::json!({"metadata": {"name": "shop", "namespace": ns},
+            "status": {"controllerNamespace": controller}})
+        };
+        let claim = Claim { namespace: None, application: "shop", proven: true };
+        assert!(claim.is(&app("argocd", "argocd")));
+        assert!(!claim.is(&app("team", "argocd")), "an Application elsewhere is called team_shop");
+        assert!(Claim { namespace: Some("team"), ..claim }.is(&app("team", "argocd")));
     }
 }

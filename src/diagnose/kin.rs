@@ -78,6 +78,32 @@ pub fn ill_pods(case: &Case<'_>, pods: &[&Value]) -> Vec<Lead> {
         .collect()
 }
 
+/// Leads to Applications that are not Synced and Healthy, one for all that stand alike.
+fn ill_applications(apps: Vec<&Value>) -> Vec<Lead> {
+    let mut groups: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+    for app in &apps {
+        let (sync, health) = (str_at(app, "/status/sync/status"), str_at(app, "/status/health/status"));
+        if sync != "Synced" || !matches!(health, "Healthy" | "Suspended") {
+            let said = list_at(app, "/status/conditions").first().map_or("", |c| str_at(c, "/type"));
+            groups.entry(format!("{sync} {health} {said}")).or_default().push(app);
+        }
+    }
+    let lead = |group: Vec<&Value>| {
+        let first = group.iter().min_by_key(|app| str_at(app, "/metadata/name"))?;
+        Some(Lead { at: ObjectRef::of(first), focus: String::new(), alike: (group.len(), apps.len()) })
+    };
+    groups.into_values().filter_map(lead).collect()
+}
+
+/// Whether an Application's trouble is that its project refuses it.
+fn is_refused_by_project(app: &Value) -> bool {
+    let conditions = list_at(app, "/status/conditions").iter();
+    let invalid = conditions
+        .filter(|c| str_at(c, "/type") == "InvalidSpecError")
+        .any(|c| str_at(c, "/message").contains("project"));
+    invalid || str_at(app, "/status/operationState/message").contains("is not permitted in project")
+}
+
 /// The pods that a Service selects; `None` without a selector (its endpoints are made by hand).
 pub fn selected<'a>(case: &Case<'a>, service: &Value) -> Fact<Option<Vec<&'a Value>>> {
     let Some(selector) = service.pointer("/spec/selector").filter(|s| s.as_object().is_some_and(|m| !m.is_empty()))
@@ -105,14 +131,6 @@ pub fn replicas(workload: &Value) -> Option<i64> {
             Some(int_at(workload, "/spec/replicas").unwrap_or(1))
         }
         _ => None,
-    }
-}
-
-/// The command that changes a workload's template; empty for a bare pod, whose containers cannot be changed.
-pub fn edit(top: &Value) -> String {
-    match str_at(top, "/kind") {
-        "Pod" => String::new(),
-        kind => format!("kubectl -n {} edit {}/{}", namespace(top), kind.to_lowercase(), str_at(top, "/metadata/name")),
     }
 }
 
@@ -159,6 +177,21 @@ pub fn leads(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Lead>> {
         "Service" => super::url::service_leads(case, suspect),
         "Ingress" => super::url::ingress_leads(case, suspect),
         "PersistentVolumeClaim" if suspect.asked => claim_leads(case, suspect.object),
+        "ApplicationSet" => {
+            let uid = [str_at(suspect.object, "/metadata/uid").to_owned()];
+            let apps = case.list(APPLICATIONS, Some(namespace(suspect.object)))?;
+            Ok(ill_applications(apps.into_iter().filter(|app| owned_by(app, &uid)).collect()))
+        }
+        "AppProject" => {
+            let project = &suspect.at;
+            let home = |app: &Value| match str_at(app, "/status/controllerNamespace") {
+                "" => namespace(app) == project.namespace,
+                controller => controller == project.namespace,
+            };
+            let mine = |app: &Value| str_at(app, "/spec/project") == project.name && home(app);
+            let refused = |app: &&Value| mine(app) && is_refused_by_project(app);
+            Ok(ill_applications(case.list(APPLICATIONS, None)?.into_iter().filter(refused).collect()))
+        }
         kind if WORKLOADS.contains(&kind) => {
             let pods = pods_of(case, suspect.object)?;
             let finished = kind == "Job" && pods::is_true(suspect.object, "Complete");

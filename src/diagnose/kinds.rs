@@ -79,6 +79,7 @@ known! {
     MUTATINGWEBHOOKS "admissionregistration.k8s.io" "mutatingwebhookconfigurations" "MutatingWebhookConfiguration";
     VALIDATINGWEBHOOKS "admissionregistration.k8s.io" "validatingwebhookconfigurations" "ValidatingWebhookConfiguration";
     APPLICATIONS "argoproj.io" "applications" "Application";
+    APPLICATIONSETS "argoproj.io" "applicationsets" "ApplicationSet";
     APPPROJECTS "argoproj.io" "appprojects" "AppProject";
     EXTERNALSECRETS "external-secrets.io" "externalsecrets" "ExternalSecret";
     SEALEDSECRETS "bitnami.com" "sealedsecrets" "SealedSecret";

@@ -49,6 +49,7 @@ pub fn of(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Standing> {
         "Node" => node(case, object),
         "Application" => application(object),
         "PersistentVolumeClaim" => claim(case, object)?,
+        "ApplicationSet" => application_set(object),
         "Job" => job(object),
         "Service" => service(case, object)?,
         kind if kin::WORKLOADS.contains(&kind) => workload(object),
@@ -57,12 +58,6 @@ pub fn of(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Standing> {
 }
 
 fn pod(case: &Case<'_>, object: &Value) -> Standing {
-    // The deletion's time stands at the end of the grace period; how long the pod took to start is of no matter now.
-    if let Some(over) = case.age(str_at(object, "/metadata/deletionTimestamp")) {
-        let since = over + int_at(object, "/metadata/deletionGracePeriodSeconds").unwrap_or_default();
-        let well = pods::stand(object, case.now()) != Stand::Ill;
-        return Standing::new(format!("{} {}", pod_status(object), human(since)), Some(well));
-    }
     let since = condition(object, "Ready")
         .or_else(|| condition(object, "PodScheduled"))
         .filter(|c| str_at(c, "/status") != "True")
@@ -118,6 +113,27 @@ fn application(object: &Value) -> Standing {
     let (sync, health) = (word("/status/sync/status"), word("/status/health/status"));
     let well = sync == "Synced" && matches!(health.as_str(), "Healthy" | "Suspended");
     Standing::new(format!("{sync} {health}"), Some(well))
+}
+
+/// What its conditions say, else how its Applications stand as far as it lists them.
+fn application_set(object: &Value) -> Standing {
+    let bad = |c: &&Value| match str_at(c, "/type") {
+        "ErrorOccurred" => str_at(c, "/status") == "True",
+        "ParametersGenerated" => str_at(c, "/status") == "False",
+        _ => false,
+    };
+    if let Some(c) = list_at(object, "/status/conditions").iter().find(bad) {
+        return Standing::new(format!("{}: {}", str_at(c, "/reason"), str_at(c, "/message")), Some(false));
+    }
+    let all = list_at(object, "/status/resources");
+    let well = |r: &&Value| {
+        str_at(r, "/status") == "Synced" && matches!(str_at(r, "/health/status"), "" | "Healthy" | "Suspended")
+    };
+    let ill = all.len() - all.iter().filter(well).count();
+    match ill {
+        0 => Standing::new(format!("{} applications", all.len()), Some(true)),
+        ill => Standing::new(format!("{} applications, {ill} not well", all.len()), Some(false)),
+    }
 }
 
 fn job(object: &Value) -> Standing {

@@ -205,7 +205,8 @@ mod tests {
     fn a_filter_narrows_what_it_contains() {
         let narrows = |new: &str, old: &str| Filter::parse(new).narrows(&Filter::parse(old));
         assert!(narrows("web", "we") && narrows("web", "eb") && narrows("we", "we"));
-        for (new, old) in [("we", "web"), ("!web", "!we"), ("web", "!we"), ("w.b", "w"), ("-l a=b", "-l a"), ("we", "")] {
+        for (new, old) in [("we", "web"), ("!web", "!we"), ("web", "!we"), ("w.b", "w"), ("-l a=b", "-l a"), ("we", "")]
+        {
             assert!(!narrows(new, old), "{new} {old}");
         }
     }
