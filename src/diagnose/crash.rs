@@ -7,7 +7,7 @@ use super::facts::{Case, Fact};
 use super::pods::{Container, Ended, condition, containers, crash_log};
 use crate::world::object::{int_at, list_at, str_at};
 use crate::world::text::clean_log_line;
-use crate::world::time::Time;
+use crate::world::time::{Time, human};
 use serde_json::Value;
 
 /// One container that keeps dying, classified.
@@ -39,6 +39,24 @@ pub struct Crash {
     pub dependency: Option<Dependency>,
     /// A heuristic decided (no reason, no event, no line).
     pub guess: bool,
+}
+
+impl Crash {
+    /// How the last run ended: `exit 137 (SIGKILL) after about 40 s, 3 restarts`.
+    pub fn end_in_words(&self) -> String {
+        let run = self.seconds.map_or(String::new(), |s| format!(" after {}", about(s)));
+        let s = if self.restarts == 1 { "" } else { "s" };
+        format!("{}{run}, {} restart{s}", code_in_words(self.code), self.restarts)
+    }
+}
+
+/// A run's length without false precision: `1 s`, `about 40 s`.
+fn about(seconds: i64) -> String {
+    match seconds {
+        0..20 => format!("{seconds} s"),
+        20..120 => format!("about {} s", (seconds + 2) / 5 * 5),
+        _ => format!("about {}", human(seconds)),
+    }
 }
 
 /// Every crashing container of a pod, classified; empty for pods that do not crash.
@@ -96,7 +114,9 @@ fn classify(case: &Case<'_>, pod: &Value, container: &Container<'_>, ended: &End
         _ => crash_log(case, pod, container, ended)?.iter().map(|l| without_time(l).to_owned()).collect(),
     };
     // What a container left as its last word outlives its log (`terminationMessagePolicy: FallbackToLogsOnError`).
-    log.extend(ended.message.lines().map(clean_log_line).filter(|line| !log.contains(line)).collect::<Vec<_>>());
+    if !matches!(ended.reason, "StartError" | "ContainerCannotRun") {
+        log.extend(ended.message.lines().map(clean_log_line).filter(|line| !log.contains(line)).collect::<Vec<_>>());
+    }
     let mut crash = Crash {
         container: container.name.to_owned(),
         path: container.path.clone(),

@@ -134,6 +134,14 @@ pub fn replicas(workload: &Value) -> Option<i64> {
     }
 }
 
+/// The command that changes a workload's template; empty for a bare pod, whose containers cannot be changed.
+pub fn edit(top: &Value) -> String {
+    match str_at(top, "/kind") {
+        "Pod" => String::new(),
+        kind => format!("kubectl -n {} edit {}/{}", namespace(top), kind.to_lowercase(), str_at(top, "/metadata/name")),
+    }
+}
+
 /// The HorizontalPodAutoscaler that scales a workload.
 pub fn autoscaler_of<'a>(case: &Case<'a>, workload: &Value) -> Fact<Option<&'a Value>> {
     let all = case.list(HPAS, Some(namespace(workload)))?;

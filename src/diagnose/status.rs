@@ -58,6 +58,12 @@ pub fn of(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Standing> {
 }
 
 fn pod(case: &Case<'_>, object: &Value) -> Standing {
+    // The deletion's time stands at the end of the grace period; how long the pod took to start is of no matter now.
+    if let Some(over) = case.age(str_at(object, "/metadata/deletionTimestamp")) {
+        let since = over + int_at(object, "/metadata/deletionGracePeriodSeconds").unwrap_or_default();
+        let well = pods::stand(object, case.now()) != Stand::Ill;
+        return Standing::new(format!("{} {}", pod_status(object), human(since)), Some(well));
+    }
     let since = condition(object, "Ready")
         .or_else(|| condition(object, "PodScheduled"))
         .filter(|c| str_at(c, "/status") != "True")

@@ -8,7 +8,7 @@
 //! | [`log`] | a line of the log decides |
 //! | [`restarts`] | what lies around crashes: init containers, back-off, many at once |
 
-use crate::diagnose::crash::{Crash, code_in_words, crashes};
+use crate::diagnose::crash::{Crash, crashes};
 use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::git::template_field;
@@ -96,23 +96,9 @@ fn crashed(case: &Case<'_>, suspect: &Suspect<'_>, id: &str, tell: fn(&Scene<'_>
 /// Evidence: how the last run ended.
 fn ran(case: &Case<'_>, suspect: &Suspect<'_>, crash: &Crash, m: Match) -> Match {
     let age = crash.finished.is_set().then(|| crash.finished.age(case.now()));
-    let run = crash.seconds.map_or(String::new(), |s| format!(" after {}", about(s)));
-    let ago = age.map_or(String::new(), |s| format!(", {} ago", human(s)));
-    let restarts = match crash.restarts {
-        1 => "1 restart".to_owned(),
-        n => format!("{n} restarts"),
-    };
-    let text = format!("{}: {}{run}, {restarts}, last end{ago}", crash.reason, code_in_words(crash.code));
+    let ago = age.map_or(String::new(), |s| format!(", last end {} ago", human(s)));
+    let text = format!("{}: {}{ago}", crash.reason, crash.end_in_words());
     m.evidence_aged(&suspect.at, "status.containerStatuses[].lastState.terminated", &crash.code.to_string(), age, text)
-}
-
-/// A run's length without false precision: `1 s`, `about 40 s`.
-fn about(seconds: i64) -> String {
-    match seconds {
-        0..20 => format!("{seconds} s"),
-        20..120 => format!("about {} s", (seconds + 2) / 5 * 5),
-        _ => format!("about {}", human(seconds)),
-    }
 }
 
 /// Lines of the log that a finding shows.

@@ -44,12 +44,17 @@ fn impact(case: &Case<'_>, top: &Value, m: Match) -> Fact<Match> {
     let failed = kin::pods_of(case, top).known()?.unwrap_or_default();
     let failed = failed.iter().filter(|p| str_at(p, "/status/phase") == "Failed").count();
     let says = if ready >= wanted { "app is not broken, no current impact" } else { "pods are missing" };
+    let left = match failed {
+        0 => String::new(),
+        1 => "; 1 pod Failed".to_owned(),
+        n => format!("; {n} pods Failed"),
+    };
     let at = ObjectRef::of(top);
     Ok(m.evidence(
         &at,
         "status.readyReplicas",
         &ready.to_string(),
-        format!("{at} {ready}/{wanted} ready, {says}; {failed} pods Failed"),
+        format!("{at} {ready}/{wanted} ready, {says}{left}"),
     ))
 }
 

@@ -66,12 +66,15 @@ fn over_its_limit(scene: &Scene<'_>) -> Fact<Match> {
         m = m.evidence(&scene.suspect.at, "", "", text);
     }
     let top = kin::top_owner(scene.case, scene.pod())?;
-    let live = format!(
-        "kubectl -n {} set resources {}/{} -c {c} --limits=memory=…",
-        namespace(top),
-        str_at(top, "/kind").to_lowercase(),
-        name(top)
-    );
+    let live = match str_at(top, "/kind") {
+        "Pod" => String::new(),
+        kind => format!(
+            "kubectl -n {} set resources {}/{} -c {c} --limits=memory=…",
+            namespace(top),
+            kind.to_lowercase(),
+            name(top)
+        ),
+    };
     let what = format!("raise the memory limit of container {c}, or bound its heap below it");
     scene.fix(m, ".resources.limits.memory", what, live)
 }

@@ -68,44 +68,18 @@ fn backoff_stale(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         else {
             continue;
         };
-        if let Some((at, age)) = made_after(case, pod, container.spec, last)? {
-            found.push(
-                Match::on(
-                    &suspect.at,
-                    format!("{at} was created after the last crash; the kubelet retries by itself."),
-                )
-                .confidence(Confidence::High)
-                .evidence_aged(
-                    &at,
-                    "metadata.creationTimestamp",
-                    "",
-                    Some(age),
-                    format!("{at} created {} ago, after the last crash", human(age)),
-                )
-                .evidence(
-                    &suspect.at,
-                    "status.containerStatuses[].state.waiting.message",
-                    container.waiting_message(),
-                    container.waiting_message(),
-                )
-                .fix(retry(pod)),
-            );
-        } else if let Some(lead) = back_again(case, pod, container.name, last)? {
-            found.push(
-                Match::on(
-                    &suspect.at,
-                    format!("{lead} has ready endpoints again since the last crash; the kubelet retries by itself."),
-                )
-                .confidence(Confidence::High)
-                .evidence(
-                    &suspect.at,
-                    "status.containerStatuses[].state.waiting.message",
-                    container.waiting_message(),
-                    container.waiting_message(),
-                )
-                .fix(retry(pod)),
-            );
-        }
+        let m = if let Some((at, age)) = made_after(case, pod, container.spec, last)? {
+            let text = format!("{at} was created after the last crash; the kubelet retries by itself.");
+            let line = format!("{at} created {} ago, after the last crash", human(age));
+            Match::on(&suspect.at, text).evidence_aged(&at, "metadata.creationTimestamp", "", Some(age), line)
+        } else if let Some(service) = back_again(case, pod, container.name, last)? {
+            let text =
+                format!("{service} has ready endpoints again since the last crash; the kubelet retries by itself.");
+            Match::on(&suspect.at, text)
+        } else {
+            continue;
+        };
+        found.push(kubelets_words(suspect, &container, m.confidence(Confidence::High)).fix(retry(pod)));
     }
     Ok(found)
 }
@@ -114,6 +88,15 @@ fn backoff_stale(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
 fn config_wait(pod: &Value, container: &Container<'_>) -> Option<Time> {
     let since = condition(pod, "PodScheduled").map(|c| str_at(c, "/lastTransitionTime"))?;
     (container.waiting() == "CreateContainerConfigError").then(|| Time::parse(since))?
+}
+
+/// Evidence: the kubelet's own words, where it has any.
+fn kubelets_words(suspect: &Suspect<'_>, container: &Container<'_>, m: Match) -> Match {
+    let path = "status.containerStatuses[].state.waiting.message";
+    match container.waiting_message() {
+        "" => m,
+        message => m.evidence(&suspect.at, path, message, message),
+    }
 }
 
 fn retry(pod: &Value) -> Fix {

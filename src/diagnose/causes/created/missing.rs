@@ -85,7 +85,7 @@ fn class(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         all.into_iter().map(name).filter(|n| *n != wanted && !n.starts_with("system-")).collect();
     others.sort_unstable();
     if !others.is_empty() {
-        m = m.evidence(&at, "", "", format!("{} that exist: {}", kind.plural, others.join(", ")));
+        m = m.evidence(&suspect.at, "", "", format!("{} that exist: {}", kind.plural, others.join(", ")));
     }
     Ok(vec![m.fix(case.fix(suspect.object, field, format!("create {at}, or name one that exists"), "")?)])
 }

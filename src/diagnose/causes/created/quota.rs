@@ -33,7 +33,7 @@ use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kin;
 use crate::diagnose::kinds::*;
 use crate::diagnose::scheduling::requests;
-use crate::diagnose::verdict::Confidence;
+use crate::diagnose::verdict::{Confidence, Fix};
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use crate::world::quantity::{Quantity, human_cpu};
 use serde_json::Value;
@@ -85,7 +85,18 @@ fn used_up(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     }
     let object = case.get(&at).known()?.flatten();
     if let Some(why) = room_by_now(object, &shares) {
+        let (kind, ns, name) = (suspect.at.kind.to_lowercase(), &suspect.at.namespace, &suspect.at.name);
         m = m.confidence(Confidence::Medium).evidence(&at, "status", "", why);
+        m = m.fix(Fix {
+            summary: "wait for the controller's next try, or start one".into(),
+            live: match suspect.at.kind.as_str() {
+                "Deployment" | "StatefulSet" | "DaemonSet" => {
+                    format!("kubectl -n {ns} rollout restart {kind}/{name}")
+                }
+                _ => String::new(),
+            },
+            ..Fix::default()
+        });
     }
     if let Some(share) = shares.first() {
         m = top_consumer(case, &at, share.resource, m)?;

@@ -17,13 +17,13 @@
 //! **Mend it.** Git: `startupProbe.failureThreshold`.
 
 use super::{gives_up_after, with_probe};
-use crate::diagnose::crash::{Crash, code_in_words, crashes};
+use crate::diagnose::crash::{Crash, crashes};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::git::template_field;
 use crate::diagnose::kin;
 use crate::diagnose::pods::{Container, condition, containers, is_true};
-use crate::world::object::{name, namespace, str_at};
+use crate::world::object::str_at;
 use crate::world::time::Time;
 use serde_json::Value;
 
@@ -45,7 +45,6 @@ fn killed(case: &Case<'_>, suspect: &Suspect<'_>, id: &str) -> Fact<Vec<Match>> 
 
 fn tell(case: &Case<'_>, suspect: &Suspect<'_>, crash: &Crash, container: &Container<'_>, kind: &str) -> Fact<Match> {
     let lower = kind.to_lowercase();
-    let ran = crash.seconds.map_or(String::new(), |s| format!(" after about {s} s"));
     let mut m =
         Match::on(&suspect.at, format!("The kubelet kills container {}: its {lower} probe fails.", crash.container))
             .evidence(
@@ -59,7 +58,7 @@ fn tell(case: &Case<'_>, suspect: &Suspect<'_>, crash: &Crash, container: &Conta
                 "status.containerStatuses[].lastState.terminated",
                 &crash.code.to_string(),
                 Some(crash.finished.age(case.now())),
-                format!("{}{ran}, {} restarts", code_in_words(crash.code), crash.restarts),
+                crash.end_in_words(),
             )
             .because_cause("crash-missing-dependency")
             .because_cause("probe-")
@@ -81,8 +80,7 @@ fn tell(case: &Case<'_>, suspect: &Suspect<'_>, crash: &Crash, container: &Conta
         "Startup" => "allow a longer start: raise failureThreshold of the startup probe",
         _ => "let the probe ask the right place, wait longer, and depend on nothing but the container itself",
     };
-    let live = format!("kubectl -n {} edit {}/{}", namespace(top), str_at(top, "/kind").to_lowercase(), name(top));
-    Ok(m.fix(case.fix(top, &template_field(top, &field), what, live)?))
+    Ok(m.fix(case.fix(top, &template_field(top, &field), what, kin::edit(top))?))
 }
 
 /// How long a container of a ready replica took from its start until the pod was ready, in seconds.

@@ -27,7 +27,7 @@ use crate::diagnose::git::template_field;
 use crate::diagnose::kin;
 use crate::diagnose::pods::{Container, Stand, condition, containers, is_true, stand};
 use crate::diagnose::verdict::Confidence;
-use crate::world::object::{int_at, list_at, name, namespace, str_at};
+use crate::world::object::{int_at, list_at, str_at};
 use crate::world::time::Time;
 use serde_json::Value;
 
@@ -168,7 +168,7 @@ fn too_tight(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             );
         let top = kin::top_owner(case, suspect.object)?;
         let field = template_field(top, &format!("{}.timeoutSeconds", failing.field()));
-        let live = format!("kubectl -n {} edit {}/{}", namespace(top), str_at(top, "/kind").to_lowercase(), name(top));
+        let live = kin::edit(top);
         found.push(m.fix(case.fix(
             top,
             &field,

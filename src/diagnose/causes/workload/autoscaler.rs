@@ -46,11 +46,14 @@ fn no_metrics(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if let Some(api) = api_of(reason, message) {
         m = m.because(ObjectRef::new("apiregistration.k8s.io", "APIService", "", api));
     }
-    let what = match message.contains("missing request for") {
-        true => "give every container of the pods a request for that resource",
-        false => "bring back what serves the metrics (metrics-server or another adapter)",
+    let (what, live) = match message.contains("missing request for") {
+        true => ("give every container of the pods a request for that resource", ""),
+        false => (
+            "bring back what serves the metrics (metrics-server or another adapter)",
+            "kubectl get apiservices | grep metrics",
+        ),
     };
-    let m = m.fix(case.fix(hpa, "spec.metrics", what, "kubectl get apiservices | grep metrics")?);
+    let m = m.fix(case.fix(hpa, "spec.metrics", what, live)?);
     Ok(vec![if own { m } else { m.aside() }])
 }
 
