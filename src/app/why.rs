@@ -34,22 +34,60 @@ pub async fn diagnose(
     subject: Subject,
     progress: impl Fn(usize, String),
 ) -> Result<Verdict, ApiError> {
-    let api = hub.api(cluster).await?;
-    let catalog = hub.catalog(cluster).await?;
-    let mut case = CaseFile::new(subject, hub.clock(cluster).await);
-    for _ in 0..ROUNDS {
-        let needs = match explain(&case) {
-            Outcome::Verdict(verdict) => return Ok(Verdict { cluster: name.to_string(), ..*verdict }),
-            Outcome::Needs(needs) => needs,
-        };
-        progress(case.facts().count(), needs.first().map(describe).unwrap_or_default());
-        let fetched = needs.into_iter().map(|need| fetch_in_fleet(hub, &api, &catalog, need));
-        let mut answers = futures::stream::iter(fetched).buffer_unordered(AT_ONCE);
-        while let Some((need, answer)) = answers.next().await {
-            case.put(need, answer);
-        }
+    Ok(Investigation::open(hub, cluster, name).await?.verdict(subject, progress).await)
+}
+
+/// Several questions to one cluster: what was read and computed for one serves the next.
+pub struct Investigation<'h> {
+    hub: &'h Hub,
+    api: Api,
+    catalog: Arc<[Resource]>,
+    name: String,
+    case: CaseFile,
+}
+
+impl<'h> Investigation<'h> {
+    /// Begins without any fact.
+    ///
+    /// # Errors
+    /// When the cluster cannot be reached.
+    pub async fn open(hub: &'h Hub, cluster: ClusterId, name: &str) -> Result<Self, ApiError> {
+        let (api, catalog) = (hub.api(cluster).await?, hub.catalog(cluster).await?);
+        let case = CaseFile::new(Subject::Url(String::new()), hub.clock(cluster).await);
+        Ok(Self { hub, api, catalog, name: name.to_string(), case })
     }
-    Ok(gave_up(name, &case))
+
+    /// Diagnoses a subject, fetching what it asks for.
+    pub async fn verdict(&mut self, subject: Subject, progress: impl Fn(usize, String)) -> Verdict {
+        self.case.turn_to(subject);
+        for _ in 0..ROUNDS {
+            let needs = match explain(&self.case) {
+                Outcome::Verdict(verdict) => return Verdict { cluster: self.name.clone(), ..*verdict },
+                Outcome::Needs(needs) => needs,
+            };
+            progress(self.case.facts().count(), needs.first().map(describe).unwrap_or_default());
+            let (hub, api, catalog) = (self.hub, &self.api, &self.catalog);
+            let asked = needs.into_iter().map(|need| fetch_in_fleet(hub, api, catalog, need));
+            let mut answers = futures::stream::iter(asked).buffer_unordered(AT_ONCE);
+            while let Some((need, answer)) = answers.next().await {
+                self.case.put(need, answer);
+            }
+        }
+        gave_up(&self.name, &self.case)
+    }
+
+    /// A list, read once and kept as a fact.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the cluster does not serve the kind.
+    pub async fn list(&mut self, resource: ResourceId, namespace: Option<&str>) -> Result<Arc<Vec<Value>>, ApiError> {
+        let kind = kind(&self.catalog, &resource)
+            .ok_or_else(|| ApiError::Malformed(format!("the cluster serves no {resource}")))?;
+        let items = Arc::new(list(&self.api, kind, namespace).await?);
+        let need = Need::List { resource, namespace: namespace.map(Into::into) };
+        self.case.put(need, Answer::List(items.clone()));
+        Ok(items)
+    }
 }
 
 /// A need in words, for the line that says what is being read.

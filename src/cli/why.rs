@@ -3,7 +3,8 @@
 use super::args::{Args, Output, Why};
 use super::{FOUND, TROUBLE};
 use crate::app::session::Session;
-use crate::app::why::{diagnose, subject};
+use crate::app::why::{Investigation, subject};
+use crate::cluster::api::ApiError;
 use crate::diagnose::case::Subject;
 use crate::diagnose::verdict::{State, Verdict};
 use crate::diagnose::{causes, report};
@@ -33,11 +34,10 @@ pub async fn why(args: &Args, why: &Why) -> Result<ExitCode> {
     let mut rank = 0;
     for cluster in clusters {
         let context = session.context(cluster).name.clone();
-        let subjects = subjects(&session, cluster, args, why).await?;
-        for subject in subjects {
-            let verdict = diagnose(&session.hub, cluster, &context, subject, |_, _| {})
-                .await
-                .map_err(|e| anyhow!("{context}: {e}"))?;
+        let mut investigation =
+            Investigation::open(&session.hub, cluster, &context).await.map_err(|e| anyhow!("{context}: {e}"))?;
+        for subject in subjects(&session, cluster, args, why, &mut investigation).await? {
+            let verdict = investigation.verdict(subject, |_, _| {}).await;
             print(&verdict, why.output)?;
             let (r, code) = match verdict.state {
                 State::Fine => (0, ExitCode::SUCCESS),
@@ -53,14 +53,20 @@ pub async fn why(args: &Args, why: &Why) -> Result<ExitCode> {
 }
 
 /// What is asked about: the target, or every unscheduled pod.
-async fn subjects(session: &Session, cluster: ClusterId, args: &Args, why: &Why) -> Result<Vec<Subject>> {
+async fn subjects(
+    session: &Session,
+    cluster: ClusterId,
+    args: &Args,
+    why: &Why,
+    investigation: &mut Investigation<'_>,
+) -> Result<Vec<Subject>> {
     let context = session.context(cluster);
     let trouble = |e: &dyn std::fmt::Display| anyhow!("{}: {e}", context.name);
     let catalog = session.hub.catalog(cluster).await.map_err(|e| trouble(&e))?;
     let given = args.global.namespace.clone();
     let target = match &why.target {
         Some(target) => target,
-        None if why.pending => return pending(session, cluster, &catalog, given.as_deref()).await,
+        None if why.pending => return pending(investigation, given.as_deref()).await.map_err(|e| trouble(&e)),
         None => bail!("why what? pod/NAME, node/NAME, app/NAME, deployment/NAME, https://host/path, or --pending"),
     };
     let fallback = if context.namespace.is_empty() { "default".to_string() } else { context.namespace.clone() };
@@ -91,15 +97,7 @@ async fn located(session: &Session, cluster: ClusterId, catalog: &[Resource], ob
 }
 
 /// Every pod without a node that has not ended.
-async fn pending(
-    session: &Session,
-    cluster: ClusterId,
-    catalog: &[Resource],
-    ns: Option<&str>,
-) -> Result<Vec<Subject>> {
-    let pods = ResourceId::core("pods");
-    let kind = catalog.iter().find(|k| k.id == pods).ok_or_else(|| anyhow!("the cluster serves no pods"))?;
-    let api = session.hub.api(cluster).await?;
+async fn pending(investigation: &mut Investigation<'_>, ns: Option<&str>) -> Result<Vec<Subject>, ApiError> {
     let unscheduled = |pod: &&Value| {
         str_at(pod, "/spec/nodeName").is_empty()
             && !matches!(str_at(pod, "/status/phase"), "Succeeded" | "Failed")
@@ -107,7 +105,7 @@ async fn pending(
                 .iter()
                 .all(|c| str_at(c, "/type") != "PodScheduled" || str_at(c, "/status") != "True")
     };
-    let list = api.list(kind, ns, "").await?;
+    let list = investigation.list(ResourceId::core("pods"), ns).await?;
     Ok(list
         .iter()
         .filter(unscheduled)

@@ -4,8 +4,10 @@ use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,17 +57,55 @@ pub struct CaseFile {
     /// The time to judge ages against (a recording brings its own).
     pub now: Time,
     facts: HashMap<Need, Answer>,
+    derived: Derived,
+}
+
+/// What was computed from the facts and is worth keeping, with the needs among them that had no answer to read.
+pub(super) type Kept = (Arc<dyn Any + Send + Sync>, Arc<[Need]>);
+
+/// Results kept from round to round and from subject to subject: a snapshot of a large cluster takes longer than all
+/// else. A copy of a case file starts without them, since it may be given other facts.
+#[derive(Default)]
+struct Derived(Mutex<HashMap<(TypeId, String), Kept>>);
+
+impl Clone for Derived {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for Derived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Derived")
+    }
 }
 
 impl CaseFile {
     /// A case without any fact yet.
     pub fn new(subject: Subject, now: Time) -> Self {
-        Self { subject, now, facts: HashMap::new() }
+        Self { subject, now, facts: HashMap::new(), derived: Derived::default() }
+    }
+
+    /// Turns to another subject of the same cluster; what was fetched and computed so far is kept.
+    pub fn turn_to(&mut self, subject: Subject) {
+        self.subject = subject;
     }
 
     /// Adds (or replaces) a fact.
     pub fn put(&mut self, need: Need, answer: Answer) {
-        self.facts.insert(need, answer);
+        if self.facts.insert(need, answer).is_some() {
+            self.derived = Derived::default();
+        }
+    }
+
+    /// A result kept under a type and a key.
+    pub(super) fn kept(&self, slot: &(TypeId, String)) -> Option<Kept> {
+        self.derived.0.lock().unwrap_or_else(PoisonError::into_inner).get(slot).cloned()
+    }
+
+    /// Keeps a result.
+    pub(super) fn keep(&self, slot: (TypeId, String), value: Kept) {
+        self.derived.0.lock().unwrap_or_else(PoisonError::into_inner).insert(slot, value);
     }
 
     /// The answer to a need, if it has been fetched.

@@ -61,8 +61,8 @@ fn about(seconds: i64) -> String {
 
 /// Every crashing container of a pod, classified; empty for pods that do not crash.
 pub fn crashes(case: &Case<'_>, pod: &Value) -> Fact<Vec<Crash>> {
-    let key = str_at(pod, "/metadata/uid");
-    Ok(case.memo(key, || classify_all(case, pod))?.as_ref().clone())
+    let key = format!("{} {}", super::pods::path(pod), str_at(pod, "/metadata/uid"));
+    Ok(case.memo(&key, || classify_all(case, pod))?.as_ref().clone())
 }
 
 fn classify_all(case: &Case<'_>, pod: &Value) -> Fact<Vec<Crash>> {

@@ -10,10 +10,10 @@ use super::verdict::Unreadable;
 use crate::world::object::{ObjectRef, ResourceId, name, namespace, str_at};
 use crate::world::time::Time;
 use serde_json::Value;
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::rc::Rc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a question to the case returns.
 pub type Fact<T> = Result<T, Gap>;
@@ -46,16 +46,17 @@ impl<T> Knowable<T> for Fact<T> {
 /// The object of something that is not there.
 pub static NOTHING: Value = Value::Null;
 
-type Memo = RefCell<HashMap<(TypeId, String), Rc<dyn Any>>>;
-
 /// One round over a case file.
 pub struct Case<'a> {
     file: &'a CaseFile,
     asked: RefCell<BTreeSet<Need>>,
+    /// How often something unknown was asked for.
+    asks: Cell<usize>,
     holes: RefCell<BTreeMap<Need, (String, BTreeSet<&'static str>)>>,
     cause: Cell<Option<&'static str>>,
     touched_hole: Cell<bool>,
-    memo: Memo,
+    /// Every hole met so far, in order, repeats included: tells which of them a kept result rests on.
+    met: RefCell<Vec<Need>>,
 }
 
 impl<'a> Case<'a> {
@@ -64,10 +65,11 @@ impl<'a> Case<'a> {
         Self {
             file,
             asked: RefCell::default(),
+            asks: Cell::new(0),
             holes: RefCell::default(),
             cause: Cell::new(None),
             touched_hole: Cell::new(false),
-            memo: RefCell::default(),
+            met: RefCell::default(),
         }
     }
 
@@ -181,6 +183,7 @@ impl<'a> Case<'a> {
 
     fn ask<T>(&self, need: Need) -> Fact<T> {
         self.asked.borrow_mut().insert(need);
+        self.asks.set(self.asks.get() + 1);
         Err(Gap::Need)
     }
 
@@ -191,6 +194,7 @@ impl<'a> Case<'a> {
             _ => "an answer of another shape".to_owned(),
         };
         self.touched_hole.set(true);
+        self.met.borrow_mut().push(need.clone());
         let mut holes = self.holes.borrow_mut();
         let entry = holes.entry(need).or_insert_with(|| (reason, BTreeSet::new()));
         entry.1.extend(self.cause.get());
@@ -206,15 +210,27 @@ impl<'a> Case<'a> {
         (result, self.touched_hole.get())
     }
 
-    /// Computes something once per round; `key` tells apart what is computed of the same type.
-    pub fn memo<T: 'static>(&self, key: &str, compute: impl FnOnce() -> Fact<T>) -> Fact<Rc<T>> {
+    /// Computes something once per case file; `key` tells apart what is computed of the same type. The holes that
+    /// were met while computing are met again by everybody who uses the result.
+    pub fn memo<T: Send + Sync + 'static>(&self, key: &str, compute: impl FnOnce() -> Fact<T>) -> Fact<Arc<T>> {
         let slot = (TypeId::of::<T>(), key.to_owned());
-        let found = self.memo.borrow().get(&slot).cloned();
-        if let Some(found) = found.and_then(|any| any.downcast::<T>().ok()) {
+        if let Some((any, holes)) = self.file.kept(&slot)
+            && let Ok(found) = any.downcast::<T>()
+        {
+            for need in holes.iter() {
+                if let Some(answer) = self.file.answer(need) {
+                    let _: Fact<()> = self.hole(need.clone(), answer);
+                }
+            }
             return Ok(found);
         }
-        let value = Rc::new(compute()?);
-        self.memo.borrow_mut().insert(slot, value.clone());
+        let (met, asks) = (self.met.borrow().len(), self.asks.get());
+        let value = Arc::new(compute()?);
+        // What went on without a fact that is still to come is worth nothing in the next round.
+        if asks == self.asks.get() {
+            let holes = self.met.borrow().get(met..).unwrap_or_default().into();
+            self.file.keep(slot, (value.clone(), holes));
+        }
         Ok(value)
     }
 

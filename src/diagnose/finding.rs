@@ -4,6 +4,7 @@ use super::verdict::{Confidence, Evidence, Finding, Fix, Scheduling};
 use crate::world::object::{ObjectRef, namespace, str_at};
 use crate::world::text::clean;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The object a cause looks at.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ pub struct Match {
     /// Objects whose trouble follows from this.
     pub explains: Vec<Lead>,
     /// The matrix, for causes of unscheduled pods.
-    pub scheduling: Option<Box<Scheduling>>,
+    pub scheduling: Option<Arc<Scheduling>>,
 }
 
 impl Match {
@@ -160,8 +161,8 @@ impl Match {
     }
 
     /// Hands over the matrix of an unscheduled pod.
-    pub fn scheduling(mut self, scheduling: Scheduling) -> Self {
-        self.scheduling = Some(Box::new(scheduling));
+    pub fn scheduling(mut self, scheduling: Arc<Scheduling>) -> Self {
+        self.scheduling = Some(scheduling);
         self
     }
 }

@@ -5,6 +5,7 @@ use super::finding::{Because, Lead, Match};
 use super::verdict::{Finding, Scheduling};
 use crate::world::object::ObjectRef;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Identity of a suspect: the object and what is looked at in particular.
 type Key = (ObjectRef, String);
@@ -41,7 +42,7 @@ pub struct Sorted {
     /// The rest.
     pub also_true: Vec<Finding>,
     /// The matrix, from the first match that carries one.
-    pub scheduling: Option<Scheduling>,
+    pub scheduling: Option<Arc<Scheduling>>,
 }
 
 impl Graph {
@@ -134,7 +135,7 @@ impl Graph {
             let Some(node) = nodes.get_mut(slot).and_then(Option::take) else { continue };
             let Match { finding, scheduling, .. } = node.found;
             if sorted.scheduling.is_none() {
-                sorted.scheduling = scheduling.map(|boxed| *boxed);
+                sorted.scheduling = scheduling;
             }
             if !told.insert((finding.cause.clone(), finding.object.clone())) {
                 continue;

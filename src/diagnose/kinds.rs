@@ -70,6 +70,11 @@ known! {
     CSICAPACITIES "storage.k8s.io" "csistoragecapacities" "CSIStorageCapacity";
     ATTACHMENTS "storage.k8s.io" "volumeattachments" "VolumeAttachment";
     RUNTIMECLASSES "node.k8s.io" "runtimeclasses" "RuntimeClass";
+    RESOURCECLAIMS "resource.k8s.io" "resourceclaims" "ResourceClaim";
+    RESOURCESLICES "resource.k8s.io" "resourceslices" "ResourceSlice";
+    DEVICECLASSES "resource.k8s.io" "deviceclasses" "DeviceClass";
+    NODECLAIMS "karpenter.sh" "nodeclaims" "NodeClaim";
+    NODEPOOLS "karpenter.sh" "nodepools" "NodePool";
     LEASES "coordination.k8s.io" "leases" "Lease";
     PDBS "policy" "poddisruptionbudgets" "PodDisruptionBudget";
     POD_METRICS "metrics.k8s.io" "pods" "PodMetrics";

@@ -405,7 +405,7 @@ mod tests {
         let titles = ["cpu", "memory", "ephemeral-storage", "pods", "taint", "affinity", "other pods"];
         let cells = titles.map(|title| cell(title, title != "other pods")).to_vec();
         let matrix = vec![NodeRow { node: "n1".into(), away: 1, cells }];
-        let scheduling = Some(Scheduling { matrix, ..Scheduling::default() });
+        let scheduling = Some(std::sync::Arc::new(Scheduling { matrix, ..Scheduling::default() }));
         let narrow = lines(&Verdict { scheduling, ..verdict() }, 60).iter().map(Line::text).collect::<Vec<_>>();
         let text = narrow.join("\n");
         assert!(text.contains("✗ kept away") && text.contains("cpu") && !text.contains("affinity"), "{text}");

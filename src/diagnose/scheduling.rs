@@ -6,21 +6,28 @@
 //! against what the real scheduler said.
 
 pub mod changes;
+pub mod devices;
 pub mod dynamic_resources;
 pub mod filter;
 pub mod inter_pod_affinity;
 pub mod labels;
 pub mod matrix;
 pub mod message;
+pub mod migration;
+pub mod node;
 pub mod node_affinity;
+pub mod node_declared_features;
 pub mod node_name;
 pub mod node_ports;
 pub mod node_resources_fit;
 pub mod node_selector;
 pub mod node_unschedulable;
 pub mod node_volume_limits;
+pub mod nominated;
 pub mod pod;
 pub mod pod_topology_spread;
+pub mod preemption;
+mod rejudge;
 pub mod requests;
 pub mod snapshot;
 pub mod storage;
@@ -30,8 +37,9 @@ pub mod volume_restrictions;
 pub mod volume_zone;
 
 pub use changes::{Change, ChangeKind, smallest_changes};
+pub use node::Node;
 pub use pod::Pod;
-pub use snapshot::{Node, Objects, Snapshot};
+pub use snapshot::{Objects, Snapshot};
 
 use super::verdict::Scheduling;
 use filter::{PLUGINS, Reasons};
@@ -93,7 +101,39 @@ pub fn judge(world: &Snapshot, pod: &Pod<'_>) -> Judgement {
             }
         }
     }
+    for (at, with_nominated) in nominated::failing(world, pod) {
+        if let Some(failing) = judgement.nodes.get_mut(at) {
+            add_failing(failing, with_nominated);
+        }
+    }
     judgement
+}
+
+/// Adds what fails to what failed already, in the order of the filters.
+fn add_failing(failing: &mut Failing, more: Failing) {
+    for (at, reasons) in more {
+        match failing.binary_search_by_key(&at, |(plugin, _)| *plugin) {
+            Ok(there) => failing[there].1 = reasons,
+            Err(place) => failing.insert(place, (at, reasons)),
+        }
+    }
+}
+
+/// What fails on one node, pods that are nominated to it left aside; `None` where a plugin refuses the pod.
+fn check_node(world: &Snapshot, pod: &Pod<'_>, at: usize) -> Option<Failing> {
+    let node = world.nodes.get(at)?;
+    let mut failing = Failing::new();
+    for (plugin, row) in PLUGINS.iter().enumerate() {
+        let reasons = match (row.prepare)(world, pod) {
+            Ok(Some(filter)) => filter.check(node),
+            Ok(None) => continue,
+            Err(_) => return None,
+        };
+        if !reasons.is_empty() {
+            failing.push((plugin, reasons));
+        }
+    }
+    Some(failing)
 }
 
 /// Evaluates every filter for every node and says it as the verdict carries it.

@@ -14,7 +14,7 @@ use crate::world::object::{ObjectRef, list_at, namespace, str_at};
 use code::{Fault, fault_of, predicted};
 use route::{Flavor, Met, PathKind, Request, Rule};
 use serde_json::Value;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Where a request goes.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ impl Way {
     }
 }
 
-/// The way of a URL; computed once per round.
-pub fn way(case: &Case<'_>, url: &str) -> Fact<Rc<Way>> {
+/// The way of a URL; computed once.
+pub fn way(case: &Case<'_>, url: &str) -> Fact<Arc<Way>> {
     case.memo(url, || {
         let request = Request::parse(url);
         Ok(Way { met: route::meet(&route::rules(case)?, &request), request })

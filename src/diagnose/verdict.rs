@@ -3,6 +3,7 @@
 use crate::world::object::ObjectRef;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The answer to "why": one primary cause with its consequences, what else is true, and what could not be read.
 #[derive(Clone, Debug, Serialize, Default)]
@@ -31,7 +32,7 @@ pub struct Verdict {
     pub chain: Vec<Hop>,
     /// The node × filter matrix of an unscheduled pod.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scheduling: Option<Scheduling>,
+    pub scheduling: Option<Arc<Scheduling>>,
 }
 
 /// Whether something is wrong.

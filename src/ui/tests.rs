@@ -100,13 +100,13 @@ fn verdict() -> Verdict {
             reason: "403".into(),
             would_decide: "volumes are judged from the claim alone".into(),
         }],
-        scheduling: Some(Scheduling {
+        scheduling: Some(Arc::new(Scheduling {
             matrix: vec![
                 NodeRow { node: "n4".into(), cells: cells("ok", "ok", ("dedicated=db", false)), away: 1 },
                 NodeRow { node: "n1".into(), cells: cells("ok", "-1.7Gi", ("ok", true)), away: 1 },
             ],
             ..Scheduling::default()
-        }),
+        })),
         ..Verdict::default()
     }
 }

@@ -11,22 +11,33 @@ use crate::diagnose::kinds::*;
 use crate::diagnose::pods::{self, condition};
 use crate::diagnose::scheduling::changes::{self, Changes};
 use crate::diagnose::scheduling::filter::PLUGINS;
+use crate::diagnose::scheduling::pod::shape;
+use crate::diagnose::scheduling::preemption::{self, Victims};
+use crate::diagnose::scheduling::snapshot::counts;
 use crate::diagnose::scheduling::{
-    Failing, Judgement, Node, Objects, Pod, Snapshot, inter_pod_affinity, is_place, judge, message, report,
-    volume_binding, volume_restrictions,
+    Failing, Judgement, Node, Objects, Pod, Snapshot, inter_pod_affinity, is_place, judge, message, migration,
+    nominated, report, volume_binding, volume_restrictions,
 };
 use crate::diagnose::verdict::{Confidence, Fix, Scheduling};
 use crate::world::object::{ObjectRef, list_at, str_at};
 use crate::world::text::clean;
 use serde_json::Value;
-use std::rc::Rc;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 mod autoscaler;
 mod claim;
+mod devices;
+mod features;
 mod fit;
+mod gang;
+mod karpenter;
+mod mixed;
 mod neighbours;
 mod node;
 mod node_name;
+mod preempting;
+mod scale_up;
 mod spread;
 mod static_volume;
 mod taint;
@@ -45,30 +56,40 @@ pub static FAMILIES: &[&[Cause]] = &[
     static_volume::CAUSES,
     spread::CAUSES,
     neighbours::CAUSES,
+    devices::CAUSES,
+    features::CAUSES,
+    mixed::CAUSES,
+    preempting::CAUSES,
+    gang::CAUSES,
     autoscaler::CAUSES,
+    scale_up::CAUSES,
+    karpenter::CAUSES,
 ];
 
 /// How many nodes a line of evidence names.
 const NAMED: usize = 8;
 
-/// Everything that the filters say about a pod that waits for a node.
+/// Everything that the filters say about a pod that waits for a node; the same for all pods of one shape.
 pub struct Placement {
-    /// The cluster.
-    pub world: Rc<Snapshot>,
+    /// The cluster as the pod sees it: with the pods that are nominated to a node before it.
+    pub world: Arc<Snapshot>,
     /// What fails where.
     pub judgement: Judgement,
     /// The same for the verdict.
-    pub scheduling: Scheduling,
+    pub scheduling: Arc<Scheduling>,
     /// What would help.
     pub changes: Changes,
-    /// What the scheduler said, cleaned; empty when it said nothing.
-    pub said: String,
+    /// Pods of lower priority that would have to go.
+    pub victims: Option<Victims>,
     /// Whether a list could not be read, so that nothing is certain.
     partial: bool,
 }
 
+/// The deciding obstacle where each node is closed for a reason of its own and no single change helps.
+const EACH_ITS_OWN: &str = "each node for a reason of its own";
+
 /// A pod that waits for a node, with its evaluation; `None` for any other object.
-pub fn placement(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Option<Rc<Placement>>> {
+pub fn placement(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Option<Arc<Placement>>> {
     if suspect.at.kind != "Pod" || !waits_for_node(case, suspect) {
         return Ok(None);
     }
@@ -96,33 +117,73 @@ pub fn is_unplaced(pod: &Value) -> bool {
         && str_at(pod, "/metadata/deletionTimestamp").is_empty()
 }
 
-/// Evaluates a pod, once per round.
-pub fn evaluated(case: &Case<'_>, raw: &Value) -> Fact<Rc<Placement>> {
-    case.memo(&pods::path(raw), || {
+/// Evaluates a pod, once for all of its shape.
+pub fn evaluated(case: &Case<'_>, raw: &Value) -> Fact<Arc<Placement>> {
+    case.memo(&shape(raw), || {
         let (world, partial) = &*snapshot(case, raw)?;
         let pod = Pod::new(raw);
         let judgement = judge(world, &pod);
-        let scheduling = report(world, &pod, &judgement);
         let changes = changes::search(world, raw, &judgement);
-        let said = condition(raw, "PodScheduled").map_or("", |c| str_at(c, "/message"));
-        let said = clean(said).into_owned();
-        Ok(Placement { world: world.clone(), judgement, scheduling, changes, said, partial: *partial })
+        let victims = victims(case, world, &pod, &judgement)?;
+        let seen = nominated::seen_by(world, &pod).map_or_else(|| world.clone(), Arc::new);
+        let scheduling = Arc::new(report(&seen, &pod, &judgement));
+        Ok(Placement { world: seen, judgement, scheduling, changes, victims, partial: *partial })
     })
 }
 
-/// The cluster as filters see it; storage is read only for pods that use claims.
-fn snapshot(case: &Case<'_>, pod: &Value) -> Fact<Rc<(Rc<Snapshot>, bool)>> {
+/// The pods that would have to go for a pod that fits nowhere. Budgets are asked for only where there are any.
+fn victims(case: &Case<'_>, world: &Snapshot, pod: &Pod<'_>, judgement: &Judgement) -> Fact<Option<Victims>> {
+    let lowest = case.memo("lowest priority", || {
+        let pods = case.list(PODS, None).known()?.unwrap_or_default();
+        Ok(pods.into_iter().filter(|p| counts(p)).map(preemption::priority).min())
+    })?;
+    if judgement.any_fits() || lowest.is_none_or(|lowest| lowest >= preemption::priority(pod.raw)) {
+        return Ok(None);
+    }
+    let pods = case.list(PODS, None).known()?.unwrap_or_default();
+    let lower = preemption::displaceable(&pods, pod.raw);
+    let budgets = case.list(PDBS, None).known()?.unwrap_or_default();
+    Ok(preemption::cheapest(world, pod, judgement, &lower, &budgets))
+}
+
+/// The pods that take room on a node; found by an index that is made once.
+pub fn pods_on<'a>(case: &Case<'a>, node: &str) -> Fact<Vec<&'a Value>> {
+    let all = case.list(PODS, None).known()?.unwrap_or_default();
+    let index = case.memo("places of the pods of each node", || {
+        let mut index: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, pod) in all.iter().enumerate().filter(|(_, pod)| counts(pod)) {
+            index.entry(str_at(pod, "/spec/nodeName").to_owned()).or_default().push(place);
+        }
+        Ok(index)
+    })?;
+    Ok(index.get(node).into_iter().flatten().filter_map(|place| all.get(*place).copied()).collect())
+}
+
+/// What the scheduler said of a pod, cleaned; empty when it said nothing.
+pub fn said(pod: &Value) -> String {
+    clean(condition(pod, "PodScheduled").map_or("", |c| str_at(c, "/message"))).into_owned()
+}
+
+/// The cluster as filters see it, and whether a list was missing; storage and devices are read only for pods that use
+/// them.
+fn snapshot(case: &Case<'_>, pod: &Value) -> Fact<Arc<(Arc<Snapshot>, bool)>> {
     let storage = list_at(pod, "/spec/volumes").iter().any(|v| {
         ["persistentVolumeClaim", "ephemeral"].iter().any(|kind| v.get(kind).is_some_and(|source| !source.is_null()))
+            || migration::of_source(v).is_some()
     });
-    case.memo(if storage { "with storage" } else { "without storage" }, || {
+    let devices = !list_at(pod, "/spec/resourceClaims").is_empty();
+    case.memo(&format!("storage {storage}, devices {devices}"), || {
         let nodes = case.list(NODES, None);
         let pods = case.list(PODS, None).known();
-        let optional = |kind: Known| if storage { case.list(kind, None).known() } else { Ok(Some(vec![])) };
-        let claims = optional(CLAIMS);
-        let (volumes, classes) = (optional(VOLUMES), optional(STORAGECLASSES));
-        let (csinodes, csidrivers) = (optional(CSINODES), optional(CSIDRIVERS));
-        let (capacities, attachments) = (optional(CSICAPACITIES), optional(ATTACHMENTS));
+        let optional = |wanted: bool, kind: Known| {
+            if wanted { case.list(kind, None).known() } else { Ok(Some(vec![])) }
+        };
+        let claims = optional(storage, CLAIMS);
+        let (volumes, classes) = (optional(storage, VOLUMES), optional(storage, STORAGECLASSES));
+        let (csinodes, csidrivers) = (optional(storage, CSINODES), optional(storage, CSIDRIVERS));
+        let (capacities, attachments) = (optional(storage, CSICAPACITIES), optional(storage, ATTACHMENTS));
+        let resource_claims = optional(devices, RESOURCECLAIMS);
+        let (resource_slices, device_classes) = (optional(devices, RESOURCESLICES), optional(devices, DEVICECLASSES));
         let (nodes, mut pods, mut claims) = (nodes?, pods?, claims?);
         let own = Some(str_at(pod, "/metadata/namespace"));
         let partial = pods.is_none() || claims.is_none();
@@ -147,10 +208,13 @@ fn snapshot(case: &Case<'_>, pod: &Value) -> Fact<Rc<(Rc<Snapshot>, bool)>> {
             capacities: capacities?,
             attachments: attachments?,
             namespaces,
-            resource_claims: None,
+            resource_claims: resource_claims?,
+            resource_slices: resource_slices?,
+            device_classes: device_classes?,
         };
-        let partial = partial || objects.volumes.is_none() || objects.classes.is_none();
-        Ok((Rc::new(Snapshot::build(&objects)), partial))
+        let unread = [&objects.volumes, &objects.classes, &objects.resource_claims, &objects.resource_slices];
+        let partial = partial || unread.iter().any(|list| list.is_none());
+        Ok((Arc::new(Snapshot::build(&objects)), partial))
     })
 }
 
@@ -183,7 +247,7 @@ impl Placement {
 
     /// The filter that stands in the way. Where the pod may go at all is its owner's wish: as long as that leaves nodes,
     /// what keeps it from those is the reason. Among these the filter that the smallest change addresses, else the one
-    /// that fails most.
+    /// that fails most; [`EACH_ITS_OWN`] where no single change helps and no filter closes all of them.
     pub fn deciding(&self) -> &'static str {
         if let Some((at, _)) = self.judgement.refused.first() {
             // Whichever plugin misses a claim first, it is the same trouble.
@@ -191,55 +255,90 @@ impl Placement {
             return if plugin.starts_with("Volume") { "VolumeBinding" } else { plugin };
         }
         let left = self.judgement.nodes_left();
+        let nodes = self.judgement.nodes.iter().enumerate().filter(|(at, _)| left.is_empty() || left.contains(at));
+        let nodes: Vec<&Failing> = nodes.map(|(_, failing)| failing).collect();
+        let fails_on = |plugin: &str, failing: &Failing| failing.iter().any(|(at, _)| PLUGINS[*at].name == plugin);
+        let closed = |plugin: &str| nodes.iter().filter(|f| fails_on(plugin, f)).count();
+        let single = !self.changes.found.is_empty() && !self.changes.pairs;
+        if !single && nodes.len() > 1 && PLUGINS.iter().all(|p| closed(p.name) < nodes.len()) {
+            return EACH_ITS_OWN;
+        }
         let counts = |plugin: &str| left.is_empty() || !is_place(plugin);
         if let Some(change) = self.changes.found.iter().find(|change| counts(change.plugin)) {
             return change.plugin;
         }
-        let fails_on = |plugin: &str, failing: &Failing| failing.iter().any(|(at, _)| PLUGINS[*at].name == plugin);
-        let nodes = self.judgement.nodes.iter().enumerate().filter(|(at, _)| left.is_empty() || left.contains(at));
-        let nodes: Vec<&Failing> = nodes.map(|(_, failing)| failing).collect();
-        let most = PLUGINS.iter().rev().max_by_key(|p| nodes.iter().filter(|f| fails_on(p.name, f)).count());
+        let most = PLUGINS.iter().rev().max_by_key(|p| closed(p.name));
         most.map_or("NodeResourcesFit", |p| p.name)
     }
 
     /// Certain when the scheduler says the same as the evaluation.
-    fn confidence(&self) -> Confidence {
+    fn confidence(&self, pod: &Value) -> Confidence {
         match () {
             _ if self.partial => Confidence::Medium,
-            _ if message::agrees(&self.scheduling.message, &self.said) => Confidence::Certain,
+            _ if message::agrees(&self.scheduling.message, &said(pod)) => Confidence::Certain,
             _ => Confidence::High,
         }
     }
 
     /// Finishes the match of a filter's cause: matrix, the scheduler's words, what would help, its place in the graph.
     pub fn finish<'a>(&self, case: &Case<'a>, suspect: &Suspect<'a>, plugin: &str, mut found: Match) -> Fact<Match> {
-        found = found.confidence(self.confidence()).scheduling(self.scheduling.clone());
+        found = found.confidence(self.confidence(suspect.object)).scheduling(self.scheduling.clone());
         if self.judgement.any_fits() {
             return Ok(found.aside());
         }
+        found = found.because_cause("preemption-in-progress").because_cause("ca-scale-up-");
         let deciding = self.deciding();
-        if deciding == plugin {
-            found = self.scheduler_said(suspect, found);
-            for change in self.changes.found.iter() {
-                found = found.fix(fix_of(case, suspect, change)?);
-            }
-            if self.changes.pairs {
-                let text = "no single change lets it be placed; these pairs do";
-                found = found.evidence(&suspect.at, "", "", text);
-            }
-        } else {
-            found = found.because_cause(self.cause_of(deciding));
+        if deciding != plugin {
+            return Ok(found.because_cause(self.cause_of(deciding)));
         }
-        Ok(found)
+        found = self.scheduler_said(suspect, found);
+        if self.changes.pairs {
+            found = found.evidence(&suspect.at, "", "", "no single change lets it be placed; these pairs do");
+        } else if self.changes.found.is_empty() {
+            let text = "no change of one or two steps that was tried lets it be placed";
+            found = found.evidence(&suspect.at, "", "", text);
+        }
+        for change in self.changes.found.iter() {
+            found = found.fix(fix_of(case, suspect, change)?);
+        }
+        Ok(self.displacing(suspect, found))
     }
 
     fn scheduler_said(&self, suspect: &Suspect<'_>, found: Match) -> Match {
-        let path = "status.conditions[PodScheduled].message";
+        let (path, said) = ("status.conditions[PodScheduled].message", said(suspect.object));
         let text = match &self.scheduling.message {
-            ours if message::agrees(ours, &self.said) => format!("the scheduler says the same: {ours}"),
-            ours => format!("the scheduler said: {} (as the cluster stands now: {ours})", self.said),
+            ours if message::agrees(ours, &said) => format!("the scheduler says the same: {ours}"),
+            ours => format!("the scheduler said: {said} (as the cluster stands now: {ours})"),
         };
-        found.evidence(&suspect.at, path, &self.said, text)
+        found.evidence(&suspect.at, path, &said, text)
+    }
+
+    /// The pods of lower priority whose eviction was seen to make room, and why the scheduler does not do it itself.
+    fn displacing(&self, suspect: &Suspect<'_>, found: Match) -> Match {
+        let Some(victims) = &self.victims else { return found };
+        let names: Vec<String> = (victims.pods.iter().take(NAMED))
+            .map(|(ns, name, priority)| format!("{ns}/{name} (priority {priority})"))
+            .collect();
+        let more = victims.pods.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let guard = match victims.protected {
+            0 => String::new(),
+            n => format!("; {} protected by a PodDisruptionBudget", count(n, "pod")),
+        };
+        let never = str_at(suspect.object, "/spec/preemptionPolicy") == "Never";
+        let policy = if never { "; its preemptionPolicy is Never, so the scheduler displaces nobody" } else { "" };
+        let (node, names) = (&victims.node, names.join(", "));
+        let text = format!("{node} would take it without {names}{more}, of lower priority{guard}{policy}");
+        let found = found.evidence(&node_ref(node), "", "", text);
+        match &victims.pods[..] {
+            [(ns, name, _)] if victims.protected == 0 => found.fix(Fix {
+                summary: format!("evict {ns}/{name}, of lower priority → fits {node}"),
+                live: format!("kubectl -n {ns} delete pod {name}"),
+                verified: true,
+                ..Fix::default()
+            }),
+            _ => found,
+        }
     }
 
     /// The id of the cause that speaks for a filter.
@@ -263,6 +362,9 @@ impl Placement {
             "VolumeBinding" => "pv-node-affinity-conflict",
             "VolumeZone" => "volume-zone-conflict",
             "PodTopologySpread" => "spread-",
+            "DynamicResources" => "dra-unallocatable",
+            "NodeDeclaredFeatures" => "node-features-mismatch",
+            EACH_ITS_OWN => "no-single-node-fits",
             "InterPodAffinity" if any(inter_pod_affinity::ANTI_AFFINITY) => "pod-anti-affinity-self",
             "InterPodAffinity" if any(inter_pod_affinity::EXISTING) => "existing-anti-affinity",
             _ => "pod-affinity-unmatched",

@@ -2,7 +2,8 @@
 //!
 //! Candidates are made from what fails: a request lowered to what fits, a toleration, a selector, a spread rule, a
 //! claim; an uncordon, a taint or label of a node; one more node. Each is applied to a copy of the pod or the cluster
-//! and every filter is asked again: only what was seen to work is named. When no single change helps, pairs are tried.
+//! and what it can alter is asked again ([`rejudge`](super::rejudge)): only what was seen to work is named. When no
+//! single change helps, pairs are tried.
 
 mod of_cluster;
 mod of_pod;
@@ -11,17 +12,21 @@ mod template;
 pub use template::Template;
 
 use super::pod::Pod;
+use super::rejudge::{self, Filters, Reach};
 use super::snapshot::Snapshot;
 use super::{Judgement, is_place, judge};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// At most this many changes are given.
 const MOST_GIVEN: usize = 6;
 /// What it costs more to put a pod where its owner did not want it, while nodes are left that it wanted.
 const ELSEWHERE: u32 = 40;
-/// At most this many (node, candidate) pairs are evaluated, so that a large cluster does not make anybody wait.
-const MOST_EVALUATED: usize = 400_000;
+/// Work that a search may take, in nodes looked at, so that a large cluster does not make anybody wait.
+const MOST_WORK: usize = 400_000;
+/// At most this many pairs are tried, the cheapest.
+const MOST_PAIRS: usize = 1_000;
 
 /// What is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,18 +118,6 @@ impl Candidate {
         self
     }
 
-    /// Nodes that take the pod after these changes.
-    fn fits(changes: &[&Candidate], world: &Snapshot, pod: &Value) -> Vec<String> {
-        let (mut world, mut pod) = (world.clone(), pod.clone());
-        for change in changes {
-            match &change.apply {
-                Apply::Pod(edit) => edit(&mut pod),
-                Apply::World(edit) => world = edit(&world),
-            }
-        }
-        judge(&world, &Pod::new(&pod)).fits(&world)
-    }
-
     fn done(&self, fits: Vec<String>) -> (u32, Change) {
         let change = Change {
             summary: self.summary.clone(),
@@ -176,54 +169,103 @@ pub fn search(world: &Snapshot, pod: &Value, judgement: &Judgement) -> Changes {
         return Changes::default();
     }
     let parsed = Pod::new(pod);
-    let mut candidates = of_pod::candidates(world, &parsed, judgement);
-    candidates.extend(of_cluster::candidates(world, &parsed, judgement));
-    // The controller makes a pod for each node: another place, or one more node, is no help to this one.
-    if Template::of(pod).kind == "daemonset" {
-        candidates.retain(|c| c.plugin != "NodeAffinity" && c.kind != ChangeKind::Cluster);
+    let candidates = candidates(world, &parsed, judgement);
+    let mut search = Search { world, pod: &parsed, judgement, work: MOST_WORK };
+    let (mut found, mut reaches) = (vec![], vec![]);
+    for candidate in &candidates {
+        if found.len() >= 2 * MOST_GIVEN || search.work == 0 {
+            break;
+        }
+        let (reach, fits) = search.apply(&[candidate]);
+        reaches.push(reach);
+        if !fits.is_empty() {
+            found.push(candidate.done(fits));
+        }
     }
-    // As long as the places where the owner wants the pod leave nodes, another place is the last thing to try.
-    if !judgement.nodes_left().is_empty() {
-        candidates.iter_mut().filter(|c| is_place(c.plugin)).for_each(|c| c.cost += ELSEWHERE);
+    if !found.is_empty() {
+        return Changes { found: ranked(found), pairs: false };
     }
-    candidates.sort_by_key(|c| c.cost);
-    let mut budget = MOST_EVALUATED / world.nodes.len().max(1);
-    let single = try_each(candidates.iter().map(|c| vec![c]), world, pod, &mut budget);
-    if !single.is_empty() {
-        return Changes { found: ranked(single), pairs: false };
-    }
-    let mut pairs: Vec<Vec<&Candidate>> = vec![];
-    for (at, a) in candidates.iter().enumerate() {
-        pairs.extend(candidates[at + 1..].iter().map(|b| vec![a, b]));
-    }
-    pairs.sort_by_key(|pair| pair.iter().map(|c| c.cost).sum::<u32>());
-    let double = try_each(pairs.into_iter(), world, pod, &mut budget);
+    let double = search.pairs(&candidates, &reaches);
     Changes { pairs: !double.is_empty(), found: ranked(double) }
 }
 
-/// Evaluates candidates in order until enough were found or the budget is spent.
-fn try_each<'c>(
-    all: impl Iterator<Item = Vec<&'c Candidate>>,
-    world: &Snapshot,
-    pod: &Value,
-    budget: &mut usize,
-) -> Vec<(u32, Change)> {
-    let mut found = vec![];
-    for changes in all {
-        if *budget == 0 || found.len() >= 2 * MOST_GIVEN {
-            break;
-        }
-        *budget -= 1;
-        let fits = Candidate::fits(&changes, world, pod);
-        if fits.is_empty() {
-            continue;
-        }
-        found.push(match changes[..] {
-            [a, b] => a.with(b, fits),
-            _ => changes[0].done(fits),
-        });
+/// Every candidate, cheapest first.
+fn candidates(world: &Snapshot, pod: &Pod<'_>, judgement: &Judgement) -> Vec<Candidate> {
+    let mut all = of_pod::candidates(world, pod, judgement);
+    all.extend(of_cluster::candidates(world, pod, judgement));
+    // The controller makes a pod for each node: another place, or one more node, is no help to this one.
+    if Template::of(pod.raw).kind == "daemonset" {
+        all.retain(|c| c.plugin != "NodeAffinity" && !c.summary.starts_with(of_cluster::ONE_MORE));
     }
-    found
+    // As long as the places where the owner wants the pod leave nodes, another place is the last thing to try.
+    if !judgement.nodes_left().is_empty() {
+        all.iter_mut().filter(|c| is_place(c.plugin)).for_each(|c| c.cost += ELSEWHERE);
+    }
+    all.sort_by_key(|c| c.cost);
+    all
+}
+
+/// A search under way.
+struct Search<'s> {
+    world: &'s Snapshot,
+    pod: &'s Pod<'s>,
+    judgement: &'s Judgement,
+    /// What is left of the work that it may take.
+    work: usize,
+}
+
+impl Search<'_> {
+    /// What some changes together can alter, and the nodes that take the pod then.
+    fn apply(&mut self, changes: &[&Candidate]) -> (Reach, Vec<String>) {
+        let (world, raw) = self.changed(changes);
+        let changed = raw.as_ref().map(Pod::new);
+        let pod = changed.as_ref().unwrap_or(self.pod);
+        let reach = Reach::between((self.world, self.pod), (&world, pod));
+        let (fits, work) = rejudge::fits(self.judgement, &reach, &world, pod);
+        self.work = self.work.saturating_sub(work);
+        (reach, fits)
+    }
+
+    /// The cluster after some changes, and the pod where it is another.
+    fn changed(&self, changes: &[&Candidate]) -> (Snapshot, Option<Value>) {
+        let (mut world, mut raw) = (self.world.clone(), None);
+        for change in changes {
+            match &change.apply {
+                Apply::Pod(edit) => edit(raw.get_or_insert_with(|| self.pod.raw.clone())),
+                Apply::World(edit) => world = edit(&world),
+            }
+        }
+        (world, raw)
+    }
+
+    /// Pairs that help, among those that together reach every filter that fails on some node.
+    fn pairs(&mut self, candidates: &[Candidate], reaches: &[Reach]) -> Vec<(u32, Change)> {
+        let obstacles: BTreeSet<Filters> = self.judgement.nodes.iter().map(Filters::failing).collect();
+        let refused =
+            Filters::failing(&self.judgement.refused.iter().map(|(at, _)| (*at, Default::default())).collect());
+        let enough = |reach: &Reach| {
+            refused.within(reach.filters)
+                && (!reach.nodes.is_empty() || obstacles.iter().any(|o| o.within(reach.filters)))
+        };
+        let tried: Vec<(&Candidate, &Reach)> = candidates.iter().zip(reaches).collect();
+        let mut pairs: Vec<[&Candidate; 2]> = vec![];
+        for (at, (a, reach)) in tried.iter().enumerate() {
+            let rest = tried[at + 1..].iter().filter(|(_, other)| enough(&reach.and(other)));
+            pairs.extend(rest.map(|(b, _)| [*a, *b]));
+        }
+        pairs.sort_by_key(|[a, b]| a.cost + b.cost);
+        let mut found = vec![];
+        for [a, b] in pairs.into_iter().take(MOST_PAIRS) {
+            if found.len() >= 2 * MOST_GIVEN || self.work == 0 {
+                break;
+            }
+            let (_, fits) = self.apply(&[a, b]);
+            if !fits.is_empty() {
+                found.push(a.with(b, fits));
+            }
+        }
+        found
+    }
 }
 
 /// Cheapest first; of equal price the one that opens more nodes. A field is changed in at most two ways.
@@ -241,86 +283,4 @@ fn ranked(mut found: Vec<(u32, Change)>) -> Vec<Change> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::snapshot::Objects;
-    use super::*;
-    use serde_json::json;
-
-    fn node(name: &str, cpu: &str, spec: Value) -> Value {
-        json!({"metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, "disk": "ssd"}}, "spec": spec,
-            "status": {"allocatable": {"cpu": cpu, "memory": "4Gi", "pods": "10"}}})
-    }
-
-    fn pod(spec: Value) -> Value {
-        let mut pod = json!({"metadata": {"name": "web-66c8-x", "namespace": "shop", "labels": {"pod-template-hash": "66c8"},
-            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-66c8", "controller": true}]},
-            "spec": {"containers": [{"name": "app", "resources": {"requests": {"cpu": "500m"}}}]}});
-        for (key, value) in spec.as_object().into_iter().flatten() {
-            pod["spec"][key] = value.clone();
-        }
-        pod
-    }
-
-    fn changes(nodes: &[Value], pod: &Value) -> Vec<Change> {
-        let world = Snapshot::build(&Objects { nodes: nodes.iter().collect(), ..Objects::default() });
-        smallest_changes(&world, pod)
-    }
-
-    #[test]
-    fn a_toleration_comes_before_taking_the_taint_away() {
-        let taint = json!({"taints": [{"key": "dedicated", "value": "db", "effect": "NoSchedule"}]});
-        let found = changes(&[node("n1", "2", taint)], &pod(json!({})));
-        assert_eq!(found[0].summary, "toleration for dedicated=db:NoSchedule");
-        assert_eq!(found[0].field, "spec.template.spec.tolerations");
-        assert!(found[0].live.starts_with("kubectl -n shop patch deployment web "), "{}", found[0].live);
-        assert!(found.iter().any(|c| c.live == "kubectl taint node n1 dedicated=db:NoSchedule-"), "{found:?}");
-    }
-
-    #[test]
-    fn a_request_is_lowered_to_what_fits() {
-        let found = changes(&[node("n1", "300m", json!({})), node("n2", "400m", json!({}))], &pod(json!({})));
-        assert_eq!(found[0].summary, "cpu request of app 500m → 400m");
-        assert_eq!(found[0].fits, ["n2"]);
-        assert_eq!(found[0].live, "kubectl -n shop set resources deployment/web -c app --requests=cpu=400m");
-    }
-
-    #[test]
-    fn a_selector_takes_a_value_that_nodes_have() {
-        let found = changes(&[node("n1", "2", json!({}))], &pod(json!({"nodeSelector": {"disk": "sdd"}})));
-        assert_eq!(found[0].summary, "nodeSelector disk=sdd → ssd");
-    }
-
-    #[test]
-    fn two_changes_are_tried_when_one_does_not_help() {
-        let taint = json!({"taints": [{"key": "dedicated", "value": "db", "effect": "NoSchedule"}]});
-        let found = changes(&[node("n1", "100m", taint)], &pod(json!({})));
-        assert!(found[0].summary.contains("toleration") && found[0].summary.contains("cpu request"), "{found:?}");
-    }
-
-    #[test]
-    fn the_place_is_changed_last_while_it_leaves_nodes() {
-        let nodes = [node("n1", "300m", json!({})), node("n2", "2", json!({}))];
-        let here = json!({"nodeSelector": {"kubernetes.io/hostname": "n1"}});
-        let found = changes(&nodes, &pod(here));
-        assert_eq!(found[0].summary, "cpu request of app 500m → 300m", "{found:?}");
-        assert!(found.iter().any(|c| c.plugin == "NodeAffinity" && c.fits == ["n2"]), "it is still named: {found:?}");
-    }
-
-    #[test]
-    fn a_pod_of_a_daemon_set_is_never_sent_elsewhere() {
-        let nodes = [node("n1", "300m", json!({})), node("n2", "2", json!({}))];
-        let term = json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]});
-        let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}});
-        let mut pod = pod(json!({"affinity": {"nodeAffinity": required}}));
-        pod["metadata"]["ownerReferences"][0] =
-            json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "controller": true});
-        let found = changes(&nodes, &pod);
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!(found[0].summary, "cpu request of app 500m → 300m");
-    }
-
-    #[test]
-    fn a_pod_that_fits_needs_no_change() {
-        assert!(changes(&[node("n1", "2", json!({}))], &pod(json!({}))).is_empty());
-    }
-}
+mod tests;

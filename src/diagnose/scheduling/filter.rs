@@ -1,11 +1,12 @@
 //! What a filter is, and the table of the default profile's filters.
 
+use super::node::Node;
 use super::pod::Pod;
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::Snapshot;
 use super::{
-    dynamic_resources, inter_pod_affinity, node_affinity, node_name, node_ports, node_resources_fit,
-    node_unschedulable, node_volume_limits, pod_topology_spread, taint_toleration, volume_binding, volume_restrictions,
-    volume_zone,
+    dynamic_resources, inter_pod_affinity, node_affinity, node_declared_features, node_name, node_ports,
+    node_resources_fit, node_unschedulable, node_volume_limits, pod_topology_spread, taint_toleration, volume_binding,
+    volume_restrictions, volume_zone,
 };
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -48,7 +49,7 @@ pub struct Plugin {
 
 /// The filters of the default profile, in the order in which they are asked
 /// (`pkg/scheduler/apis/config/v1/default_plugins.go`).
-pub const PLUGINS: [Plugin; 13] = [
+pub const PLUGINS: [Plugin; 14] = [
     Plugin { name: "NodeUnschedulable", prepare: node_unschedulable::prepare },
     Plugin { name: "NodeName", prepare: node_name::prepare },
     Plugin { name: "TaintToleration", prepare: taint_toleration::prepare },
@@ -62,4 +63,5 @@ pub const PLUGINS: [Plugin; 13] = [
     Plugin { name: "PodTopologySpread", prepare: pod_topology_spread::prepare },
     Plugin { name: "InterPodAffinity", prepare: inter_pod_affinity::prepare },
     Plugin { name: "DynamicResources", prepare: dynamic_resources::prepare },
+    Plugin { name: "NodeDeclaredFeatures", prepare: node_declared_features::prepare },
 ];

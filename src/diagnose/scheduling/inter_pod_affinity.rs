@@ -6,8 +6,9 @@
 
 use super::filter::{Filter, Prepared, Reasons, fail, pass};
 use super::labels::Labels;
+use super::node::Node;
 use super::pod::{AffinityTerm, Pod};
-use super::snapshot::{Group, Node, Rest, Snapshot};
+use super::snapshot::{Group, Rest, Snapshot};
 use std::collections::{HashMap, HashSet};
 
 /// No pod matches the affinity in the node's domain.

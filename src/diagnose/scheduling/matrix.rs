@@ -1,9 +1,10 @@
 //! The node × filter matrix for people: a row per node, nearest miss first, amounts instead of yes and no.
 
 use super::filter::PLUGINS;
+use super::node::Node;
 use super::pod::{Pod, untolerated};
 use super::requests::human;
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::Snapshot;
 use super::{Judgement, node_affinity, node_ports, volume_binding, volume_restrictions};
 use crate::diagnose::verdict::NodeRow;
 
@@ -45,6 +46,7 @@ fn row(node: &Node, pod: &Pod, failing: &super::Failing) -> NodeRow {
     words("spread", &["PodTopologySpread"]);
     words("other pods", &["InterPodAffinity"]);
     words("devices", &["DynamicResources"]);
+    words("features", &["NodeDeclaredFeatures"]);
     let taken = node_ports::taken(&pod.ports, node);
     let port = taken.map_or("ok".into(), |p| format!("{} taken", p.port));
     cells.push(("ports".into(), port, taken.is_none()));
@@ -119,7 +121,9 @@ fn short(reason: &str) -> &str {
         super::inter_pod_affinity::AFFINITY => "none near",
         super::inter_pod_affinity::ANTI_AFFINITY => "keeps away",
         super::inter_pod_affinity::EXISTING => "kept away",
-        super::dynamic_resources::REASON => "elsewhere",
+        super::dynamic_resources::ELSEWHERE => "elsewhere",
+        super::dynamic_resources::NONE_FREE => "none free",
+        super::node_declared_features::REASON => "missing",
         other => other,
     }
 }

@@ -4,9 +4,10 @@
 //! `metadata.name`, all other nodes are left out before any filter is asked.
 
 use super::filter::{Filter, Prepared, Reasons, fail, fail_unless};
+use super::node::Node;
 use super::node_selector::RequiredNode;
 use super::pod::Pod;
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::Snapshot;
 use std::collections::HashSet;
 
 /// The reason the scheduler gives.

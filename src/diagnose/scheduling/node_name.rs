@@ -3,8 +3,9 @@
 //! Source: `pkg/scheduler/framework/plugins/nodename/node_name.go`.
 
 use super::filter::{Filter, Prepared, Reasons, fail_unless};
+use super::node::Node;
 use super::pod::Pod;
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::Snapshot;
 use crate::world::object::str_at;
 
 /// The reason the scheduler gives.

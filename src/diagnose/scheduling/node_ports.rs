@@ -3,8 +3,9 @@
 //! Source: `pkg/scheduler/framework/plugins/nodeports/node_ports.go`.
 
 use super::filter::{Filter, Prepared, Reasons, fail_unless};
+use super::node::Node;
 use super::pod::{HostPort, Pod};
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::Snapshot;
 
 /// The reason the scheduler gives.
 pub const REASON: &str = "node(s) didn't have free ports for the requested pod ports";

@@ -4,9 +4,10 @@
 //! filter that names several reasons for a node.
 
 use super::filter::{Filter, Prepared, Reasons, pass};
+use super::node::Node;
 use super::pod::Pod;
 use super::requests::Resources;
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::Snapshot;
 
 /// The reason the scheduler gives when the node runs as many pods as it may.
 pub const TOO_MANY_PODS: &str = "Too many pods";

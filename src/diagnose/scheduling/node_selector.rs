@@ -9,10 +9,10 @@ use crate::world::selector::{Op, Requirement, Selector};
 use serde_json::Value;
 
 /// Alternatives of conditions on a node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeTerms(Vec<Term>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Term {
     labels: Selector,
     fields: Vec<Requirement>,
@@ -69,7 +69,7 @@ impl NodeTerms {
 }
 
 /// What a pod demands of its node by `nodeSelector` and required node affinity: both must hold.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequiredNode {
     /// `spec.nodeSelector`
     pub selector: Selector,

@@ -3,8 +3,9 @@
 //! Source: `pkg/scheduler/framework/plugins/nodeunschedulable/node_unschedulable.go`.
 
 use super::filter::{Filter, Prepared, Reasons, fail_unless};
+use super::node::Node;
 use super::pod::{Pod, Taint};
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::Snapshot;
 
 /// The reason the scheduler gives.
 pub const REASON: &str = "node(s) were unschedulable";

@@ -54,6 +54,26 @@ impl<'a> Pod<'a> {
     }
 }
 
+/// Everything of an unplaced pod that decides where it fits and what would help, as text: pods of one shape are judged
+/// once.
+pub fn shape(pod: &Value) -> String {
+    let text = |pointer| pod.pointer(pointer).map(Value::to_string).unwrap_or_default();
+    let mut shape = format!(
+        "{}\n{}\n{}\n{}\n{}",
+        str_at(pod, "/metadata/namespace"),
+        text("/metadata/labels"),
+        text("/metadata/ownerReferences"),
+        text("/spec"),
+        text("/status/resourceClaimStatuses")
+    );
+    // A volume made for the pod bears its name; a nomination closes no room to itself.
+    let ephemeral = list_at(pod, "/spec/volumes").iter().any(|v| v.get("ephemeral").is_some_and(|e| !e.is_null()));
+    if ephemeral || !str_at(pod, "/status/nominatedNodeName").is_empty() {
+        shape.push_str(&format!("\n{}\n{}", str_at(pod, "/metadata/name"), str_at(pod, "/metadata/uid")));
+    }
+    shape
+}
+
 /// How a pod uses a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimUse<'a> {

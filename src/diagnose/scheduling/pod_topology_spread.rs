@@ -6,8 +6,9 @@
 //! nobody but the pod itself.
 
 use super::filter::{Filter, Prepared, Reasons, fail, pass};
+use super::node::Node;
 use super::pod::{Pod, untolerated};
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::Snapshot;
 use crate::world::object::{int_at, list_at, str_at};
 use crate::world::selector::{Op, Requirement, Selector};
 use serde_json::Value;

@@ -55,6 +55,18 @@ impl Resources {
         }
     }
 
+    /// Takes another set of amounts away from this one.
+    pub fn subtract(&mut self, other: &Resources) {
+        self.cpu = self.cpu.saturating_sub(other.cpu);
+        self.memory = self.memory.saturating_sub(other.memory);
+        self.ephemeral = self.ephemeral.saturating_sub(other.ephemeral);
+        for (name, amount) in &other.scalar {
+            if let Some((_, sum)) = self.scalar.iter_mut().find(|(n, _)| n == name) {
+                *sum = sum.saturating_sub(*amount);
+            }
+        }
+    }
+
     /// The names of what is asked for, in the scheduler's order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let base = [("cpu", self.cpu), ("memory", self.memory), ("ephemeral-storage", self.ephemeral)];

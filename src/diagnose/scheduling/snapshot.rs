@@ -6,10 +6,13 @@
 //! Which pods count: every pod with a node whose phase is not `Succeeded` or `Failed`, terminating ones included
 //! (`pkg/scheduler/scheduler.go` newPodInformer). Pods on nodes that do not exist are not seen.
 
+use super::devices::Devices;
 use super::labels::Labels;
-use super::pod::{self, AffinityTerm, HostPort, Taint};
-use super::requests::{self, Resources};
-use super::storage::{Capacity, Claim, Class, Disk, Volume};
+use super::migration;
+use super::node::{Attachable, Node, inline_volumes};
+use super::nominated::Nominated;
+use super::pod::{self, AffinityTerm};
+use super::storage::{Capacity, Claim, Class, Volume};
 use crate::world::object::{self, bool_at, int_at, list_at, str_at};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -40,35 +43,10 @@ pub struct Objects<'a> {
     pub namespaces: Option<Vec<&'a Value>>,
     /// ResourceClaims of all namespaces (`resource.k8s.io`).
     pub resource_claims: Option<Vec<&'a Value>>,
-}
-
-/// A node with everything on it.
-#[derive(Clone, Debug, Default)]
-pub struct Node {
-    /// `metadata.name`
-    pub name: String,
-    /// `metadata.labels`
-    pub labels: Labels,
-    /// `spec.taints`
-    pub taints: Vec<Taint>,
-    /// `spec.unschedulable`
-    pub unschedulable: bool,
-    /// `status.allocatable`
-    pub allocatable: Resources,
-    /// Sum of the requests of the pods on it.
-    pub requested: Resources,
-    /// How many pods are on it.
-    pub pods: i64,
-    /// How many pods of which group are on it.
-    pub groups: Vec<(u32, u32)>,
-    /// Host ports in use.
-    pub ports: Vec<HostPort>,
-    /// In-tree disks in use.
-    pub disks: Vec<Disk>,
-    /// CSI volumes attached or about to be, as (driver, handle).
-    pub attached: HashSet<(String, String)>,
-    /// How many volumes each CSI driver can attach.
-    pub volume_limits: Vec<(String, i64)>,
+    /// ResourceSlices.
+    pub resource_slices: Option<Vec<&'a Value>>,
+    /// DeviceClasses.
+    pub device_classes: Option<Vec<&'a Value>>,
 }
 
 /// Pods that no selector can tell apart.
@@ -91,6 +69,8 @@ pub struct Snapshot {
     pub nodes: Vec<Arc<Node>>,
     /// Everything else.
     pub rest: Arc<Rest>,
+    /// Places of the nodes it was built with.
+    index: Arc<HashMap<String, usize>>,
 }
 
 /// What is not a node.
@@ -114,8 +94,12 @@ pub struct Rest {
     pub namespaces: Option<HashMap<String, Labels>>,
     /// Claims that pods on nodes use, by (namespace, name).
     pub used_claims: HashSet<(String, String)>,
-    /// ResourceClaims by (namespace, name).
-    pub resource_claims: Option<HashMap<(String, String), Value>>,
+    /// Devices and their claims; `None` where claims could not be read.
+    pub devices: Option<Devices>,
+    /// Pods that wait for the node they are nominated to.
+    pub nominated: Vec<Nominated>,
+    /// Groups by what makes them one.
+    known_groups: HashMap<String, u32>,
 }
 
 impl Snapshot {
@@ -123,38 +107,64 @@ impl Snapshot {
     pub fn build(objects: &Objects) -> Self {
         let mut rest = Rest::new(objects);
         let mut nodes: Vec<Node> = objects.nodes.iter().map(|raw| Node::new(raw)).collect();
-        let index: HashMap<&str, usize> = objects.nodes.iter().map(|raw| object::name(raw)).zip(0..).collect();
-        let mut known = HashMap::new();
-        for raw in objects.pods.iter().filter(|p| counts(p)) {
-            if let Some(&at) = index.get(str_at(raw, "/spec/nodeName")) {
-                let group = *known.entry(group_key(raw)).or_insert_with(|| rest.add_group(raw));
-                nodes[at].place(raw, group);
-                rest.note_claims(raw, &mut nodes[at]);
-            }
-        }
+        let index: HashMap<String, usize> = nodes.iter().map(|node| node.name.clone()).zip(0..).collect();
         for csinode in each(&objects.csinodes) {
             if let Some(&at) = index.get(object::name(csinode)) {
                 nodes[at].volume_limits = volume_limits(csinode);
+                nodes[at].migrated = migration::migrated(csinode);
             }
+        }
+        for raw in &objects.pods {
+            if counts(raw)
+                && let Some(&at) = index.get(str_at(raw, "/spec/nodeName"))
+            {
+                rest.place(raw, &mut nodes[at]);
+            }
+            rest.nominated.extend(Nominated::of(raw));
         }
         for attachment in each(&objects.attachments) {
             if let Some(&at) = index.get(str_at(attachment, "/spec/nodeName")) {
-                nodes[at].attached.extend(rest.attached_volume(attachment));
+                let volume = rest.attached_volume(attachment).filter(|v| v.counts_on(&nodes[at]));
+                nodes[at].attached.extend(volume.map(|v| v.volume));
             }
         }
-        Self { nodes: nodes.into_iter().map(Arc::new).collect(), rest: Arc::new(rest) }
+        Self { nodes: nodes.into_iter().map(Arc::new).collect(), rest: Arc::new(rest), index: Arc::new(index) }
+    }
+
+    /// The place of a node by its name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        let added = || self.nodes.iter().skip(self.index.len()).position(|n| n.name == name);
+        self.index.get(name).copied().or_else(|| added().map(|at| at + self.index.len()))
     }
 
     /// A node by name.
     pub fn node(&self, name: &str) -> Option<&Node> {
-        self.nodes.iter().find(|n| n.name == name).map(Arc::as_ref)
+        self.nodes.get(self.position(name)?).map(Arc::as_ref)
     }
 
     /// The same cluster with one node changed.
     pub fn with_node(&self, name: &str, change: impl FnOnce(&mut Node)) -> Self {
         let mut changed = self.clone();
-        if let Some(node) = changed.nodes.iter_mut().find(|n| n.name == name) {
+        if let Some(node) = self.position(name).and_then(|at| changed.nodes.get_mut(at)) {
             change(Arc::make_mut(node));
+        }
+        changed
+    }
+
+    /// The same cluster with more pods on a node.
+    pub fn with_pods(&self, at: usize, pods: &[&Value]) -> Self {
+        let mut changed = self.clone();
+        if let Some(node) = changed.nodes.get_mut(at).map(Arc::make_mut) {
+            pods.iter().for_each(|raw| place_shared(&mut changed.rest, raw, node));
+        }
+        changed
+    }
+
+    /// The same cluster without some pods of a node. Volumes that they alone have attached stay counted.
+    pub fn without_pods(&self, at: usize, pods: &[&Value]) -> Self {
+        let mut changed = self.clone();
+        if let Some(node) = changed.nodes.get_mut(at).map(Arc::make_mut) {
+            pods.iter().for_each(|raw| node.remove(raw, self.rest.known_groups.get(&group_key(raw)).copied()));
         }
         changed
     }
@@ -194,11 +204,27 @@ impl Rest {
                 list.iter().map(|raw| (named(raw), Labels::from_value(raw.pointer("/metadata/labels")))).collect()
             }),
             used_claims: HashSet::new(),
-            resource_claims: objects
-                .resource_claims
-                .as_ref()
-                .map(|list| list.iter().map(|raw| (key(raw), (*raw).clone())).collect()),
+            devices: objects.resource_claims.as_ref().map(|claims| {
+                Devices::new(claims, objects.resource_slices.as_deref(), objects.device_classes.as_deref())
+            }),
+            nominated: vec![],
+            known_groups: HashMap::new(),
         }
+    }
+
+    /// Puts a pod on a node.
+    fn place(&mut self, raw: &Value, node: &mut Node) {
+        let key = group_key(raw);
+        let group = match self.known_groups.get(&key) {
+            Some(group) => *group,
+            None => {
+                let group = self.add_group(raw);
+                self.known_groups.insert(key, group);
+                group
+            }
+        };
+        node.place(raw, group);
+        self.note_claims(raw, node);
     }
 
     fn add_group(&mut self, raw: &Value) -> u32 {
@@ -214,11 +240,14 @@ impl Rest {
 
     fn note_claims(&mut self, raw: &Value, node: &mut Node) {
         let namespace = object::namespace(raw);
+        let inline = inline_volumes(raw).filter(|v| v.counts_on(node)).map(|v| v.volume);
+        node.attached.extend(inline.collect::<Vec<_>>());
         for used in pod::claims(raw) {
             let key = (namespace.to_owned(), used.claim);
             let claim = self.claims.as_ref().and_then(|c| c.get(&key));
             let owned = |c: &&Claim| !used.ephemeral || c.controller.as_deref() == Some(str_at(raw, "/metadata/uid"));
-            node.attached.extend(claim.filter(owned).and_then(|c| self.csi_volume(c)));
+            let volume = claim.filter(owned).and_then(|c| self.attachable(c)).filter(|v| v.counts_on(node));
+            node.attached.extend(volume.map(|v| v.volume));
             if !used.ephemeral {
                 self.used_claims.insert(key);
             }
@@ -226,21 +255,26 @@ impl Rest {
     }
 
     /// Driver and handle behind a claim; for one without a volume its class's driver and a handle of its own
-    /// (`plugins/nodevolumelimits/csi.go` getCSIDriverInfo). In-tree volumes migrated to CSI are not translated.
-    pub fn csi_volume(&self, claim: &Claim) -> Option<(String, String)> {
-        match self.volumes.as_ref().and_then(|v| v.get(&claim.volume)) {
-            Some(volume) => volume.csi.clone(),
-            None => {
-                let class = self.classes.as_ref()?.get(&claim.class)?;
-                Some((class.provisioner.clone(), format!("\0{}/{}", claim.namespace, claim.name)))
-            }
+    /// (`plugins/nodevolumelimits/csi.go` getCSIDriverInfo).
+    pub fn attachable(&self, claim: &Claim) -> Option<Attachable> {
+        if let Some(volume) = self.volumes.as_ref().and_then(|v| v.get(&claim.volume)) {
+            return volume.attachable();
+        }
+        let provisioner = &self.classes.as_ref()?.get(&claim.class)?.provisioner;
+        let handle = format!("\0{}/{}", claim.namespace, claim.name);
+        match migration::of_provisioner(provisioner) {
+            Some(plugin) if !plugin.counted => None,
+            Some(plugin) => Some(Attachable { volume: (plugin.driver.into(), handle), in_tree: Some(plugin.name) }),
+            None => Some(Attachable { volume: (provisioner.clone(), handle), in_tree: None }),
         }
     }
 
-    fn attached_volume(&self, attachment: &Value) -> Option<(String, String)> {
+    fn attached_volume(&self, attachment: &Value) -> Option<Attachable> {
         let attacher = str_at(attachment, "/spec/attacher");
         let volume = self.volumes.as_ref()?.get(str_at(attachment, "/spec/source/persistentVolumeName"))?;
-        volume.csi.as_ref().filter(|_| !attacher.is_empty()).map(|(_, handle)| (attacher.into(), handle.clone()))
+        let mut found = volume.attachable().filter(|_| !attacher.is_empty())?;
+        found.volume.0 = attacher.into();
+        Some(found)
     }
 
     /// A claim by namespace and name.
@@ -249,36 +283,11 @@ impl Rest {
     }
 }
 
-impl Node {
-    /// Reads a node object; nothing runs on it yet.
-    pub fn new(raw: &Value) -> Self {
-        Self {
-            name: object::name(raw).to_owned(),
-            labels: Labels::from_value(raw.pointer("/metadata/labels")),
-            taints: list_at(raw, "/spec/taints").iter().map(Taint::from_value).collect(),
-            unschedulable: bool_at(raw, "/spec/unschedulable"),
-            allocatable: Resources::from_value(raw.pointer("/status/allocatable")),
-            ..Self::default()
-        }
-    }
-
-    fn place(&mut self, raw: &Value, group: u32) {
-        self.requested.add(&requests::of_running_pod(raw));
-        self.pods += 1;
-        match self.groups.iter_mut().find(|(g, _)| *g == group) {
-            Some((_, count)) => *count += 1,
-            None => self.groups.push((group, 1)),
-        }
-        self.ports.extend(pod::host_ports(raw));
-        self.disks.extend(Disk::of_pod(raw));
-    }
-
-    /// What is left of a resource; negative where the node is over-committed.
-    pub fn free(&self, resource: &str) -> i64 {
-        match resource {
-            "pods" => self.allocatable.pods - self.pods,
-            _ => self.allocatable.get(resource).saturating_sub(self.requested.get(resource)),
-        }
+/// Puts a pod on a node; what is shared is copied only where the pod brings something new to it.
+fn place_shared(rest: &mut Arc<Rest>, raw: &Value, node: &mut Node) {
+    match rest.known_groups.get(&group_key(raw)) {
+        Some(group) if pod::claims(raw).is_empty() && inline_volumes(raw).next().is_none() => node.place(raw, *group),
+        _ => Arc::make_mut(rest).place(raw, node),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Claims, volumes, classes and drivers in the form that the volume filters read.
 
 use super::labels::Labels;
+use super::migration::{self, InTree};
+use super::node::{Attachable, Node};
 use super::node_selector::NodeTerms;
 use crate::world::object::{self, bool_at, list_at, str_at};
 use crate::world::quantity::Quantity;
@@ -104,6 +106,8 @@ pub struct Volume {
     pub affinity: Option<NodeTerms>,
     /// CSI driver and handle.
     pub csi: Option<(String, String)>,
+    /// For an in-tree volume: its plugin, its id, and its affinity in the labels of the CSI driver.
+    in_tree: Option<(&'static InTree, String, Option<NodeTerms>)>,
 }
 
 impl Volume {
@@ -127,6 +131,30 @@ impl Volume {
             access_modes: strings(raw, "/spec/accessModes"),
             affinity: affinity.map(NodeTerms::from_value),
             csi: csi.map(|c| (part(c, "/driver"), part(c, "/volumeHandle"))),
+            in_tree: raw
+                .get("spec")
+                .and_then(migration::of_source)
+                .map(|(plugin, id)| (plugin, id, migration::affinity(raw, plugin))),
+        }
+    }
+
+    /// How attach limits count it; `None` where they do not.
+    pub fn attachable(&self) -> Option<Attachable> {
+        let native = self.csi.clone().map(|volume| Attachable { volume, in_tree: None });
+        native.or_else(|| {
+            let (plugin, id, _) = self.in_tree.as_ref().filter(|(plugin, ..)| plugin.counted)?;
+            Some(Attachable { volume: (plugin.driver.into(), id.clone()), in_tree: Some(plugin.name) })
+        })
+    }
+
+    /// Whether a node can reach it: where its in-tree plugin was taken over, by the driver's labels
+    /// (`plugins/volumebinding/binder.go` tryTranslatePVToCSI).
+    pub fn reachable_on(&self, node: &Node) -> bool {
+        match &self.in_tree {
+            Some((plugin, _, affinity)) if node.migrated.contains(&plugin.name) => {
+                affinity.as_ref().is_none_or(|terms| terms.matches("", &node.labels))
+            }
+            _ => self.reachable_from(&node.labels),
         }
     }
 

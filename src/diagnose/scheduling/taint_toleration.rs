@@ -4,8 +4,9 @@
 //! the taint (`message` reads the older words too).
 
 use super::filter::{Filter, Prepared, Reasons, fail_unless};
+use super::node::Node;
 use super::pod::{Pod, Toleration, untolerated};
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::Snapshot;
 
 /// The reason the scheduler gives.
 pub const REASON: &str = "node(s) had untolerated taint(s)";

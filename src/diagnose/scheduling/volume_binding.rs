@@ -4,8 +4,9 @@
 //! `k8s.io/component-helpers/storage/volume` (FindMatchingVolume, IsDelayBindingMode).
 
 use super::filter::{Filter, Prepared, Reasons, pass};
+use super::node::Node;
 use super::pod::{ClaimUse, Pod};
-use super::snapshot::{Node, Rest, Snapshot};
+use super::snapshot::{Rest, Snapshot};
 use super::storage::{Claim, Class, Volume};
 use super::volume_restrictions::not_found;
 use crate::world::object::str_at;
@@ -85,7 +86,7 @@ impl VolumeBinding<'_> {
     fn bound_problem(&self, node: &Node) -> Option<&'static str> {
         self.bound.iter().find_map(|claim| match self.volumes.get(&claim.volume) {
             None => Some(VOLUME_GONE),
-            Some(volume) if !volume.reachable_from(&node.labels) => Some(NODE_CONFLICT),
+            Some(volume) if !volume.reachable_on(node) => Some(NODE_CONFLICT),
             Some(_) => None,
         })
     }

@@ -3,8 +3,9 @@
 //! Source: `pkg/scheduler/framework/plugins/volumerestrictions/volume_restrictions.go`.
 
 use super::filter::{Filter, Prepared, Reasons, fail, pass};
+use super::node::Node;
 use super::pod::Pod;
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::Snapshot;
 use super::storage::Disk;
 
 /// The reason the scheduler gives for a disk in use.

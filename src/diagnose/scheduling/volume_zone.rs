@@ -5,8 +5,9 @@
 
 use super::filter::{Filter, Prepared, Reasons, fail_unless};
 use super::labels::Labels;
+use super::node::Node;
 use super::pod::Pod;
-use super::snapshot::{Node, Snapshot};
+use super::snapshot::Snapshot;
 use super::volume_restrictions::not_found;
 
 /// The reason the scheduler gives.

@@ -9,20 +9,13 @@
 //! **Looks alike.** No event proves nothing: none is written while another scale-up is under way.
 //! **Mend it.** The group's maximum, or the labels and taints of its template.
 
-use crate::diagnose::causes::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::verdict::{Confidence, Fix};
 
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[Cause {
-    id: "ca-no-scale-up",
-    title: "the autoscaler adds no node for it",
-    severity: Severity::Nuisance,
-    kinds: &["Pod"],
-    file: include_str!("autoscaler.rs"),
-    judge,
-}];
+causes! { "autoscaler.rs";
+    "ca-no-scale-up" "the autoscaler adds no node for it" Nuisance ["Pod"] judge;
+}
 
 fn judge(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if super::placement(case, suspect)?.is_none() {

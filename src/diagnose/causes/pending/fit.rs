@@ -39,56 +39,23 @@
 //! resource's name in the pod.
 
 use super::super::workload::daemonset::advertisers;
-use super::{Placement, count, names, node_ref, placement};
-use crate::diagnose::causes::{Cause, Severity};
-use crate::diagnose::facts::{Case, Fact, Knowable};
+use super::{Placement, count, names, node_ref, placement, pods_on};
+use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::finding::{Match, Suspect};
-use crate::diagnose::kinds::PODS;
 use crate::diagnose::pods;
 use crate::diagnose::scheduling::requests::{self, human};
-use crate::diagnose::scheduling::snapshot::counts;
-use crate::diagnose::scheduling::{Node, Pod, judge};
-use crate::world::object::{list_at, str_at};
+use crate::diagnose::scheduling::{Node, Pod, judge, nominated};
+use crate::world::object::{ObjectRef, list_at, str_at};
 use serde_json::Value;
 
-const FILE: &str = include_str!("fit.rs");
 const PLUGIN: &str = "NodeResourcesFit";
 
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[
-    Cause {
-        id: "fit-insufficient-resource",
-        title: "no node that the pod may use has enough cpu, memory or another resource left",
-        severity: Severity::Outage,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: insufficient,
-    },
-    Cause {
-        id: "fit-too-many-pods",
-        title: "the nodes run as many pods as they may",
-        severity: Severity::Degraded,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: too_many_pods,
-    },
-    Cause {
-        id: "fit-request-inflated",
-        title: "an init container, sidecar or overhead makes the request larger than any node has",
-        severity: Severity::Outage,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: inflated,
-    },
-    Cause {
-        id: "fit-extended-resource-absent",
-        title: "no node offers the device or extended resource",
-        severity: Severity::Outage,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: absent,
-    },
-];
+causes! { "fit.rs";
+    "fit-insufficient-resource" "no node that the pod may use has enough cpu, memory or another resource left" Outage ["Pod"] insufficient;
+    "fit-too-many-pods" "the nodes run as many pods as they may" Degraded ["Pod"] too_many_pods;
+    "fit-request-inflated" "an init container, sidecar or overhead makes the request larger than any node has" Outage ["Pod"] inflated;
+    "fit-extended-resource-absent" "no node offers the device or extended resource" Outage ["Pod"] absent;
+}
 
 /// A resource that nodes are short of, with those nodes: the ones that lack nothing else, or else all.
 struct Short<'p> {
@@ -134,12 +101,15 @@ fn insufficient(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let short: Vec<Short> =
         shortages(&placement, &pod).into_iter().filter(|s| !nowhere(&placement, &s.resource)).collect();
     let Some(first) = short.first() else { return Ok(vec![]) };
-    let mut found = Match::on(&suspect.at, sentence(&placement, first)).because_cause("fit-request-inflated");
+    let mut found = Match::on(&suspect.at, sentence(&placement, first))
+        .because_cause("fit-request-inflated")
+        .because_cause("no-single-node-fits");
     for short in &short {
         found = amounts(suspect, short, found);
     }
     found = requesters(case, first, found)?;
     found = containers_ask(suspect, &first.resource, found);
+    found = kept(&placement, &pod, first, found);
     Ok(vec![placement.finish(case, suspect, PLUGIN, found)?])
 }
 
@@ -209,8 +179,7 @@ fn amounts(suspect: &Suspect<'_>, short: &Short, mut found: Match) -> Match {
 /// The largest requesters on the nearest node, and pods there that are on their way out.
 fn requesters(case: &Case<'_>, short: &Short, mut found: Match) -> Fact<Match> {
     let Some(node) = short.nodes.iter().max_by_key(|n| n.free(&short.resource)) else { return Ok(found) };
-    let all = case.list(PODS, None).known()?.unwrap_or_default();
-    let here = all.into_iter().filter(|p| counts(p) && str_at(p, "/spec/nodeName") == node.name);
+    let here = pods_on(case, &node.name)?.into_iter();
     let mut asking: Vec<(i64, &Value)> =
         here.map(|p| (requests::of_running_pod(p).get(&short.resource), p)).filter(|(n, _)| *n > 0).collect();
     asking.sort_by_key(|(amount, pod)| (std::cmp::Reverse(*amount), pods::path(pod)));
@@ -227,6 +196,23 @@ fn requesters(case: &Case<'_>, short: &Short, mut found: Match) -> Fact<Match> {
         found = found.evidence(&node_ref(&node.name), "", "", text);
     }
     Ok(found)
+}
+
+/// Room that is kept for pods that displaced others.
+fn kept(placement: &Placement, pod: &Pod, short: &Short, mut found: Match) -> Match {
+    for node in &short.nodes {
+        for waiting in nominated::before(&placement.world, pod, &node.name).into_iter().take(3) {
+            let amount = requests::of_new_pod(waiting).get(&short.resource);
+            let text = format!(
+                "{} on {} is kept for {}, which is nominated there",
+                human(&short.resource, amount),
+                node.name,
+                pods::path(waiting)
+            );
+            found = found.evidence(&ObjectRef::of(waiting), "status.nominatedNodeName", &node.name, text);
+        }
+    }
+    found
 }
 
 /// Where the request comes from, when admission filled it in.

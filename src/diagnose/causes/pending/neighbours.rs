@@ -34,38 +34,28 @@
 //! **Looks alike.** A port taken by a process outside Kubernetes fails after the start.
 //! **Mend it.** Git: no hostPort, or `maxSurge: 0` with `maxUnavailable: 1`. Live: delete the old pod.
 
-use super::{Placement, count, names, node_ref, placement};
-use crate::diagnose::causes::{Cause, Severity};
-use crate::diagnose::facts::{Case, Fact, Knowable};
+use super::{Placement, count, names, node_ref, placement, pods_on};
+use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kin;
-use crate::diagnose::kinds::PODS;
 use crate::diagnose::pods;
 use crate::diagnose::scheduling::inter_pod_affinity::{self, means, repels};
 use crate::diagnose::scheduling::node_selector::describe;
 use crate::diagnose::scheduling::pod::{self, AffinityTerm, HostPort};
-use crate::diagnose::scheduling::snapshot::{Group, counts};
+use crate::diagnose::scheduling::snapshot::Group;
 use crate::diagnose::scheduling::{Node, Pod, node_ports};
 use crate::diagnose::verdict::Fix;
 use crate::world::object::{ObjectRef, name, namespace, str_at};
 use serde_json::Value;
 
-const FILE: &str = include_str!("neighbours.rs");
 const PLUGIN: &str = "InterPodAffinity";
 
-macro_rules! row {
-    ($id:literal, $title:literal, $severity:ident, $judge:expr) => {
-        Cause { id: $id, title: $title, severity: Severity::$severity, kinds: &["Pod"], file: FILE, judge: $judge }
-    };
+causes! { "neighbours.rs";
+    "pod-anti-affinity-self" "every usable domain has a pod that this one must keep away from" Outage ["Pod"] anti;
+    "existing-anti-affinity" "another pod's anti-affinity keeps this one away" Outage ["Pod"] existing;
+    "pod-affinity-unmatched" "no pod that it must be near is in a usable domain" Outage ["Pod"] unmatched;
+    "host-port-conflict" "the host port is taken on every usable node" Degraded ["Pod"] ports;
 }
-
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[
-    row!("pod-anti-affinity-self", "every usable domain has a pod that this one must keep away from", Outage, anti),
-    row!("existing-anti-affinity", "another pod's anti-affinity keeps this one away", Outage, existing),
-    row!("pod-affinity-unmatched", "no pod that it must be near is in a usable domain", Outage, unmatched),
-    row!("host-port-conflict", "the host port is taken on every usable node", Degraded, ports),
-];
 
 /// A term in words: `app=web per kubernetes.io/hostname`.
 fn in_words(term: &AffinityTerm) -> String {
@@ -84,25 +74,34 @@ fn group_of(pod: &Value) -> Group {
     }
 }
 
-/// For a node: the placed pods of its domain for which a test holds on the domain's label.
-fn blockers<'a>(
-    placement: &Placement,
-    node: &Node,
-    placed: &[(&'a Value, Group)],
-    key: &str,
-    test: impl Fn(&Group) -> bool,
-) -> Vec<&'a Value> {
-    let Some(domain) = node.labels.get(key) else { return vec![] };
-    let in_domain = |pod: &Value| {
-        let host = placement.world.node(str_at(pod, "/spec/nodeName"));
-        host.and_then(|n| n.labels.get(key)) == Some(domain)
-    };
-    placed.iter().filter(|(pod, group)| in_domain(pod) && test(group)).map(|(pod, _)| *pod).collect()
+/// The groups of placed pods for which a test holds.
+fn groups(placement: &Placement, test: impl Fn(&Group) -> bool) -> Vec<bool> {
+    placement.world.rest.groups.iter().map(test).collect()
 }
 
-fn placed<'a>(case: &Case<'a>) -> Fact<Vec<(&'a Value, Group)>> {
-    let all = case.list(PODS, None).known()?.unwrap_or_default();
-    Ok(all.into_iter().filter(|p| counts(p)).map(|p| (p, group_of(p))).collect())
+/// How many pods of these groups are on a node.
+fn members(node: &Node, groups: &[bool]) -> u32 {
+    let meant = node.groups.iter().filter(|(g, _)| groups.get(*g as usize).is_some_and(|meant| *meant));
+    meant.map(|(_, count)| *count).sum()
+}
+
+/// A pod of these groups on one of some nodes.
+fn example<'a, 'n>(
+    case: &Case<'a>,
+    mut nodes: impl Iterator<Item = &'n Node>,
+    groups: &[bool],
+    test: impl Fn(&Group) -> bool,
+) -> Fact<Option<&'a Value>> {
+    let Some(host) = nodes.find(|n| members(n, groups) > 0) else { return Ok(None) };
+    Ok(pods_on(case, &host.name)?.into_iter().find(|pod| test(&group_of(pod))))
+}
+
+/// The nodes of a node's domain.
+fn domain<'p>(placement: &'p Placement, node: &Node, key: &str) -> impl Iterator<Item = &'p Node> {
+    let value = node.labels.get(key).map(str::to_owned);
+    let key = key.to_owned();
+    let nodes = placement.world.nodes.iter().map(AsRef::as_ref);
+    nodes.filter(move |n: &&Node| value.is_some() && n.labels.get(&key) == value.as_deref())
 }
 
 fn anti(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
@@ -112,7 +111,6 @@ fn anti(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         return Ok(vec![]);
     }
     let pod = Pod::new(suspect.object);
-    let others = placed(case)?;
     let terms: Vec<String> = pod.anti_affinity.iter().map(in_words).collect();
     let on = names(nodes.iter().copied());
     let text = format!(
@@ -125,10 +123,11 @@ fn anti(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     for (i, term) in pod.anti_affinity.iter().enumerate() {
         let path = format!("spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[{i}]");
         found = found.evidence(&suspect.at, &path, "", format!("keeps away from {}", in_words(term)));
+        let test = |group: &Group| means(&placement.world.rest, term, group);
+        let groups = groups(&placement, test);
         for node in nodes.iter().take(super::NAMED) {
-            let test = |group: &Group| means(&placement.world.rest, term, group);
-            let blocking = blockers(&placement, node, &others, &term.topology_key, test);
-            if let Some(first) = blocking.first() {
+            let here = domain(&placement, node, &term.topology_key);
+            if let Some(first) = example(case, here, &groups, test)? {
                 let text = format!("{}: {}", node.name, pods::path(first));
                 found = found.evidence(&ObjectRef::of(first), "spec.nodeName", &node.name, text);
             }
@@ -164,19 +163,24 @@ fn existing(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         return Ok(vec![]);
     }
     let pod = Pod::new(suspect.object);
-    let mut found = None;
-    for (other, group) in placed(case)? {
-        for term in group.anti_affinity.iter().filter(|term| repels(&placement.world.rest, term, &pod)) {
-            let at = ObjectRef::of(other);
-            let text = format!(
-                "The anti-affinity of {} keeps it away from {}.",
-                pods::path(other),
-                names(nodes.iter().copied())
-            );
-            let m = found.take().unwrap_or_else(|| Match::on(&suspect.at, text));
-            let path = "spec.affinity.podAntiAffinity";
-            found =
-                Some(m.evidence(&at, path, "", format!("{} keeps away from {}", pods::path(other), in_words(term))));
+    let rest = &placement.world.rest;
+    let mut found: Option<Match> = None;
+    for (at, group) in rest.groups.iter().enumerate() {
+        for term in group.anti_affinity.iter().filter(|term| repels(rest, term, &pod)).take(1) {
+            let mut only = vec![false; rest.groups.len()];
+            only[at] = true;
+            let same = |g: &Group| g.namespace == group.namespace && g.labels == group.labels;
+            let hosts = placement.world.nodes.iter().map(AsRef::as_ref);
+            let Some(other) = example(case, hosts, &only, same)? else { continue };
+            let (kept, away) = (pods::path(other), names(nodes.iter().copied()));
+            let m = found.take().unwrap_or_else(|| {
+                Match::on(&suspect.at, format!("The anti-affinity of {kept} keeps it away from {away}."))
+            });
+            let text = format!("{kept} keeps away from {}", in_words(term));
+            found = Some(m.evidence(&ObjectRef::of(other), "spec.affinity.podAntiAffinity", "", text));
+        }
+        if found.as_ref().is_some_and(|m| m.finding.evidence.len() >= super::NAMED) {
+            break;
         }
     }
     found.map(|m| placement.finish(case, suspect, PLUGIN, m)).into_iter().collect()
@@ -189,19 +193,21 @@ fn unmatched(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         return Ok(vec![]);
     }
     let pod = Pod::new(suspect.object);
-    let others = placed(case)?;
     let terms: Vec<String> = pod.affinity.iter().map(in_words).collect();
     let text =
         format!("It must run near {}, and on {} there is none.", terms.join(" and "), names(nodes.iter().copied()));
     let mut found = Match::on(&suspect.at, text);
     for (i, term) in pod.affinity.iter().enumerate() {
         let path = format!("spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[{i}]");
-        let matching: Vec<&Value> =
-            others.iter().filter(|(_, group)| means(&placement.world.rest, term, group)).map(|(p, _)| *p).collect();
-        let text = match matching.first() {
+        let test = |group: &Group| means(&placement.world.rest, term, group);
+        let groups = groups(&placement, test);
+        let hosts = || placement.world.nodes.iter().map(AsRef::as_ref);
+        let matching: u32 = hosts().map(|node| members(node, &groups)).sum();
+        let text = match example(case, hosts(), &groups, test)? {
             None => format!("no pod matches {} in {}", in_words(term), term.namespaces.join(", ")),
             Some(first) => {
-                format!("{} match {}, for one {}", count(matching.len(), "pod"), in_words(term), pods::path(first))
+                let matching = count(usize::try_from(matching).unwrap_or(usize::MAX), "pod");
+                format!("{matching} match {}, for one {}", in_words(term), pods::path(first))
             }
         };
         found = found.evidence(&suspect.at, &path, "", text);
@@ -219,15 +225,10 @@ fn ports(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let taken: Vec<&HostPort> = nodes.iter().filter_map(|n| node_ports::taken(&pod.ports, n)).collect();
     let port = taken.first().map_or(0, |p| p.port);
     let mut found = Match::on(&suspect.at, format!("Host port {port} is taken on {}.", names(nodes.iter().copied())));
-    let all = case.list(PODS, None).known()?.unwrap_or_default();
     let mut same_owner = None;
     for node in nodes.iter().take(super::NAMED) {
-        let holds = |p: &&Value| {
-            counts(p)
-                && str_at(p, "/spec/nodeName") == node.name
-                && pod::host_ports(p).iter().any(|used| pod.ports.iter().any(|w| w.conflicts(used)))
-        };
-        if let Some(holder) = all.iter().copied().find(holds) {
+        let holds = |p: &&Value| pod::host_ports(p).iter().any(|used| pod.ports.iter().any(|w| w.conflicts(used)));
+        if let Some(holder) = pods_on(case, &node.name)?.into_iter().find(holds) {
             let text = format!("{}: {} has port {port}", node.name, pods::path(holder));
             found = found.evidence(&node_ref(&node.name), "", "", text);
             if pods::shape(holder).split('|').next() == pods::shape(suspect.object).split('|').next() {

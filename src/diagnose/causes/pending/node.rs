@@ -43,8 +43,7 @@
 //! **Looks alike.** Nodes that are there but NotReady have taints (`taint-untolerated`).
 //! **Mend it.** Live: bring the node group back.
 
-use super::{Placement, node_ref, placement};
-use crate::diagnose::causes::{Cause, Severity};
+use super::{EACH_ITS_OWN, Placement, node_ref, placement};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::NODES;
@@ -57,51 +56,13 @@ use crate::world::time::human;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-const FILE: &str = include_str!("node.rs");
-
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[
-    Cause {
-        id: "node-cordoned",
-        title: "the node is cordoned",
-        severity: Severity::Degraded,
-        kinds: &["Pod", "Node"],
-        file: FILE,
-        judge: cordoned,
-    },
-    Cause {
-        id: "node-selector-mismatch",
-        title: "no usable node has the labels that nodeSelector asks for",
-        severity: Severity::Outage,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: |case, suspect| mismatch(case, suspect, true),
-    },
-    Cause {
-        id: "node-affinity-mismatch",
-        title: "no usable node satisfies the required node affinity",
-        severity: Severity::Outage,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: |case, suspect| mismatch(case, suspect, false),
-    },
-    Cause {
-        id: "node-affinity-conflict",
-        title: "the node affinity contradicts itself",
-        severity: Severity::Degraded,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: conflict,
-    },
-    Cause {
-        id: "no-nodes-registered",
-        title: "the cluster has no nodes",
-        severity: Severity::Outage,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: no_nodes,
-    },
-];
+causes! { "node.rs";
+    "node-cordoned" "the node is cordoned" Degraded ["Pod", "Node"] cordoned;
+    "node-selector-mismatch" "no usable node has the labels that nodeSelector asks for" Outage ["Pod"] |case, suspect| mismatch(case, suspect, true);
+    "node-affinity-mismatch" "no usable node satisfies the required node affinity" Outage ["Pod"] |case, suspect| mismatch(case, suspect, false);
+    "node-affinity-conflict" "the node affinity contradicts itself" Degraded ["Pod"] conflict;
+    "no-nodes-registered" "the cluster has no nodes" Outage ["Pod"] no_nodes;
+}
 
 fn cordoned(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if suspect.at.kind == "Node" {
@@ -126,7 +87,7 @@ fn cordoned(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         let text = format!("cordoned: {}", super::names(failing.iter().map(|(node, _)| *node)));
         found = found.evidence(&suspect.at, "", "", text);
     }
-    if placement.deciding() != "NodeUnschedulable" {
+    if !["NodeUnschedulable", EACH_ITS_OWN].contains(&placement.deciding()) {
         found = found.aside();
     }
     Ok(vec![placement.finish(case, suspect, "NodeUnschedulable", found)?])

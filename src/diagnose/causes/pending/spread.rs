@@ -25,27 +25,18 @@
 //! **Mend it.** Live: label the node. Git: `topologySpreadConstraints[].topologyKey`.
 
 use super::{Placement, names, node_ref, placement};
-use crate::diagnose::causes::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::scheduling::pod_topology_spread::{self, Spread, constraints};
 use crate::diagnose::scheduling::{Node, Pod};
 
-const FILE: &str = include_str!("spread.rs");
 const PLUGIN: &str = "PodTopologySpread";
 
-macro_rules! row {
-    ($id:literal, $title:literal, $severity:ident, $judge:expr) => {
-        Cause { id: $id, title: $title, severity: Severity::$severity, kinds: &["Pod"], file: FILE, judge: $judge }
-    };
+causes! { "spread.rs";
+    "spread-maxskew" "one domain would hold too many more pods than the emptiest" Outage ["Pod"] max_skew;
+    "spread-ghost-domain" "the emptiest domain is one that the pod can never use" Outage ["Pod"] ghost;
+    "spread-missing-label" "nodes lack the label that the pods are spread over" Degraded ["Pod"] missing_label;
 }
-
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[
-    row!("spread-maxskew", "one domain would hold too many more pods than the emptiest", Outage, max_skew),
-    row!("spread-ghost-domain", "the emptiest domain is one that the pod can never use", Outage, ghost),
-    row!("spread-missing-label", "nodes lack the label that the pods are spread over", Degraded, missing_label),
-];
 
 /// Constraints that keep some node away, with those nodes.
 fn violated<'p>(placement: &'p Placement, pod: &Pod<'_>) -> Vec<(Spread, Vec<&'p Node>)> {

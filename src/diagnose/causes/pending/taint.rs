@@ -14,7 +14,6 @@
 //! workload. Live: `kubectl taint node N key-` only when the taint is wrong; a health taint is mended at the node.
 
 use super::{node_ref, placement};
-use crate::diagnose::causes::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::NODES;
@@ -25,15 +24,9 @@ use crate::world::object::{list_at, name, str_at};
 use crate::world::time::human;
 use std::collections::BTreeMap;
 
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[Cause {
-    id: "taint-untolerated",
-    title: "nodes have taints that the pod does not tolerate",
-    severity: Severity::Outage,
-    kinds: &["Pod"],
-    file: include_str!("taint.rs"),
-    judge,
-}];
+causes! { "taint.rs";
+    "taint-untolerated" "nodes have taints that the pod does not tolerate" Outage ["Pod"] judge;
+}
 
 fn judge(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let Some(placement) = placement(case, suspect)? else { return Ok(vec![]) };

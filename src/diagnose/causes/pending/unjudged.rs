@@ -25,7 +25,6 @@
 //! **Mend it.** Live: restart the scheduler.
 
 use super::super::pending::count;
-use crate::diagnose::causes::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::{EVENTS, LEASES, PODS};
@@ -37,23 +36,15 @@ use crate::world::text::clean;
 use crate::world::time::{Time, human};
 use serde_json::{Value, json};
 
-const FILE: &str = include_str!("unjudged.rs");
 const DEFAULT: &str = "default-scheduler";
 /// A pod without a verdict for this long is not just new.
 const GATE_S: i64 = 30;
 
-macro_rules! row {
-    ($id:literal, $title:literal, $severity:ident, $judge:expr) => {
-        Cause { id: $id, title: $title, severity: Severity::$severity, kinds: &["Pod"], file: FILE, judge: $judge }
-    };
+causes! { "unjudged.rs";
+    "scheduling-gated" "a scheduling gate holds the pod back" Degraded ["Pod"] gated;
+    "scheduler-name-unknown" "no scheduler of that name runs" Outage ["Pod"] unknown;
+    "no-scheduler-verdict" "the scheduler says nothing" Outage ["Pod"] silent;
 }
-
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[
-    row!("scheduling-gated", "a scheduling gate holds the pod back", Degraded, gated),
-    row!("scheduler-name-unknown", "no scheduler of that name runs", Outage, unknown),
-    row!("no-scheduler-verdict", "the scheduler says nothing", Outage, silent),
-];
 
 fn is_waiting(suspect: &Suspect<'_>) -> bool {
     let pod = suspect.object;

@@ -1,19 +1,23 @@
 //! Changes of claims, of nodes and of the cluster.
 
 use super::super::filter::PLUGINS;
+use super::super::inter_pod_affinity::repels;
 use super::super::matrix::other_taint;
+use super::super::node::Node;
 use super::super::node_unschedulable;
-use super::super::pod::Pod;
-use super::super::snapshot::{Node, Snapshot};
+use super::super::pod::{AffinityTerm, Pod};
+use super::super::snapshot::Snapshot;
 use super::super::{Failing, Judgement};
 use super::of_pod::is_reserved;
 use super::{Candidate, ChangeKind};
 use crate::world::selector::Op;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Candidates are made for at most this many of the nearest nodes.
 const NEAREST: usize = 20;
+/// How the change begins that adds a node.
+pub const ONE_MORE: &str = "one more node like";
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// Every candidate for a pod that fits nowhere.
@@ -22,6 +26,7 @@ pub fn candidates(world: &Snapshot, pod: &Pod, judgement: &Judgement) -> Vec<Can
     near.sort_by_key(|(_, failing)| failing.len());
     near.truncate(NEAREST);
     let mut all = claims(world, pod);
+    all.extend(neighbours(world, pod));
     for (node, _) in &near {
         all.extend(uncordon(node));
         all.extend(untaint(node, pod));
@@ -72,6 +77,33 @@ fn with_claim(
         edit(claim);
     }
     changed
+}
+
+/// Pods on nodes that keep away from this one, no longer meaning it: one candidate for each kind of them.
+fn neighbours(world: &Snapshot, pod: &Pod) -> Vec<Candidate> {
+    let rest = &world.rest;
+    let mut kinds: BTreeMap<(String, String), Vec<(usize, AffinityTerm)>> = BTreeMap::new();
+    for (at, group) in rest.groups.iter().enumerate() {
+        let told_apart = |key: &str| key != "pod-template-hash";
+        let labels = group.labels.iter().filter(|(k, _)| told_apart(k)).map(|(k, v)| format!("{k}={v}"));
+        let labels = labels.collect::<Vec<_>>().join(",");
+        for term in group.anti_affinity.iter().filter(|term| repels(rest, term, pod)) {
+            kinds.entry((group.namespace.clone(), labels.clone())).or_default().push((at, term.clone()));
+        }
+    }
+    let narrowed = |((ns, labels), terms): ((String, String), Vec<(usize, AffinityTerm)>)| {
+        let text = format!("podAntiAffinity of the pods {labels} in {ns} that does not mean it");
+        let edit = move |world: &Snapshot| {
+            let mut changed = world.clone();
+            let rest = Arc::make_mut(&mut changed.rest);
+            for (at, term) in &terms {
+                rest.groups.iter_mut().skip(*at).take(1).for_each(|g| g.anti_affinity.retain(|t| t != term));
+            }
+            changed
+        };
+        Candidate::world("InterPodAffinity", 34, text, edit).kind(ChangeKind::Cluster)
+    };
+    kinds.into_iter().take(3).map(narrowed).collect()
 }
 
 fn uncordon(node: &Node) -> Option<Candidate> {
@@ -150,6 +182,6 @@ fn one_more(like: &Node, plugin: &'static str) -> Candidate {
         let name = new.name.clone();
         new.labels.set(HOSTNAME, &name);
     }
-    let text = format!("one more node like {}", like.name);
+    let text = format!("{ONE_MORE} {}", like.name);
     Candidate::world(plugin, 45, text, move |world| world.with_new_node(new.clone())).kind(ChangeKind::Cluster)
 }

@@ -1,10 +1,11 @@
 //! Changes of the pod's template.
 
 use super::super::matrix::other_taint;
+use super::super::node::Node;
 use super::super::node_selector::describe;
 use super::super::pod::{Pod, Taint};
 use super::super::requests::human;
-use super::super::snapshot::{Node, Snapshot};
+use super::super::snapshot::Snapshot;
 use super::super::{Failing, Judgement, filter::PLUGINS};
 use super::{Candidate, Template};
 use crate::world::object::{int_at, list_at, str_at};
@@ -15,6 +16,9 @@ use std::collections::BTreeSet;
 
 /// Candidates are made for at most this many of the nearest nodes.
 const NEAREST: usize = 40;
+
+/// At most this many requests are lowered.
+const MOST_REQUESTS: usize = 40;
 
 /// Every candidate of a pod that fits nowhere.
 pub fn candidates(world: &Snapshot, pod: &Pod, judgement: &Judgement) -> Vec<Candidate> {
@@ -94,18 +98,40 @@ fn requests(near: &[(&Node, &Failing)], pod: &Pod, template: &Template) -> Vec<C
     let mut seen = BTreeSet::new();
     for (node, _) in near {
         let short: Vec<&str> = pod.requests.names().filter(|r| pod.requests.get(r) > node.free(r)).collect();
-        let [resource] = short[..] else { continue };
-        let over = pod.requests.get(resource) - node.free(resource);
-        for (list, index, container) in containers(pod.raw) {
-            let Some(now) = requested(container, resource) else { continue };
-            let then = round_down(resource, now - over);
-            if then <= 0 || !seen.insert((list, index, resource.to_owned(), then)) {
-                continue;
+        for resource in short {
+            let over = pod.requests.get(resource) - node.free(resource);
+            for (list, index, container) in containers(pod.raw) {
+                let Some(now) = requested(container, resource) else { continue };
+                let then = round_down(resource, now - over);
+                let wanted = then > 0 && seen.len() < MOST_REQUESTS;
+                if wanted && seen.insert((list, index, resource.to_owned(), then)) {
+                    all.push(lower(pod, template, (list, index, container), resource, (now, then)));
+                }
             }
-            all.push(lower(pod, template, (list, index, container), resource, (now, then)));
+            let now = pod.raw.get("spec").and_then(|spec| requested(spec, resource)).unwrap_or_default();
+            let then = round_down(resource, now - over);
+            if then > 0 && seen.insert(("pod", 0, resource.to_owned(), then)) {
+                all.push(lower_whole(template, resource, (now, then)));
+            }
         }
     }
     all
+}
+
+/// The request of the pod as a whole (`spec.resources`), which replaces the sum of its containers.
+fn lower_whole(template: &Template, resource: &str, (now, then): (i64, i64)) -> Candidate {
+    let amount = human_exact(resource, then);
+    let share = u32::try_from((now - then).saturating_mul(40) / now.max(1)).unwrap_or(40);
+    let text = format!("{resource} request of the pod {} → {amount}", human(resource, now));
+    let (key, value) = (resource.to_owned(), json!(amount));
+    let live = template.patch(json!({"resources": {"requests": {resource: amount}}}));
+    Candidate::pod("NodeResourcesFit", 18 + share, text, move |pod| {
+        if let Some(requests) = pod.pointer_mut("/spec/resources/requests").and_then(Value::as_object_mut) {
+            requests.insert(key.clone(), value.clone());
+        }
+    })
+    .live(live)
+    .field(template.field(&format!("spec.resources.requests.{resource}")))
 }
 
 fn lower(
@@ -258,6 +284,13 @@ fn spread(pod: &Pod, template: &Template) -> Vec<Candidate> {
         if str_at(c, "/nodeTaintsPolicy") != "Honor" {
             let text = format!("nodeTaintsPolicy: Honor for the spread over {key}");
             set(8, text, "nodeTaintsPolicy", json!("Honor"));
+        }
+        let hash = "pod-template-hash";
+        let keys = list_at(c, "/matchLabelKeys");
+        if pod.labels.get(hash).is_some() && !keys.iter().any(|k| k == hash) {
+            let text = format!("matchLabelKeys: [{hash}] for the spread over {key}, so that old pods do not count");
+            let more: Vec<Value> = keys.iter().cloned().chain([json!(hash)]).collect();
+            set(16, text, "matchLabelKeys", json!(more));
         }
         set(17, format!("maxSkew {skew} → {} for the spread over {key}", skew + 1), "maxSkew", json!(skew + 1));
         let text = format!("whenUnsatisfiable: ScheduleAnyway for the spread over {key}");
