@@ -110,6 +110,7 @@ pub static TABLE: &[Action] = &[
     Action::read("help", "keys", "Show the keys of this screen and every action.", going::help),
     Action::read("aliases", "aliases", "List every kind with the names it answers to.", going::aliases),
     Action::read("problems", "problems", "List what is wrong in the fleet, grouped.", going::problems),
+    Action::read("objects", "objects", "Show the objects that a problem is seen at.", going::objects).when(on_problem),
     Action::read("history-back", "back", "Go to the place visited before.", going::history_back),
     Action::read("history-forward", "forward", "Go forward again in the places visited.", going::history_forward),
     Action::read("last-view", "last", "Switch to the place visited last, and back again.", going::last_view),
@@ -272,6 +273,10 @@ fn always(_: &State) -> bool {
 
 fn has_tutorial(state: &State) -> bool {
     !state.tutorial.is_empty()
+}
+
+fn on_problem(state: &State) -> bool {
+    state.problem().is_some()
 }
 
 fn on_table(state: &State) -> bool {

@@ -1,7 +1,9 @@
 //! The program around the heart: event loop, effect runner, drivers of diagnosis and operations.
 
+pub mod desk;
 pub mod edit;
 pub mod effects;
+pub mod headless;
 pub mod inbox;
 pub mod logging;
 pub mod operate;

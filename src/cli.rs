@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod operations;
+pub mod problems;
 pub mod record;
 pub mod serve;
 pub mod why;

@@ -16,8 +16,11 @@
 //! | [`kin`], [`pods`], [`events`], [`git`], [`status`] | reading owners, pods, events, tracking ids, conditions |
 //! | [`usage`] | what containers use, by the metrics API |
 //! | [`url`] | the way of a URL, hop by hop |
+//! | [`screen`] | what looks wrong in a row, before anything is diagnosed |
+//! | [`ledger`], [`problem`] | what looks wrong in the fleet, what was found out about it, and that as a list |
 
 pub mod agents;
+mod before;
 pub mod case;
 pub mod causes;
 pub mod crash;
@@ -30,9 +33,12 @@ pub mod git;
 pub mod graph;
 pub mod kin;
 pub mod kinds;
+pub mod ledger;
 pub mod pods;
+pub mod problem;
 pub mod report;
 pub mod scheduling;
+pub mod screen;
 pub mod status;
 pub mod url;
 pub mod usage;

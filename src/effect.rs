@@ -2,7 +2,7 @@
 //!
 //! Data can be compared, logged and replayed; so a test feeds messages and reads what would have happened.
 
-use crate::diagnose::case::Subject;
+use crate::diagnose::case::{Recalled, Need, Subject};
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::quantity::Amounts;
@@ -39,6 +39,12 @@ pub enum Effect {
     Why { request: RequestId, cluster: ClusterId, subject: Subject },
     /// The why view is gone; stop fetching facts.
     StopWhy(RequestId),
+    /// Diagnose in the background, together and within a budget; answered by
+    /// [`Msg::Diagnosed`](crate::msg::Msg::Diagnosed).
+    Diagnose { cluster: ClusterId, subjects: Vec<Subject> },
+    /// Answer to [`Msg::Recall`](crate::msg::Msg::Recall): what the watches keep of what was asked for; the rest has to
+    /// be read from the server.
+    Recalled { ticket: u64, kept: Vec<(Need, Recalled)> },
     /// Find out what an operation would do, without doing it; answered by [`Msg::Planned`](crate::msg::Msg::Planned).
     /// `repository` answers [`Msg::AskRepository`](crate::msg::Msg::AskRepository): `URL` or `URL BRANCH`, remembered.
     Plan { request: RequestId, cluster: ClusterId, intent: Intent, repository: Option<String> },

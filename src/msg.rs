@@ -2,6 +2,8 @@
 //!
 //! All text in here comes cleaned (`world::text`): whoever makes a message from outside cleans it.
 
+use crate::diagnose::case::Need;
+use crate::diagnose::ledger::Diagnosis;
 use crate::diagnose::verdict::Verdict;
 use crate::effect::{Intent, RequestId};
 use crate::world::fleet::{ClusterId, Delta};
@@ -33,6 +35,11 @@ pub enum Msg {
     LogEnd { request: RequestId, pod: String, container: String, reason: Option<String> },
     /// Answer to [`Effect::Why`](crate::effect::Effect::Why).
     Why { request: RequestId, answer: WhyAnswer },
+    /// Answer to [`Effect::Diagnose`](crate::effect::Effect::Diagnose): one for each subject.
+    Diagnosed { cluster: ClusterId, came: Vec<Diagnosis> },
+    /// A diagnosis asks for facts that watches may keep; answered by
+    /// [`Effect::Recalled`](crate::effect::Effect::Recalled).
+    Recall { ticket: u64, cluster: ClusterId, needs: Vec<Need> },
     /// Answer to [`Effect::Edit`](crate::effect::Effect::Edit): something was changed in the editor, plan it.
     Edited { cluster: ClusterId, intent: Intent },
     /// Answer to [`Effect::Plan`](crate::effect::Effect::Plan): what would be done, or why it cannot be.

@@ -14,6 +14,7 @@ pub mod order;
 pub mod picked;
 pub mod problems;
 pub mod prompt;
+pub mod recall;
 pub mod table;
 pub mod text;
 pub mod watch;
@@ -21,6 +22,7 @@ pub mod why;
 
 use crate::actions;
 pub use crate::diagnose::case::Subject as WhySubject;
+use crate::diagnose::ledger::PATIENCE;
 use crate::effect::{Effect, RequestId};
 use crate::keymap::Keymap;
 use crate::msg::{Level, OperationStatus, OperationView, StepState};
@@ -163,7 +165,7 @@ impl State {
             tutorial_hidden: false,
             history: start.history,
             favourites,
-            problems: Problems::default(),
+            problems: Problems::new(PATIENCE),
             painted: Painted::default(),
             help_for: vec![],
             start_namespaces: start.namespaces,

@@ -4,6 +4,7 @@ mod keys;
 mod world;
 
 use crate::actions;
+use crate::diagnose::screen;
 use crate::effect::{Effect, Intent, RequestId};
 use crate::msg::{Level, LogLine, Msg, OperationView, WhyAnswer};
 use crate::state::nav::View;
@@ -11,6 +12,7 @@ use crate::state::prompt::{Asks, Prompt};
 use crate::state::text::{TextOf, TextView};
 use crate::state::{Painted, State, head};
 use crate::world::fleet::ClusterId;
+use crate::world::object::{ObjectRef, ResourceId};
 use serde_json::Value;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
@@ -42,7 +44,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Tick(now) => {
             state.now = now;
-            vec![]
+            state.diagnose()
         }
         Msg::World(deltas) => {
             watches_may_change = world::apply(state, deltas);
@@ -53,6 +55,16 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::LogLines { request, lines } => log_lines(state, request, lines),
         Msg::LogEnd { request, pod, container, reason } => log_end(state, request, &pod, &container, reason),
         Msg::Why { request, answer } => why(state, request, answer),
+        Msg::Diagnosed { cluster, came } => {
+            let pods = state.fleet.shard(cluster).table(&ResourceId::core("pods"));
+            let row = |at: &ObjectRef| pods.and_then(|pods| pods.find(&at.namespace, &at.name));
+            state.problems.ledger.found(cluster, came, |pod| row(pod).and_then(screen::pods::workload));
+            vec![]
+        }
+        Msg::Recall { ticket, cluster, needs } => {
+            let kept = state.recall(cluster, needs);
+            vec![Effect::Recalled { ticket, kept }]
+        }
         Msg::Edited { cluster, intent } => {
             state.touch();
             actions::plan_edit(state, cluster, intent)
@@ -88,7 +100,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
 
 /// Brings what is visible up to date and says whether it changed, so that the caller draws only then.
 pub fn settle(state: &mut State) -> bool {
-    state.problems.refresh(&state.fleet, state.now);
+    state.problems.refresh(state.now);
     let mut painted = Painted { bar: head::bar(state), ..Painted::default() };
     // The bar takes a row from the view, so it must be known before the rest is laid out.
     let touched = state.take_touched() | (painted.bar != state.painted.bar);
@@ -112,10 +124,10 @@ fn grid(state: &mut State, width: usize, height: usize) -> crate::state::grid::G
         }
         return grid;
     }
-    let (fleet, now) = (&state.fleet, state.now);
+    let (fleet, problems, now) = (&state.fleet, &state.problems, state.now);
     let screen = state.nav.top_mut();
     match &mut screen.view {
-        View::Table(table) => return table.grid(fleet, &screen.scope, now, width, height),
+        View::Table(table) => return table.grid(fleet, problems, &screen.scope, now, (width, height)),
         View::Text(text) => text.settle(width, height, now),
         View::Logs(logs) => {
             logs.settle(height, |logs, n| match logs.line(n) {

@@ -55,7 +55,7 @@ fn counts(text: &str) -> bool {
 }
 
 /// Sets the rate of the server's events.
-fn rate(url: &str, events: u32) -> Result<()> {
+pub fn rate(url: &str, events: u32) -> Result<()> {
     let address = url.strip_prefix("http://").unwrap_or(url);
     let mut stream = TcpStream::connect(address).context("the server of the benchmark")?;
     write!(stream, "GET /rate?{events} HTTP/1.1\r\nHost: x\r\n\r\n")?;

@@ -8,6 +8,7 @@ mod cockpit;
 mod data;
 mod floor;
 mod measure;
+mod screening;
 mod server;
 #[path = "../../tests/it/support.rs"]
 mod support;
@@ -32,6 +33,7 @@ fn main() -> Result<()> {
         ["discard", url] => report_floor(url, Work::Discard),
         ["skip", url] => report_floor(url, Work::Skip),
         ["sync", url, pods] => sync::report(url, pods.parse()?),
+        ["screen", url, pods] => screening::report(url, pods.parse()?),
         // `cargo test --benches` runs this as well; only `cargo bench` passes the word.
         _ if args.iter().any(|arg| arg == "--bench") => bench(),
         _ => Ok(()),
@@ -85,6 +87,7 @@ fn bench() -> Result<()> {
     let url = server.lines.last().cloned().unwrap_or_default();
     println!("{:<58} {:>22}   {:<13} verdict", "", "measured", "target");
     loading(&url)?;
+    screening(&url)?;
     cockpit::measure(&url)
 }
 
@@ -97,6 +100,15 @@ pub fn line(what: &str, measured: &str) {
 pub fn judged(what: &str, measured: &str, number: f64, most: f64, unit: &str) {
     let verdict = if number <= most { "met" } else { "missed" };
     println!("{what:<58} {measured:>22}   {:<13} {verdict}", format!("<= {most}{unit}"));
+}
+
+fn screening(url: &str) -> Result<()> {
+    let numbers = again(&["screen", url, &PODS.to_string()])?;
+    let at = |n: usize| numbers.get(n).copied().unwrap_or(f64::NAN);
+    let what = "1,000 events a second taken in, screened and listed";
+    judged(what, &format!("{:.1} %", at(0)), at(0), 10.0, " %");
+    line("  rows screened, lines listed", &format!("{:.0}, {:.0}", at(1), at(2)));
+    Ok(())
 }
 
 fn loading(url: &str) -> Result<()> {

@@ -12,7 +12,6 @@ use crate::state::nav::{Scope, Screen, View};
 use crate::state::operation::OperationScreen;
 use crate::state::order::Within;
 use crate::state::picked::Picked;
-use crate::state::problems::Problem;
 use crate::state::prompt::{Asks, Prompt};
 use crate::state::table::TableView;
 use crate::world::fleet::{ClusterId, Link};
@@ -203,7 +202,7 @@ fn open_list(state: &mut State, of: ListOf) -> Vec<Effect> {
     let Some(key) = state.list_key() else { return vec![] };
     match of {
         ListOf::Fleet | ListOf::Problems => match state.problem().cloned() {
-            Some(problem) => open_problem(state, problem),
+            Some(problem) => super::reading::why_problem(state, &problem),
             None => open_clusters(state, &key),
         },
         ListOf::Namespaces => {
@@ -249,20 +248,18 @@ fn open_clusters(state: &mut State, key: &str) -> Vec<Effect> {
     effects.into_iter().chain(show_table(state, scope, table)).collect()
 }
 
-/// The table with the objects of a problem.
-fn open_problem(state: &mut State, problem: Problem) -> Vec<Effect> {
-    let scope = Scope { clusters: vec![problem.cluster], namespaces: problem.namespaces() };
-    let alike = |other: &&Problem| {
-        (&other.resource, &other.word, other.tone) == (&problem.resource, &problem.word, problem.tone)
-            && (other.cluster, other.namespaces()) == (problem.cluster, problem.namespaces())
+/// The table with the objects that show a problem, those that are seen first.
+pub fn objects(state: &mut State, _: &str) -> Vec<Effect> {
+    let Some(problem) = state.problem().cloned() else { return vec![] };
+    let Some(first) = problem.subjects.first() else { return vec![] };
+    let alike = || problem.subjects.iter().filter(|shown| shown.resource == first.resource);
+    let within = match alike().count() {
+        1 => Within::Name(first.object.name.clone()),
+        _ => Within::Shown { of: problem.word.clone(), uids: alike().map(|shown| shown.uid).collect() },
     };
-    let shared = state.problems.list.iter().filter(alike).count() > 1;
-    let mut table = new_table(state, problem.resource);
-    if let (true, Some((_, owner))) = (shared, problem.owners.first()) {
-        // Other workloads of the namespace stand the same.
-        table.filter = Filter::parse(owner);
-    }
-    table.within = Some(Within::Status(problem.tone, problem.word));
+    let mut table = new_table(state, first.resource.clone());
+    table.within = Some(within);
+    let scope = Scope { clusters: problem.clusters().into_iter().collect(), namespaces: problem.namespaces() };
     show_table(state, scope, table)
 }
 

@@ -7,6 +7,7 @@ use crate::state::logs::LogsView;
 use crate::state::nav::{Scope, Screen, View};
 use crate::state::order::Within;
 use crate::state::picked::Picked;
+use crate::state::problems::Problem;
 use crate::state::prompt::{Asks, Prompt};
 use crate::state::text::{TextOf, TextView};
 use crate::state::{State, WhySubject};
@@ -52,14 +53,10 @@ fn show_object(state: &mut State, of: TextOf) -> Vec<Effect> {
     effects
 }
 
-/// On an object, or on a problem for its first: why it stands as it does. Elsewhere: asks for a URL.
+/// On an object or a problem: why it stands as it does. Elsewhere: asks for a URL.
 pub fn why(state: &mut State, _: &str) -> Vec<Effect> {
-    if let Some(problem) = state.problem() {
-        let (namespace, name) = problem.first.clone();
-        let (cluster, id) = (problem.cluster, problem.resource.clone());
-        let (kind, _) = crate::state::command::kind_of(state, &id);
-        let object = ObjectRef::new(&id.group, &kind, &namespace, &name);
-        return ask_why(state, WhySubject::Object(object), Some(vec![cluster]));
+    if let Some(problem) = state.problem().cloned() {
+        return why_problem(state, &problem);
     }
     match state.picked() {
         Some(picked) => ask_why(state, WhySubject::Object(picked.object), Some(vec![picked.cluster])),
@@ -68,6 +65,20 @@ pub fn why(state: &mut State, _: &str) -> Vec<Effect> {
             vec![]
         }
     }
+}
+
+/// Why there is a problem: what was found out in the background at once, and asked again as it is now.
+pub fn why_problem(state: &mut State, problem: &Problem) -> Vec<Effect> {
+    let (cluster, subject) = problem.ask.clone();
+    let effects = ask_why(state, subject, Some(vec![cluster]));
+    let now = state.now;
+    if let (View::Text(text), Some(reason)) = (&mut state.nav.top_mut().view, &problem.cause)
+        && let TextOf::Why { verdict, .. } = &mut text.of
+    {
+        *verdict = Some(Box::new((*reason.verdict).clone()));
+        text.write(now);
+    }
+    effects
 }
 
 /// Diagnoses; a URL in the first cluster in view where none is named.
@@ -151,7 +162,7 @@ fn sources_of(state: &State, picked: &Picked) -> Vec<(String, String)> {
     let mut rows: Vec<&Row> = pods
         .rows()
         .map(|(_, row)| row)
-        .filter(|row| *row.meta.namespace == *picked.object.namespace && within.accepts(row, &[]))
+        .filter(|row| *row.meta.namespace == *picked.object.namespace && within.accepts(row))
         .collect();
     rows.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
     rows.iter().flat_map(|row| containers(row)).collect()

@@ -1,8 +1,9 @@
 //! Runs effects: each becomes a task that ends in a message. What needs the terminal is handed back to the loop.
 
+use super::desk::Desk;
 use super::inbox::Sender;
 use super::session::Session;
-use super::why;
+use super::why::{self, Source};
 use crate::cluster::api::{Api, ApiError, encode};
 use crate::cluster::logs::{self, LogEvent};
 use crate::diagnose::case::Subject;
@@ -45,13 +46,15 @@ pub struct Runner {
     /// Tasks that a later effect may stop: log streams, diagnoses.
     running: HashMap<RequestId, Vec<AbortHandle>>,
     operations: super::operations::Operations,
+    desk: Arc<Desk>,
 }
 
 impl Runner {
     /// A runner that answers through `sender`.
     pub fn new(session: Arc<Session>, sender: Sender, runtime: Handle) -> Self {
         let operations = super::operations::Operations::new(session.clone(), sender.clone(), runtime.clone());
-        Self { session, sender, runtime, running: HashMap::new(), operations }
+        let desk = Arc::new(Desk::new(sender.clone()));
+        Self { session, sender, runtime, running: HashMap::new(), operations, desk }
     }
 
     /// Runs one effect, or hands it back.
@@ -68,6 +71,8 @@ impl Runner {
             Effect::FetchEvents { request, cluster, object } => self.fetch_events(request, cluster, object),
             Effect::StartLogs { request, cluster, logs } => self.start_logs(request, cluster, logs),
             Effect::Why { request, cluster, subject } => self.why(request, cluster, subject),
+            Effect::Diagnose { cluster, subjects } => self.look_into(cluster, subjects),
+            Effect::Recalled { ticket, kept } => self.desk.answer(ticket, kept),
             Effect::StopLogs(request) | Effect::StopWhy(request) => self.stop(request),
             Effect::SaveHistory(lines) => self.save_history(lines),
             Effect::Shell { cluster, namespace, pod, container } => {
@@ -159,14 +164,25 @@ impl Runner {
         }
     }
 
+    fn look_into(&mut self, cluster: ClusterId, subjects: Vec<Subject>) {
+        let (session, sender, desk) = (self.session.clone(), self.sender.clone(), self.desk.clone());
+        self.spawn(None, async move {
+            let name = session.context(cluster).name.clone();
+            let source = Source { hub: &session.hub, cluster, name: &name, desk: Some(&desk) };
+            let came = why::look_into(source, subjects).await;
+            sender.send(Msg::Diagnosed { cluster, came });
+        });
+    }
+
     fn why(&mut self, request: RequestId, cluster: ClusterId, subject: Subject) {
-        let (session, sender) = (self.session.clone(), self.sender.clone());
+        let (session, sender, desk) = (self.session.clone(), self.sender.clone(), self.desk.clone());
         self.spawn(Some(request), async move {
             let progress = |facts: usize, now: String| {
                 sender.send(Msg::Why { request, answer: WhyAnswer::Reading { facts, now } });
             };
             let name = session.context(cluster).name.clone();
-            let answer = match why::diagnose(&session.hub, cluster, &name, subject, progress).await {
+            let source = Source { hub: &session.hub, cluster, name: &name, desk: Some(&desk) };
+            let answer = match why::diagnose(source, subject, progress).await {
                 Ok(verdict) => WhyAnswer::Verdict(Box::new(verdict)),
                 Err(e) => WhyAnswer::Failed(e.to_string()),
             };

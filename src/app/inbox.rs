@@ -82,6 +82,34 @@ impl Inbox {
         !self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
+    /// Takes back the wake-up; the next message makes another.
+    fn calm(&mut self) {
+        let mut bytes = [0; 16];
+        while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
+        self.shared.woken.store(false, Ordering::SeqCst);
+    }
+
+    /// Sleeps until a message comes or the time is over; for commands that have no keyboard to listen to.
+    ///
+    /// # Errors
+    /// As [`Inbox::wait`].
+    pub fn wait_for_messages(&mut self, timeout: Duration) -> io::Result<()> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let timeout = Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        let woken = {
+            let mut fds = [PollFd::from_borrowed_fd(self.wake.as_fd(), PollFlags::IN)];
+            match poll(&mut fds, Some(&timeout)) {
+                Ok(n) => n > 0,
+                Err(rustix::io::Errno::INTR) => false,
+                Err(e) => return Err(e.into()),
+            }
+        };
+        if woken {
+            self.calm();
+        }
+        Ok(())
+    }
+
     /// Sleeps until the terminal has input, a message comes, or the time is over.
     ///
     /// # Errors
@@ -105,9 +133,7 @@ impl Inbox {
             }
         };
         if woken {
-            let mut bytes = [0; 16];
-            while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
-            self.shared.woken.store(false, Ordering::SeqCst);
+            self.calm();
         }
         Ok(Woken { input, messages: self.has_messages(), gone })
     }

@@ -1,25 +1,62 @@
-//! The driver of diagnosis: fetches what it asks for, until it has a verdict.
+//! The driver of diagnosis: gathers what it asks for, until it has a verdict.
+//!
+//! What the watches keep is taken from there, the rest is read from the server, several facts at once. Subjects that are
+//! diagnosed together share every fact.
 
+use super::desk::Desk;
 use crate::cluster::api::{Api, ApiError, encode};
 use crate::cluster::hub::Hub;
-use crate::diagnose::case::{Answer, CaseFile, Need, Subject};
+use crate::diagnose::case::{Answer, CaseFile, Need, Recalled, Subject};
+use crate::diagnose::ledger::Diagnosis;
 use crate::diagnose::verdict::{Unreadable, Verdict};
 use crate::diagnose::{Outcome, explain};
 use crate::kinds::{self, Resolved};
 use crate::world::fleet::ClusterId;
-use crate::world::object::{Resource, ResourceId};
+use crate::world::object::{Resource, ResourceId, str_at};
+use crate::world::row::Uid;
 use crate::world::text::clean_log_line;
 use futures::StreamExt;
 use http::Request;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Rounds of asking before the driver gives up; a chain from a URL to a node's lease needs about six.
 const ROUNDS: usize = 16;
-/// Requests under way at once, per diagnosis.
-const AT_ONCE: usize = 8;
 /// Lines of a log that diagnosis is shown.
 const LOG_LINES: usize = 60;
+/// How long the subjects of one round may take in the background.
+const LONGEST: Duration = Duration::from_secs(120);
+/// Objects that a verdict in the background is held to rest on, at most.
+const MOST_READ: usize = 48;
+
+/// What a diagnosis may cost.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    /// Requests under way at once.
+    at_once: usize,
+    /// Objects of one list; a longer one stays a hole.
+    list: usize,
+}
+
+/// Somebody waits for the answer.
+const ASKED: Budget = Budget { at_once: 8, list: usize::MAX };
+/// Nobody does, and the cluster has other things to do. (Unpacked, a pod takes some ten kilobytes.)
+const BACKGROUND: Budget = Budget { at_once: 4, list: 5_000 };
+
+/// Where facts come from.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The way to the servers.
+    pub hub: &'a Hub,
+    /// Which of them.
+    pub cluster: ClusterId,
+    /// Its name.
+    pub name: &'a str,
+    /// What the watches keep; `None` where nothing is watched.
+    pub desk: Option<&'a Desk>,
+}
 
 /// Diagnoses a subject in a live cluster (or a recording, which is served like one).
 ///
@@ -28,13 +65,123 @@ const LOG_LINES: usize = 60;
 ///
 /// `progress` hears how many facts are in and what is read next.
 pub async fn diagnose(
-    hub: &Hub,
-    cluster: ClusterId,
-    name: &str,
+    source: Source<'_>,
     subject: Subject,
     progress: impl Fn(usize, String),
 ) -> Result<Verdict, ApiError> {
-    Ok(Investigation::open(hub, cluster, name).await?.verdict(subject, progress).await)
+    let done = together(source, vec![subject], ASKED, progress).await?;
+    let verdict = done.into_iter().next().map(|(case, verdict)| verdict.unwrap_or_else(|| gave_up(source.name, &case)));
+    verdict.ok_or_else(|| ApiError::Malformed("the diagnosis failed; the log has details".into()))
+}
+
+/// Diagnoses subjects in the background: together, slowly, and with an answer for each in any case.
+pub async fn look_into(source: Source<'_>, subjects: Vec<Subject>) -> Vec<Diagnosis> {
+    let work = together(source, subjects.clone(), BACKGROUND, |_, _| {});
+    let error = match tokio::time::timeout(LONGEST, work).await {
+        Ok(Ok(done)) => {
+            let told = done.into_iter().map(|(case, verdict)| {
+                let verdict = verdict.unwrap_or_else(|| gave_up(source.name, &case));
+                Diagnosis { subject: case.subject.clone(), read: read(&case), verdict: Ok(Box::new(verdict)) }
+            });
+            return told.collect();
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("not done within {} s", LONGEST.as_secs()),
+    };
+    let failed = |subject| Diagnosis { subject, verdict: Err(error.clone()), read: Vec::new() };
+    subjects.into_iter().map(failed).collect()
+}
+
+/// Uids of the single objects that a verdict rests on. Pods change all the time and speak for themselves.
+fn read(case: &CaseFile) -> Vec<Uid> {
+    let objects = case.facts().filter_map(|(need, answer)| match (need, answer) {
+        (Need::Object { resource, .. }, Answer::Object(object)) if resource.plural != "pods" => Some(object),
+        _ => None,
+    });
+    let uids = objects.map(|object| str_at(object, "/metadata/uid")).filter(|uid| !uid.is_empty());
+    uids.map(Uid::parse).take(MOST_READ).collect()
+}
+
+/// Runs the diagnosis of all subjects side by side; what one has read, the others need not read again. A verdict is
+/// missing where no end was found.
+async fn together(
+    source: Source<'_>,
+    subjects: Vec<Subject>,
+    budget: Budget,
+    progress: impl Fn(usize, String),
+) -> Result<Vec<(CaseFile, Option<Verdict>)>, ApiError> {
+    let api = source.hub.api(source.cluster).await?;
+    let catalog = source.hub.catalog(source.cluster).await?;
+    let now = source.hub.clock(source.cluster).await;
+    let mut open: Vec<CaseFile> = subjects.into_iter().map(|subject| CaseFile::new(subject, now)).collect();
+    let mut done = Vec::new();
+    for _ in 0..ROUNDS {
+        let judged = judge(open).await?;
+        open = Vec::new();
+        let mut needs = BTreeSet::new();
+        for (case, outcome) in judged {
+            match outcome {
+                Outcome::Verdict(verdict) => {
+                    done.push((case, Some(Verdict { cluster: source.name.to_string(), ..*verdict })));
+                }
+                Outcome::Needs(more) => {
+                    needs.extend(more);
+                    open.push(case);
+                }
+            }
+        }
+        let Some(first) = open.first() else { return Ok(done) };
+        progress(first.facts().count(), needs.first().map(describe).unwrap_or_default());
+        for (need, answer) in gather(source, &api, &catalog, needs, budget).await {
+            open.iter_mut().for_each(|case| case.put(need.clone(), answer.clone()));
+        }
+    }
+    done.extend(open.into_iter().map(|case| (case, None)));
+    Ok(done)
+}
+
+/// Lets diagnosis look at cases, on a thread where it disturbs nobody.
+async fn judge(cases: Vec<CaseFile>) -> Result<Vec<(CaseFile, Outcome)>, ApiError> {
+    let look =
+        move || cases.into_iter().map(|case| (explain(&case), case)).map(|(outcome, case)| (case, outcome)).collect();
+    tokio::task::spawn_blocking(look)
+        .await
+        .map_err(|_| ApiError::Malformed("the diagnosis failed; the log has details".into()))
+}
+
+/// Answers needs: from what the watches keep, else from the server.
+async fn gather(
+    source: Source<'_>,
+    api: &Api,
+    catalog: &[Resource],
+    mut needs: BTreeSet<Need>,
+    budget: Budget,
+) -> Vec<(Need, Answer)> {
+    let mut facts = Vec::new();
+    if let Some(desk) = source.desk {
+        let asked = needs.iter().filter(|need| !matches!(need, Need::Log { .. })).cloned().collect();
+        let kept = desk.recall(source.cluster, asked).await;
+        facts = tokio::task::spawn_blocking(move || unpacked(kept, budget)).await.unwrap_or_default();
+        needs.retain(|need| facts.iter().all(|(known, _)| known != need));
+    }
+    let mut answers =
+        futures::stream::iter(needs.into_iter().map(|need| fetch_in_fleet(source.hub, api, catalog, need)))
+            .buffer_unordered(budget.at_once);
+    while let Some(fact) = answers.next().await {
+        facts.push(fact);
+    }
+    facts
+}
+
+fn unpacked(kept: Vec<(Need, Recalled)>, budget: Budget) -> Vec<(Need, Answer)> {
+    let unpack = |(need, kept): (Need, Recalled)| {
+        let answer = match kept.len() {
+            n if n > budget.list => Answer::Failed(format!("{n} objects are too many to look at in the background")),
+            _ => kept.unpack()?,
+        };
+        Some((need, answer))
+    };
+    kept.into_iter().filter_map(unpack).collect()
 }
 
 /// Several questions to one cluster: what was read and computed for one serves the next.
@@ -68,7 +215,7 @@ impl<'h> Investigation<'h> {
             progress(self.case.facts().count(), needs.first().map(describe).unwrap_or_default());
             let (hub, api, catalog) = (self.hub, &self.api, &self.catalog);
             let asked = needs.into_iter().map(|need| fetch_in_fleet(hub, api, catalog, need));
-            let mut answers = futures::stream::iter(asked).buffer_unordered(AT_ONCE);
+            let mut answers = futures::stream::iter(asked).buffer_unordered(ASKED.at_once);
             while let Some((need, answer)) = answers.next().await {
                 self.case.put(need, answer);
             }

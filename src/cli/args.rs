@@ -104,8 +104,12 @@ pub enum Command {
 /// `kokpit why`
 #[derive(ClapArgs, Debug)]
 pub struct Why {
-    /// `pod/NAME`, `node/NAME`, `app/NAME`, `deployment/NAME` …, or a URL: `https://host/path`
+    /// `pod/NAME`, `node/NAME`, `app/NAME`, `deployment/NAME` …, or a URL: `https://host/path`; nothing lists all that is
+    /// wrong
     pub target: Option<String>,
+    /// Keep watching, print what changes, and end when it is solved
+    #[arg(short, long, conflicts_with = "pending")]
+    pub watch: bool,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,

@@ -21,13 +21,17 @@ use std::sync::Arc;
 /// # Errors
 /// When the target is not understood or the cluster cannot be reached.
 pub async fn why(args: &Args, why: &Why) -> Result<ExitCode> {
+    if why.watch && !args.global.from.is_empty() {
+        bail!("-w waits for changes, and a recording stands still; leave it out");
+    }
+    match (&why.target, why.watch) {
+        (None, _) if !why.pending => return super::problems::list(args, why).await,
+        (Some(target), true) => return super::problems::follow(args, why, target).await,
+        _ => {}
+    }
     let session = Session::start(&args.global, None, Arc::new(|_, _| {})).await?;
     session.notices.iter().for_each(|notice| eprintln!("kokpit: {notice}"));
-    let clusters = if args.global.contexts.is_empty() && args.global.from.is_empty() && !args.global.all_contexts {
-        vec![session.one()?]
-    } else {
-        session.open.clone()
-    };
+    let clusters = clusters(&session, args)?;
     // All at once: what one cluster's Argo CD deploys may live in another one.
     clusters.iter().for_each(|cluster| session.hub.open(*cluster));
     let mut worst = ExitCode::SUCCESS;
@@ -52,8 +56,17 @@ pub async fn why(args: &Args, why: &Why) -> Result<ExitCode> {
     Ok(worst)
 }
 
+/// The clusters that are asked: those named, else the current one.
+///
+/// # Errors
+/// When there is none.
+pub fn clusters(session: &Session, args: &Args) -> Result<Vec<ClusterId>> {
+    let named = !args.global.contexts.is_empty() || !args.global.from.is_empty() || args.global.all_contexts;
+    Ok(if named { session.open.clone() } else { vec![session.one()?] })
+}
+
 /// What is asked about: the target, or every unscheduled pod.
-async fn subjects(
+pub async fn subjects(
     session: &Session,
     cluster: ClusterId,
     args: &Args,
@@ -66,8 +79,7 @@ async fn subjects(
     let given = args.global.namespace.clone();
     let target = match &why.target {
         Some(target) => target,
-        None if why.pending => return pending(investigation, given.as_deref()).await.map_err(|e| trouble(&e)),
-        None => bail!("why what? pod/NAME, node/NAME, app/NAME, deployment/NAME, https://host/path, or --pending"),
+        None => return pending(investigation, given.as_deref()).await.map_err(|e| trouble(&e)),
     };
     let fallback = if context.namespace.is_empty() { "default".to_string() } else { context.namespace.clone() };
     let found = subject(&catalog, target, given.as_deref().unwrap_or(&fallback)).map_err(|e| anyhow!(e))?;
@@ -113,7 +125,11 @@ async fn pending(investigation: &mut Investigation<'_>, ns: Option<&str>) -> Res
         .collect())
 }
 
-fn print(verdict: &Verdict, output: Output) -> Result<()> {
+/// Prints a verdict.
+///
+/// # Errors
+/// When nobody takes the output.
+pub fn print(verdict: &Verdict, output: Output) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match output {
         Output::Json => writeln!(out, "{}", serde_json::to_string(verdict)?)?,

@@ -1,6 +1,7 @@
 //! The case file: the subject, the time, and the facts fetched so far.
 
 use crate::world::object::{ObjectRef, ResourceId};
+use crate::world::row::Raw;
 use crate::world::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -47,6 +48,42 @@ pub enum Answer {
     Denied(String),
     /// Could not be fetched (network, time-out, 5xx); the error in words.
     Failed(String),
+}
+
+/// What a watch keeps of the answer to a [`Need`], still packed: whoever asked unpacks it where there is time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recalled {
+    /// The object.
+    Object(Raw),
+    /// All of them are known, and it is not among them.
+    Absent,
+    /// The objects.
+    List(Vec<Raw>),
+}
+
+impl Recalled {
+    /// The answer; `None` where an object was not kept after all.
+    pub fn unpack(&self) -> Option<Answer> {
+        Some(match self {
+            Self::Absent => Answer::Absent,
+            Self::Object(raw) => Answer::Object(Arc::new(raw.value()?)),
+            Self::List(raws) => Answer::List(Arc::new(raws.iter().map(Raw::value).collect::<Option<Vec<_>>>()?)),
+        })
+    }
+
+    /// How many objects.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Absent => 0,
+            Self::Object(_) => 1,
+            Self::List(raws) => raws.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// The subject, the time, and every fact fetched so far.

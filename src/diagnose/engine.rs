@@ -7,7 +7,7 @@ use super::facts::{Case, Fact, Gap, NOTHING};
 use super::finding::{Because, Lead, Match, Suspect};
 use super::graph::Graph;
 use super::verdict::{Confidence, Mark, State, Verdict};
-use super::{kin, status, url};
+use super::{before, kin, status, url};
 use crate::world::object::ObjectRef;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,7 +19,13 @@ pub fn explain(file: &CaseFile) -> Outcome {
     let case = Case::new(file);
     let root = root_of(&file.subject);
     let graph = explore(&case, &root);
-    let verdict = verdict_of(&case, &root, graph);
+    let mut verdict = verdict_of(&case, &root, graph);
+    if case.needs().is_empty() && verdict.state == State::Broken {
+        // Only once the reason is known: what it takes to say this is not read for nothing.
+        let changes = case.under("what changed before", || before::changes(&case, &root, &verdict)).0;
+        verdict.changed_before = changes.unwrap_or_default();
+        verdict.unreadable = case.unreadable();
+    }
     match case.needs() {
         needs if needs.is_empty() => Outcome::Verdict(Box::new(verdict)),
         needs => Outcome::Needs(needs),

@@ -243,8 +243,13 @@ fn claim_leads(case: &Case<'_>, claim: &Value) -> Fact<Vec<Lead>> {
 pub fn changes(case: &Case<'_>, pod: &Value) -> Fact<Option<String>> {
     let Some(owner) = controller_ref(pod).filter(|o| o.kind == "ReplicaSet") else { return Ok(None) };
     let Some(now) = case.get(&owner).known()?.flatten() else { return Ok(None) };
+    Ok(template_changes(case, now)?.map(|what| format!("changed {what}")))
+}
+
+/// What a ReplicaSet changed in the template of its Deployment: `since revision 1: spec.… (none) → 1000`.
+pub fn template_changes(case: &Case<'_>, now: &Value) -> Fact<Option<String>> {
     let Some(deployment) = controller_ref(now) else { return Ok(None) };
-    let all = case.list(REPLICASETS, Some(&owner.namespace)).known()?.unwrap_or_default();
+    let all = case.list(REPLICASETS, Some(namespace(now))).known()?.unwrap_or_default();
     let this = revision(now);
     let before = all
         .into_iter()
@@ -260,7 +265,7 @@ pub fn changes(case: &Case<'_>, pod: &Value) -> Fact<Option<String>> {
     let more = changed.len().saturating_sub(3);
     changed.truncate(3);
     let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Ok(Some(format!("changed since revision {}: {}{tail}", revision(before), changed.join("; "))))
+    Ok(Some(format!("since revision {}: {}{tail}", revision(before), changed.join("; "))))
 }
 
 /// The revision of a ReplicaSet, 0 where it carries none.

@@ -7,7 +7,7 @@ mod wrap;
 
 use super::case::Subject;
 use super::status;
-use super::verdict::{Confidence, Evidence, Finding, Fix, Hop, Mark, Scheduling, State, Verdict};
+use super::verdict::{Change, Confidence, Evidence, Finding, Fix, Hop, Mark, Scheduling, State, Verdict};
 use crate::world::object::ObjectRef;
 use crate::world::time::human;
 use wrap::{pad, width};
@@ -92,6 +92,7 @@ impl Page {
             self.matrix(scheduling);
         }
         self.fixes(verdict);
+        self.changes(&verdict.changed_before);
         self.findings("Follows from it", &verdict.contributing);
         self.findings("Also true, not the reason", &verdict.also_true);
         self.unreadable(verdict);
@@ -289,6 +290,18 @@ impl Page {
                 };
                 self.wrapped("       ", Style::Dim, &text, Some(&evidence.object));
             }
+        }
+    }
+
+    fn changes(&mut self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        self.blank();
+        self.lines.push(Line::new([(Style::Title, " Changed before:".to_owned())]));
+        for change in changes {
+            let text = format!("{}  ({} ago)", change.text, human(change.age_s));
+            self.wrapped("   · ", Style::Plain, &text, Some(&change.object));
         }
     }
 

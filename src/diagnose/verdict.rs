@@ -27,6 +27,9 @@ pub struct Verdict {
     pub also_true: Vec<Finding>,
     /// What could not be read, and what it would have decided.
     pub unreadable: Vec<Unreadable>,
+    /// What changed shortly before the trouble began, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changed_before: Vec<Change>,
     /// The hops of a URL, top to bottom.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<Hop>,
@@ -124,6 +127,20 @@ pub struct GitField {
     pub revision: String,
     /// Field path in the manifest.
     pub field: String,
+}
+
+/// Something that changed shortly before the trouble began. It is no cause: it says where to look.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Change {
+    /// The object that changed.
+    pub object: ObjectRef,
+    /// How long before now, in seconds.
+    pub age_s: i64,
+    /// The line for people.
+    pub text: String,
+    /// The commit, where that is what changed, cut to 7 characters.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub revision: String,
 }
 
 /// What could not be read.

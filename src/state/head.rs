@@ -3,6 +3,7 @@
 use super::list::ListOf;
 use super::nav::{Scope, View};
 use super::operation::is_open;
+use super::problems::Problem;
 use super::table::thousands;
 use super::text::TextOf;
 use super::{State, listings};
@@ -199,6 +200,9 @@ fn quiet(state: &State) -> String {
     }
 }
 
+/// Problems named in the bar; there is no room for more on any screen.
+const TITLES: usize = 12;
+
 /// The bar under the top line: what is wrong, most first; empty when nothing is.
 pub fn bar(state: &State) -> String {
     if matches!(&state.nav.top().view, View::List(list) if list.of == ListOf::Problems) {
@@ -216,7 +220,7 @@ pub fn bar(state: &State) -> String {
         }
     }
     let others = said.len();
-    said.extend(state.problems.titles());
+    said.extend(state.problems.list.iter().take(TITLES).map(Problem::headline));
     match said.len() {
         0 => String::new(),
         1 => format!("! {}", said[0]),

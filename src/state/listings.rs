@@ -14,7 +14,7 @@ use crate::world::time::human;
 /// Every cluster: version, how much, what is wrong, how the way there stands.
 pub fn fleet(state: &State) -> Listing {
     let rows = state.fleet.iter().map(|(id, shard)| {
-        let wrong: usize = problems::of_cluster(state, id);
+        let wrong = state.problems.count(id);
         let (link, tone) = link_words(shard, state);
         let cells = vec![
             shard.name.clone(),

@@ -9,8 +9,9 @@ use crate::kinds::relations::Pods;
 use crate::world::column::{Column, Source, cell};
 use crate::world::fleet::{ClusterId, Fleet, Table};
 use crate::world::object::ResourceId;
-use crate::world::row::{Body, Cell, Row, Tone};
+use crate::world::row::{Cell, Row, Tone, Uid};
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 /// One row of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,8 +40,8 @@ pub enum Within {
     Pods { of: String, pods: Pods },
     /// One namespace and one name.
     Name(String),
-    /// Rows that stand like this and whose status is this word (from the list of problems).
-    Status(Tone, String),
+    /// The objects that show a problem, and the word for how they stand.
+    Shown { of: String, uids: HashSet<Uid> },
 }
 
 impl Within {
@@ -49,40 +50,18 @@ impl Within {
         match self {
             Self::Pods { of, .. } => of.clone(),
             Self::Name(name) => name.clone(),
-            Self::Status(_, word) => word.clone(),
+            Self::Shown { of, .. } => of.clone(),
         }
     }
 
     /// Whether a row belongs.
-    pub fn accepts(&self, row: &Row, columns: &[Column]) -> bool {
+    pub fn accepts(&self, row: &Row) -> bool {
         match self {
             Self::Pods { pods, .. } => pods.has(row),
             Self::Name(name) => row.meta.name == **name,
-            Self::Status(tone, word) => row.tone == *tone && status_word(row, columns) == *word,
+            Self::Shown { uids, .. } => uids.contains(&row.meta.uid),
         }
     }
-}
-
-/// The word for how a row stands: a pod's STATUS, else the first column that is called after a state.
-pub fn status_word(row: &Row, columns: &[Column]) -> String {
-    if let Body::Pod(pod) = &row.body {
-        return pod.status.to_string();
-    }
-    let named = ["STATUS", "HEALTH", "SYNC", "PHASE", "READY", "STATE"];
-    let words = named.iter().filter_map(|title| {
-        let n = columns.iter().position(|c| c.title == *title)?;
-        match cell(columns, n, row) {
-            Cell::Text(text) => Some(text.to_string()),
-            Cell::Shared(text) => Some(text.to_string()),
-            Cell::Ratio(a, b) => Some(format!("{a}/{b} ready")),
-            _ => None,
-        }
-    });
-    // The word that says what is wrong: a Healthy Application may be OutOfSync.
-    let fine = ["Healthy", "Synced", "Running", "Ready", "Bound", "Active"];
-    let words: Vec<String> = words.collect();
-    let telling = words.iter().find(|word| !fine.contains(&word.as_str())).or(words.first());
-    telling.cloned().unwrap_or_else(|| "not well".into())
 }
 
 /// What a view sorts by.
@@ -165,12 +144,12 @@ struct Keyed<'a> {
 
 impl<'a> Rules<'a> {
     /// Whether a row is one of this view, filter aside.
-    fn belongs(&self, part: &Part, row: &Row) -> bool {
+    fn belongs(&self, row: &Row) -> bool {
         (self.namespaces.is_empty()
             || row.meta.namespace.is_empty()
             || self.namespaces.iter().any(|ns| **ns == *row.meta.namespace))
             && !(self.faults && matches!(row.tone, Tone::Ok | Tone::Done))
-            && self.within.is_none_or(|within| within.accepts(row, part.columns))
+            && self.within.is_none_or(|within| within.accepts(row))
     }
 
     /// The entries that pass the filter.
@@ -272,7 +251,7 @@ impl Order {
         let mut keyed: Vec<Keyed> = Vec::new();
         for &cluster in rules.clusters {
             let Some(part) = parts.0.get(usize::from(cluster.0)).and_then(Option::as_ref) else { continue };
-            let belonging = part.table.rows().filter(|(_, row)| rules.belongs(part, row));
+            let belonging = part.table.rows().filter(|(_, row)| rules.belongs(row));
             keyed.extend(belonging.filter_map(|(slot, _)| rules.keyed(&parts, Entry { cluster, slot })));
         }
         keyed.sort_by(|a, b| rules.compare(a, b));
@@ -322,7 +301,7 @@ impl Order {
         let parts = Parts::new(rules);
         let mut fresh: Vec<Keyed> = fresh_slots
             .into_iter()
-            .filter(|entry| parts.get(*entry).is_some_and(|(part, row)| rules.belongs(part, row)))
+            .filter(|entry| parts.get(*entry).is_some_and(|(_, row)| rules.belongs(row)))
             .filter_map(|entry| rules.keyed(&parts, entry))
             .collect();
         fresh.sort_by(|a, b| rules.compare(a, b));

@@ -113,7 +113,7 @@ impl State {
             return None;
         }
         let key = self.list_key()?;
-        self.problems.list.iter().find(|problem| problem.key() == key)
+        self.problems.list.iter().find(|problem| problem.key == key)
     }
 
     fn pick_row(&self, cluster: ClusterId, resource: &ResourceId, row: &Row) -> Picked {

@@ -4,10 +4,11 @@ use super::filter::Filter;
 use super::grid::{self, Grid, GridColumn, GridRow};
 use super::nav::{Cursor, Scope};
 use super::order::{self, Entry, Order, Rules, Sort, Within};
+use super::problems::{Problem, Problems};
 use crate::kinds;
 use crate::world::column::{Column, cell};
 use crate::world::fleet::{ClusterId, Feed, Fleet, Link};
-use crate::world::object::ResourceId;
+use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::row::{Row, Uid};
 use crate::world::time::{Time, human};
 use std::collections::HashSet;
@@ -16,6 +17,8 @@ use unicode_width::UnicodeWidthStr;
 /// Columns below which names, and other cells, are not cut.
 const NAME_LEAST: usize = 24;
 const CELL_LEAST: usize = 12;
+/// The column that names causes.
+const WHY: &str = "WHY";
 /// No name pushes others aside beyond this many columns.
 const NAME_MOST: usize = 63;
 
@@ -67,6 +70,8 @@ pub enum ViewColumn {
     Namespace,
     /// The n-th of the kind.
     Kind(usize),
+    /// The cause of the problem that the object belongs to; only where some object of the kind has one.
+    Why,
 }
 
 impl TableView {
@@ -230,13 +235,24 @@ impl TableView {
     }
 
     /// The visible part as text. `width` and `height` are those of the body, header line included.
-    pub fn grid(&mut self, fleet: &Fleet, scope: &Scope, now: Time, width: usize, height: usize) -> Grid {
+    pub fn grid(
+        &mut self,
+        fleet: &Fleet,
+        problems: &Problems,
+        scope: &Scope,
+        now: Time,
+        (width, height): (usize, usize),
+    ) -> Grid {
         self.cursor.clamp(self.order.entries.len(), height.saturating_sub(1));
-        let all = self.columns(fleet, scope);
+        let mut all = self.columns(fleet, scope);
+        let kind = kinds::of(&self.resource).map_or("", |kind| kind.kind);
+        if problems.explains(kind, &self.resource.group) {
+            all.push((ViewColumn::Why, WHY.to_string(), false));
+        }
         let columns: Vec<_> = scrolled(all, self.left);
         let end = (self.cursor.top + height.saturating_sub(1)).min(self.order.entries.len());
         let mut rows: Vec<GridRow> =
-            (self.cursor.top..end).filter_map(|at| self.grid_row(fleet, &columns, now, at)).collect();
+            (self.cursor.top..end).filter_map(|at| self.grid_row(fleet, problems, &columns, now, at)).collect();
         let wanted = self.wanted(&columns, &rows);
         let widths = name_first(&columns, &wanted, width.saturating_sub(1));
         rows.iter_mut().for_each(|row| row.cells.truncate(widths.len()));
@@ -251,13 +267,25 @@ impl TableView {
         Grid { columns: heads.collect(), rows, empty }
     }
 
-    fn grid_row(&self, fleet: &Fleet, columns: &[(ViewColumn, String, bool)], now: Time, at: usize) -> Option<GridRow> {
+    fn grid_row(
+        &self,
+        fleet: &Fleet,
+        problems: &Problems,
+        columns: &[(ViewColumn, String, bool)],
+        now: Time,
+        at: usize,
+    ) -> Option<GridRow> {
         let (cluster, row) = self.row_at(fleet, at)?;
         let shard = fleet.shard(cluster);
         let kind = order::columns(fleet, cluster, &self.resource);
         let cells = columns.iter().map(|(column, title, _)| match column {
             ViewColumn::Cluster => shard.name.clone(),
             ViewColumn::Namespace => row.meta.namespace.to_string(),
+            ViewColumn::Why => {
+                let kind = kinds::of(&self.resource).map_or("", |kind| kind.kind);
+                let object = ObjectRef::new(&self.resource.group, kind, &row.meta.namespace, &row.meta.name);
+                problems.of(cluster, object).map(Problem::brief).unwrap_or_default()
+            }
             // Clusters of different versions may print different columns.
             ViewColumn::Kind(n) if kind.get(*n).is_some_and(|c| c.title == *title) => {
                 grid::text(&cell(kind, *n, row), now)

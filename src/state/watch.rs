@@ -1,8 +1,9 @@
 //! Which tables are watched: those that a view or the summary of the fleet needs. What nobody needs is dropped
 //! after a while.
 
+use super::State;
 use super::nav::View;
-use super::{State, problems};
+use crate::diagnose::screen;
 use crate::effect::Effect;
 use crate::world::fleet::{ClusterId, Feed, Table};
 use crate::world::object::ResourceId;
@@ -76,8 +77,17 @@ impl State {
             if let Some(shard) = self.fleet.shards.get_mut(usize::from(cluster.0)) {
                 shard.drop_table(&resource);
             }
+            self.problems.ledger.dropped(cluster, &resource);
         }
         effects
+    }
+
+    /// Whether a watch was asked for that holds all objects of a namespace (`None`: of all).
+    pub(super) fn watches_cover(&self, cluster: ClusterId, resource: &ResourceId, namespace: Option<&String>) -> bool {
+        let watch = self.watches.0.get(&(cluster, resource.clone()));
+        watch.is_some_and(|watch| {
+            watch.namespaces.is_empty() || namespace.is_some_and(|ns| watch.namespaces.contains(ns))
+        })
     }
 
     /// Whether the whole cluster was asked for and denied, or narrowed by the cluster task because of that.
@@ -92,8 +102,10 @@ impl State {
         let mut needs = BTreeMap::new();
         for &cluster in &self.opened {
             let catalog = &self.fleet.shard(cluster).catalog;
-            for kind in problems::screened() {
-                if kind.group.is_empty() || catalog.iter().any(|r| r.id == kind) {
+            for kind in screen::screened() {
+                // Pods and nodes are there before anybody has said so.
+                let certain = kind.group.is_empty() && matches!(kind.plural.as_str(), "pods" | "nodes");
+                if certain || catalog.iter().any(|r| r.id == kind) {
                     let namespaces = if kind.plural == "nodes" { vec![] } else { self.start_namespaces.clone() };
                     needs.insert((cluster, kind), namespaces);
                 }

@@ -1,8 +1,14 @@
 //! The start screen with its problems, the tutorial and help: what a first look finds.
 
 use super::fixture::*;
+use crate::diagnose::case::{Answer, Need, Subject};
+use crate::diagnose::ledger::Diagnosis;
+use crate::diagnose::verdict::{Change, Confidence, Finding, State, Verdict};
 use crate::effect::Effect;
 use crate::msg::Msg;
+use crate::world::fleet::{Feed, TableDelta};
+use crate::world::object::ObjectRef;
+use crate::world::time::Time;
 
 #[test]
 fn a_problem_of_the_fleet_is_gone_into_and_asked_why() {
@@ -11,7 +17,7 @@ fn a_problem_of_the_fleet_is_gone_into_and_asked_why() {
     // Four clusters, then the problems: the newest and worst first.
     stage.press("down down down down down");
     let screen = stage.screen();
-    assert!(screen.contains("▸bad   pod db-0 Pending"), "{screen}");
+    assert!(screen.contains("▸bad") && screen.contains("pod db-0 Pending"), "{screen}");
     stage.press("x");
     let asked = stage.effects();
     let why = asked.iter().find_map(|effect| match effect {
@@ -21,8 +27,10 @@ fn a_problem_of_the_fleet_is_gone_into_and_asked_why() {
     let pod = crate::world::object::ObjectRef::new("", "Pod", "db", "db-0");
     assert_eq!(why, Some((EU, crate::state::WhySubject::Object(pod))));
     stage.press("esc enter");
+    assert!(stage.effects().iter().any(|effect| matches!(effect, Effect::Why { .. })), "Enter asks too");
+    stage.press("esc o");
     let screen = stage.screen();
-    assert!(screen.starts_with(" prod-eu  pods  ns db  Pending"), "{screen}");
+    assert!(screen.starts_with(" prod-eu  pods  ns db  db-0"), "{screen}");
     assert!(screen.contains("▸db-0"), "{screen}");
 }
 
@@ -46,9 +54,99 @@ fn workloads_of_one_namespace_that_stand_alike_are_told_apart() {
     let pods = ["cart-1-x", "cart-1-y", "web-1-x"].map(|name| pod(name, "shop", "Pending", 0, 1, ""));
     stage.rows(EU, "pods", pods.into());
     stage.screen();
-    stage.press("! enter");
+    stage.press("! o");
     let screen = stage.screen();
     assert!(screen.contains("cart-1-y") && !screen.contains("web-1-x"), "{screen}");
+}
+
+/// A verdict: the pod's claim is not there.
+fn claim_missing(subject: &Subject) -> Diagnosis {
+    let claim = ObjectRef::new("", "PersistentVolumeClaim", "db", "data");
+    let primary = Finding {
+        cause: "pvc-not-found".into(),
+        object: claim.clone(),
+        summary: "The claim data does not exist.".into(),
+        confidence: Confidence::Certain,
+        evidence: vec![],
+        fixes: vec![],
+    };
+    let commit =
+        Change { object: claim, age_s: 90, text: "Application db synced 4f1c2ab".into(), revision: "4f1c2ab".into() };
+    let verdict = Verdict {
+        subject: Some(subject.clone()),
+        state: State::Broken,
+        primary: Some(primary),
+        changed_before: vec![commit],
+        ..Verdict::default()
+    };
+    Diagnosis { subject: subject.clone(), verdict: Ok(Box::new(verdict)), read: vec![] }
+}
+
+#[test]
+fn what_looks_wrong_is_explained_in_the_background() {
+    let mut stage = Stage::live(120, 24);
+    stage.effects();
+    (1..=3).for_each(|second| stage.tell(Msg::Tick(Time(NOW.0 + second))));
+    let asked = stage.effects();
+    let rounds: Vec<(_, _)> = asked
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Diagnose { cluster, subjects } => Some((*cluster, subjects.clone())),
+            _ => None,
+        })
+        .collect();
+    let (cluster, subjects) = &rounds[0];
+    let db = Subject::Object(ObjectRef::new("", "Pod", "db", "db-0"));
+    assert!(*cluster == EU && subjects.contains(&db) && rounds.len() == 2, "one round for each cluster: {rounds:?}");
+    stage.tell(Msg::Diagnosed { cluster: EU, came: vec![claim_missing(&db)] });
+    let screen = stage.screen();
+    let line =
+        screen.lines().find(|line| line.contains("pod db-0 Pending") && !line.starts_with('!')).unwrap_or_default();
+    assert!(line.contains("S1") && line.contains("The claim data does not exist, since 4f1c2ab"), "{screen}");
+    // The column WHY names it, where there is room.
+    stage.type_in(":pods @prod-eu\n");
+    let screen = stage.screen();
+    assert!(screen.contains("WHY") && screen.contains("pvc-not-found"), "{screen}");
+    stage.tell(Msg::Resize(50, 24));
+    assert!(!stage.screen().contains("WHY"), "{}", stage.screen());
+    // Enter shows at once what was found out, and asks again.
+    stage.tell(Msg::Resize(120, 24));
+    stage.press("esc !");
+    stage.screen();
+    stage.press("enter");
+    let screen = stage.screen();
+    assert!(screen.contains("● The claim data does not exist.") && screen.contains("Changed before:"), "{screen}");
+    assert!(stage.effects().iter().any(|effect| matches!(effect, Effect::Why { subject, .. } if *subject == db)));
+    // Well again: it is gone.
+    stage.rows(EU, "pods", vec![pod("db-0", "db", "Running", 1, 1, "n1")]);
+    stage.press("esc");
+    assert!(!stage.screen().contains("db-0"), "{}", stage.screen());
+}
+
+#[test]
+fn what_watches_keep_need_not_be_read() {
+    let mut stage = Stage::live(80, 24);
+    let list =
+        |plural: &str, ns: Option<&str>| Need::List { resource: resource(plural), namespace: ns.map(Into::into) };
+    let one = |name: &str| Need::Object { resource: resource("pods"), namespace: "db".into(), name: name.into() };
+    let needs =
+        vec![list("pods", Some("shop")), one("db-0"), one("db-9"), list("secrets", None), list("replicasets", None)];
+    stage.effects();
+    stage.tell(Msg::Recall { ticket: 7, cluster: EU, needs: needs.clone() });
+    let kept = |stage: &mut Stage| match stage.effects().pop() {
+        Some(Effect::Recalled { ticket: 7, kept }) => kept,
+        other => panic!("{other:?}"),
+    };
+    let found = kept(&mut stage);
+    let told: Vec<(&Need, usize)> = found.iter().map(|(need, kept)| (need, kept.len())).collect();
+    assert_eq!(told, [(&needs[0], 3), (&needs[1], 1), (&needs[2], 0)], "a pod that is not among all pods is not there");
+    assert!(matches!(found[1].1.unpack(), Some(Answer::Object(pod)) if pod["metadata"]["name"] == "db-0"));
+    // Rows that may be old are no answer.
+    let stale = Feed::Stale { reason: "cut off".into(), since: NOW };
+    stage.table(EU, "pods", vec![TableDelta::Feed(stale)]);
+    stage.effects();
+    stage.tell(Msg::Recall { ticket: 7, cluster: EU, needs });
+    assert_eq!(kept(&mut stage), vec![]);
 }
 
 #[test]

@@ -30,9 +30,13 @@ fn the_start_opens_and_watches_what_the_summary_needs() {
         assert!(asked.contains(&effect), "{effect:?} not in {asked:?}");
     }
     assert!(!asked.iter().any(|e| matches!(e, Effect::Open(id) if *id == EDGE)));
-    // Applications only where the cluster serves them.
+    // Everything else that tells trouble, where the cluster serves it.
     stage.connect(EU);
-    assert_eq!(stage.effects(), [watch(EU, "applications", &[])]);
+    let asked = stage.effects();
+    for plural in ["applications", "deployments", "persistentvolumeclaims", "services", "endpointslices", "ingresses"] {
+        assert!(asked.contains(&watch(EU, plural, &[])), "{plural}: {asked:?}");
+    }
+    assert!(!asked.contains(&watch(EU, "events", &[])), "{asked:?}");
 }
 
 #[test]
@@ -46,18 +50,20 @@ fn a_command_of_the_command_line_is_run_first_and_a_wrong_one_said() {
 #[test]
 fn what_nobody_looks_at_any_more_is_dropped_after_a_while() {
     let mut stage = Stage::live(80, 24);
-    stage.type_in(":deploy\n");
-    stage.rows(EU, "deployments", vec![deployment("web", "shop")]);
+    stage.type_in(":rs\n");
+    stage.rows(EU, "replicasets", vec![]);
     stage.press("esc");
     stage.effects();
     stage.tell(Msg::Tick(Time(NOW.0 + 200)));
-    assert_eq!(stage.effects(), []);
+    assert!(!stage.effects().iter().any(|effect| matches!(effect, Effect::Unwatch { .. })));
     stage.tell(Msg::Tick(Time(NOW.0 + 400)));
-    let unwatch = |cluster| Effect::Unwatch { cluster, resource: resource("deployments") };
-    assert_eq!(stage.effects(), [unwatch(EU), unwatch(US)]);
-    assert!(stage.state.fleet.shard(EU).table(&resource("deployments")).is_none());
-    stage.type_in(":deploy\n");
-    assert!(stage.effects().contains(&watch(EU, "deployments", &[])));
+    let unwatch = |cluster| Effect::Unwatch { cluster, resource: resource("replicasets") };
+    let mut asked = stage.effects();
+    asked.retain(|effect| matches!(effect, Effect::Unwatch { .. }));
+    assert_eq!(asked, [unwatch(EU), unwatch(US)]);
+    assert!(stage.state.fleet.shard(EU).table(&resource("replicasets")).is_none());
+    stage.type_in(":rs\n");
+    assert!(stage.effects().contains(&watch(EU, "replicasets", &[])));
 }
 
 #[test]

@@ -37,8 +37,20 @@ pub fn apply(state: &mut State, deltas: Vec<(ClusterId, Delta)>) -> bool {
             }
             _ => None,
         };
+        if let Delta::Table(kind, delta) = &delta {
+            state.problems.ledger.hear(cluster, kind, delta, state.now);
+        }
+        let listed = match &delta {
+            Delta::Table(kind, TableDelta::ListEnd) => Some(kind.clone()),
+            _ => None,
+        };
         let touched = mine.map(|delta| changed.before(state, cluster, &viewed, delta)).unwrap_or_default();
         state.fleet.apply(cluster, delta);
+        if let Some(kind) = listed
+            && let Some(table) = state.fleet.shard(cluster).table(&kind)
+        {
+            state.problems.ledger.listed(cluster, &kind, table);
+        }
         changed.after(state, cluster, &viewed, &touched);
     }
     finish(state, changed);

@@ -156,6 +156,20 @@ pub struct Raw {
     len: u32,
 }
 
+/// The same bytes of the same block.
+impl PartialEq for Raw {
+    fn eq(&self, other: &Self) -> bool {
+        let same = match (&self.block, &other.block) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        same && (self.start, self.len) == (other.start, other.len)
+    }
+}
+
+impl Eq for Raw {}
+
 /// The text of several objects, compressed with zstd. Empty until it is sealed.
 #[derive(Debug, Default)]
 pub struct Block {
@@ -188,6 +202,11 @@ impl Raw {
     /// The size of the compressed block that it stands in, in bytes.
     pub fn packed_size(&self) -> usize {
         self.block.as_ref().and_then(|block| block.packed.get()).map_or(0, |packed| packed.bytes.len())
+    }
+
+    /// Whether the object was kept.
+    pub fn is_kept(&self) -> bool {
+        self.block.is_some()
     }
 
     /// The object's JSON. `None` where it was not kept or cannot be read any more.

@@ -14,6 +14,7 @@ mod harness;
 mod kubectl;
 mod layers;
 mod operations;
+mod problems;
 mod record;
 mod recordings;
 mod scheduler;

@@ -27,7 +27,7 @@ struct Truth {
 }
 
 /// A recording with its truth.
-struct Recording {
+pub struct Recording {
     id: String,
     data: Value,
     truth: Truth,
@@ -37,14 +37,15 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/recordings")
 }
 
-fn load(id: &str) -> Recording {
+pub fn load(id: &str) -> Recording {
     let file = File::open(folder().join(format!("{id}.json.gz"))).expect("recording");
     let data = serde_json::from_reader(GzDecoder::new(file)).expect("recording is JSON");
     let truth = std::fs::read_to_string(folder().join(format!("{id}.yaml"))).expect("truth");
     Recording { id: id.into(), data, truth: serde_saphyr::from_str(&truth).expect("truth is YAML") }
 }
 
-fn ids() -> Vec<String> {
+/// Names of every recording.
+pub fn ids() -> Vec<String> {
     let mut ids: Vec<String> = std::fs::read_dir(folder())
         .expect("recordings")
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".json.gz").map(Into::into))
@@ -164,6 +165,11 @@ impl Recording {
         faults
     }
 
+    /// The cause that it must be explained by; empty where nothing is wrong.
+    pub fn primary(&self) -> String {
+        self.truth.primary.clone().unwrap_or_default()
+    }
+
     fn expected(&self) -> &str {
         self.truth.primary.as_deref().unwrap_or("none")
     }
@@ -181,7 +187,8 @@ impl Recording {
     }
 }
 
-fn must_pass() -> Vec<String> {
+/// Those that are explained.
+pub fn must_pass() -> Vec<String> {
     let list = std::fs::read_to_string(folder().join("must-pass.txt")).expect("must-pass.txt");
     list.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).map(Into::into).collect()
 }
@@ -266,10 +273,21 @@ fn violations(schema: &Value, root: &Value, value: &Value, at: &str, out: &mut V
     }
 }
 
+fn schema() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/why-json.schema.json");
+    serde_json::from_str(&std::fs::read_to_string(path).expect("schema")).expect("schema is JSON")
+}
+
+/// Holds a document to a part of the schema.
+pub fn holds(part: &str, value: &Value) {
+    let (schema, mut out) = (schema(), Vec::new());
+    violations(&schema["$defs"][part], &schema, value, part, &mut out);
+    assert!(out.is_empty(), "{}", out.join("\n"));
+}
+
 #[test]
 fn the_json_is_what_its_schema_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/why-json.schema.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("schema")).expect("schema is JSON");
+    let schema = schema();
     let mut seen = (false, false);
     for id in ["S01", "S17", "S36", "S48", "healthy-shop"] {
         let (verdict, _) = load(id).diagnose(|_, answer| answer);
