@@ -87,7 +87,8 @@ pub fn report(url: &str, pods: usize) -> Result<()> {
         }
     }
     rate(url, 1_000)?;
-    let revision = |cockpit: &Cockpit| cockpit.state.fleet.shard(ClusterId(0)).table(&pods_kind).map_or(0, |t| t.revision);
+    let revision =
+        |cockpit: &Cockpit| cockpit.state.fleet.shard(ClusterId(0)).table(&pods_kind).map_or(0, |t| t.revision);
     let (from, before, begun) = (revision(&cockpit), busy(), Instant::now());
     let (mut tick, mut frame) = (Instant::now(), Instant::now());
     let mut seconds = 0;

@@ -180,9 +180,9 @@ impl State {
 /// Whether what is missing from Services, EndpointSlices and Ingresses is really missing.
 fn backends_are_whole(fleet: &Fleet, id: ClusterId) -> bool {
     let shard = fleet.shard(id);
-    let tables = screen::screened().into_iter().filter(screen::backends::speaks);
+    let mut tables = screen::screened().into_iter().filter(screen::backends::speaks);
     let whole = |kind: ResourceId| shard.table(&kind).is_some_and(|table| table.feed == Feed::Live);
-    shard.link == Link::Live && tables.map(whole).all(|whole| whole)
+    shard.link == Link::Live && tables.all(whole)
 }
 
 /// The list of problems.
