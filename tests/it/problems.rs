@@ -91,7 +91,7 @@ fn the_demos_incidents_are_on_the_start_screen_with_their_causes_until_they_are_
     });
     // Enter on a problem opens why.
     tui.send(":problems\r").wait("WHERE");
-    tui.send("\r").wait("How to mend it");
+    tui.send("\r").wait("Changed before:");
     tui.quit();
 }
 
@@ -142,9 +142,8 @@ fn what_may_not_be_read_is_said() {
 fn the_list_is_printed_and_watched_until_all_is_well() {
     let (home, cluster) = (Home::new(), Embedded::shop());
     home.kubeconfig(&[("dev", &cluster.url())]);
-    until("the pods", || (cluster.pods().len() == 3).then_some(()));
-    let ran = home.run(&["why"]);
-    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    // Another pod may just be leaving: it counts once it has lasted.
+    let ran = until("a problem", || Some(home.run(&["why"])).filter(|ran| ran.code == Some(1)));
     assert!(ran.out.starts_with("S1  pod big Pending  dev shop/big  "), "{}", ran.out);
     let told = document(&home.run(&["why", "-o", "json"]));
     assert_eq!(told["problems"][0]["subjects"][0]["object"]["name"], "big", "{told}");
@@ -209,8 +208,9 @@ fn recorded_incidents_are_found_without_being_asked_for() {
     assert_eq!(missed, NOT_SEEN, "the list of what screening misses is not up to date");
 }
 
-/// Recorded incidents that no row shows: one has to ask for them.
-const NOT_SEEN: &[&str] = &[];
+/// Recorded incidents that have to be asked for. No row shows them: routes of Traefik and of the Gateway API, a policy, a
+/// port that nobody listens on. Or they were recorded a moment after they began, when it might have passed (S30, S50).
+const NOT_SEEN: &[&str] = &["S30", "S37", "S38", "S40", "S42", "S45", "S46", "S50"];
 
 /// Changes a Deployment of the shop.
 fn change(cluster: &Embedded, with: impl Fn(&mut Value)) {
@@ -222,7 +222,7 @@ fn change(cluster: &Embedded, with: impl Fn(&mut Value)) {
 fn a_normal_rollout_is_no_incident() {
     let (home, cluster) = (Home::new(), Embedded::shop());
     home.kubeconfig(&[("dev", &cluster.url())]);
-    until("the pods", || (cluster.pods().len() == 3).then_some(()));
+    until("a problem", || Some(home.run(&["why"])).filter(|ran| ran.code == Some(1)));
     let mut command = home.command(kokpit(), &["why", "-w", "-o", "json"]);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("kokpit");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
