@@ -8,6 +8,9 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
+/// Key and value.
+type Label = (Str, Str);
+
 /// One decoder's shared values. What no row uses any more is dropped when the set has doubled.
 pub struct Interner {
     texts: Pool<str>,
@@ -15,7 +18,7 @@ pub struct Interner {
     owners: Pool<Owner>,
     /// The labels of the object before, in the order of the wire, and what became of them: neighbours in a list are
     /// alike, and comparing is quicker than looking up.
-    last: (Vec<(Str, Str)>, Arc<[(Str, Str)]>),
+    last: (Vec<Label>, Arc<[Label]>),
 }
 
 struct Pool<T: ?Sized> {
