@@ -2,7 +2,7 @@
 //!
 //! Data can be compared, logged and replayed; so a test feeds messages and reads what would have happened.
 
-use crate::diagnose::case::{Recalled, Need, Subject};
+use crate::diagnose::case::{Need, Recalled, Subject};
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::quantity::Amounts;

@@ -2,7 +2,7 @@
 //! the watches may keep and waits for the answer.
 
 use super::inbox::Sender;
-use crate::diagnose::case::{Recalled, Need};
+use crate::diagnose::case::{Need, Recalled};
 use crate::msg::Msg;
 use crate::world::fleet::ClusterId;
 use std::collections::HashMap;

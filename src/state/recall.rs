@@ -1,7 +1,7 @@
 //! Facts that the watches keep: what diagnosis need not ask the server for.
 
 use super::State;
-use crate::diagnose::case::{Recalled, Need};
+use crate::diagnose::case::{Need, Recalled};
 use crate::world::fleet::{ClusterId, Feed, Table};
 use crate::world::object::ResourceId;
 use crate::world::row::{Raw, Row};
