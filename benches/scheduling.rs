@@ -39,7 +39,7 @@ fn node(i: usize) -> Value {
     json!({"apiVersion": "v1", "kind": "Node",
         "metadata": {"name": format!("n{i}"), "labels": {HOSTNAME: format!("n{i}"), ZONE: zone,
             "kubernetes.io/os": "linux", "pool": format!("p{}", i % 7)}},
-        "spec": {"unschedulable": i % 97 == 0, "taints": if i.is_multiple_of(10) { dedicated } else { json!([]) }},
+        "spec": {"unschedulable": i.is_multiple_of(97), "taints": if i.is_multiple_of(10) { dedicated } else { json!([]) }},
         "status": {"allocatable": {"cpu": "32", "memory": "128Gi", "pods": "110"}}})
 }
 
