@@ -243,6 +243,7 @@ fn describe(need: &Need) -> String {
         Need::Object { resource, name, .. } => format!("{resource} {name}"),
         Need::Elsewhere { cluster, resource, name, .. } => format!("{resource} {name} in {cluster}"),
         Need::List { resource, .. } => resource.to_string(),
+        Need::PodsOn { node } => format!("pods on node {node}"),
         Need::Log { pod, container, .. } => format!("log of {pod}/{container}"),
     }
 }
@@ -285,6 +286,13 @@ pub(super) async fn fetch(api: &Api, catalog: &[Resource], need: Need) -> (Need,
             Some(kind) => list(api, kind, namespace.as_deref()).await.map(|l| Answer::List(Arc::new(l))),
         },
         Need::Elsewhere { cluster, .. } => Ok(Answer::Failed(format!("{cluster} is another cluster"))),
+        Need::PodsOn { node } => match kind(catalog, &ResourceId::core("pods")) {
+            None => Ok(Answer::Absent),
+            Some(pods) => {
+                let query = format!("fieldSelector={}", encode(&format!("spec.nodeName={node}")));
+                api.list(pods, None, &query).await.map(|l| Answer::List(Arc::new(l)))
+            }
+        },
         Need::Log { namespace, pod, container, previous } => {
             log(api, namespace, pod, container, *previous).await.map(|text| Answer::Log(text.into()))
         }

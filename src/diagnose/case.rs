@@ -29,6 +29,8 @@ pub enum Need {
     List { resource: ResourceId, namespace: Option<String> },
     /// One object of another cluster of the fleet, named by the URL of its API server or as Argo CD calls it.
     Elsewhere { cluster: String, resource: ResourceId, namespace: String, name: String },
+    /// The pods of one node; answered as [`Answer::List`].
+    PodsOn { node: String },
     /// The end of a container's log; `previous` is the run before the current one.
     Log { namespace: String, pod: String, container: String, previous: bool },
 }

@@ -165,6 +165,21 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// The pods that are bound to a node, ended ones included; asks for no other pod of the cluster.
+    pub fn pods_on(&self, node: &str) -> Fact<Vec<&'a Value>> {
+        let everywhere = Need::List { resource: kinds::PODS.id(), namespace: None };
+        if let Some(Answer::List(pods)) = self.file.answer(&everywhere) {
+            return Ok(pods.iter().filter(|pod| str_at(pod, "/spec/nodeName") == node).collect());
+        }
+        let need = Need::PodsOn { node: node.into() };
+        match self.file.answer(&need) {
+            Some(Answer::List(pods)) => Ok(pods.iter().collect()),
+            Some(Answer::Absent) => Ok(Vec::new()),
+            Some(other) => self.hole(need, other),
+            None => self.ask(need),
+        }
+    }
+
     /// The end of a container's log; empty where there is none.
     pub fn log(&self, pod: &Value, container: &str, previous: bool) -> Fact<&'a str> {
         let need = Need::Log {
@@ -271,6 +286,7 @@ fn need_in_words(need: &Need) -> String {
         }
         Need::List { resource, namespace: None } => resource.to_string(),
         Need::List { resource, namespace: Some(ns) } => format!("{resource} in {ns}"),
+        Need::PodsOn { node } => format!("pods on node {node}"),
         Need::Log { namespace, pod, container, previous } => {
             format!("log {namespace}/{pod}/{container}{}", if *previous { " (previous)" } else { "" })
         }

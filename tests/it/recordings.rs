@@ -106,6 +106,11 @@ impl Recording {
                 None => Answer::Absent,
             },
             Need::Elsewhere { cluster, .. } => Answer::Failed(format!("{cluster} was not recorded")),
+            Need::PodsOn { node } => {
+                let mut pods = items("", "pods").unwrap_or_default();
+                pods.retain(|pod| str_at(pod, "/spec/nodeName") == node);
+                Answer::List(Arc::new(pods))
+            }
             Need::Log { namespace, pod, container, previous } => {
                 let log = &self.data["logs"][format!("{namespace}/{pod}/{container}")];
                 match log[if *previous { "previous" } else { "current" }].as_str() {
@@ -315,6 +320,8 @@ fn what_may_not_be_read_is_named_and_never_certain() {
             let forbidden = |need: &Need| match need {
                 Need::Object { resource, .. } | Need::List { resource, .. } => resource.plural == kind,
                 Need::Elsewhere { .. } | Need::Log { .. } => false,
+                Need::PodsOn { .. } => kind == "pods",
+                Need::Log { .. } => false,
             };
             let asked = std::cell::Cell::new(false);
             let (verdict, _) = recording.diagnose(|need, answer| match forbidden(need) {
