@@ -13,6 +13,7 @@
 //! | [`finding`] | what a cause returns |
 //! | [`agents`] | the DaemonSets that serve a node: network plugins, storage drivers |
 //! | [`writers`] | who wrote which field of an object |
+//! | [`eviction`] | who leaves a node that is emptied, and what a budget refuses |
 //! | [`kin`], [`pods`], [`events`], [`git`], [`status`] | reading owners, pods, events, tracking ids, conditions |
 //! | [`usage`] | what containers use, by the metrics API |
 //! | [`url`] | the way of a URL, hop by hop |
@@ -27,6 +28,7 @@ pub mod crash;
 pub mod dependency;
 mod engine;
 pub mod events;
+pub mod eviction;
 pub mod facts;
 pub mod finding;
 pub mod git;

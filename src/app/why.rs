@@ -22,8 +22,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Rounds of asking before the driver gives up; a chain from a URL to a node's lease needs about six.
-const ROUNDS: usize = 16;
+/// Rounds of asking before the driver gives up; a chain from a node over a budget and a probe to a workload needs twelve.
+const ROUNDS: usize = 32;
 /// Lines of a log that diagnosis is shown.
 const LOG_LINES: usize = 60;
 /// How long the subjects of one round may take in the background.

@@ -29,10 +29,12 @@ macro_rules! causes {
     };
 }
 
+mod apiservice;
 mod argo;
 mod config;
 mod crash;
 mod created;
+mod drain;
 mod evicted;
 mod gateway;
 mod image;
@@ -121,6 +123,13 @@ static FAMILIES: &[&[Cause]] = &[
     gateway::CAUSES,
     netpol::CAUSES,
     node::CAUSES,
+    node::cordon::CAUSES,
+    node::coming::CAUSES,
+    node::going::CAUSES,
+    node::sick::CAUSES,
+    drain::budget::CAUSES,
+    drain::pods::CAUSES,
+    apiservice::CAUSES,
     created::quota::CAUSES,
     created::policy::CAUSES,
     created::missing::CAUSES,

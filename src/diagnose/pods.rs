@@ -270,9 +270,11 @@ pub fn start_budget(pod: &Value) -> i64 {
         .iter()
         .map(|c| ["/startupProbe", "/readinessProbe"].iter().filter_map(|p| c.spec.pointer(p)).map(of).sum::<i64>())
         .max();
-    match containers(pod).iter().all(|c| c.running_since().is_some() || c.init) {
-        true => slowest.unwrap_or_default().max(30),
-        false => START_GATE_S,
+    match (containers(pod).iter().all(|c| c.running_since().is_some() || c.init), slowest) {
+        // A pod's own probes say when it must be ready; ten seconds for their answers to reach us.
+        (true, Some(own)) if own > 0 => own.max(10),
+        (true, _) => 30,
+        (false, _) => START_GATE_S,
     }
 }
 

@@ -228,6 +228,7 @@ impl<'a> World<'a> {
                 let here = |o: &Value| kinds::resource_of(&reference_of(o)) == *resource;
                 let found = objects.iter().find(|o| here(o) && name(o) == wanted && namespace(o) == ns);
                 found.map_or(Answer::Absent, |object| Answer::Object(Arc::new(served(object))))
+            }
             Need::PodsOn { .. } if self.fixture.forbidden.iter().any(|kind| kind == "pods") => {
                 Answer::Denied("pods is forbidden: User \"dev\" cannot list resource".into())
             }

@@ -321,7 +321,6 @@ fn what_may_not_be_read_is_named_and_never_certain() {
                 Need::Object { resource, .. } | Need::List { resource, .. } => resource.plural == kind,
                 Need::Elsewhere { .. } | Need::Log { .. } => false,
                 Need::PodsOn { .. } => kind == "pods",
-                Need::Log { .. } => false,
             };
             let asked = std::cell::Cell::new(false);
             let (verdict, _) = recording.diagnose(|need, answer| match forbidden(need) {

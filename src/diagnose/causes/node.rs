@@ -26,8 +26,9 @@
 //! **You see.** Node `NotReady`; new pods stay in ContainerCreating.
 //! **Why.** The network plugin is not ready on the node.
 //! **How kokpit knows.** `NetworkPluginNotReady` in the message of Ready.
+//! The network plugin's pod on the node is looked at, and what is wrong with it becomes the reason.
 //! **Looks alike.** `node-notready-runtime`.
-//! **Mend it.** Look at the network plugin's pod on that node.
+//! **Mend it.** Mend the network plugin's pod on that node.
 //!
 //! ## node-not-ready
 //! **You see.** Node `NotReady`.
@@ -71,42 +72,44 @@
 //! **Looks alike.** `container-status-unknown` is its consequence.
 //! **Mend it.** Nothing; delete leftovers.
 
-use super::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact, Knowable};
-use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::finding::{Lead, Match, Suspect};
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods::condition;
-use crate::world::object::{list_at, str_at};
+use crate::diagnose::verdict::Fix;
+use crate::world::object::{ObjectRef, list_at, str_at};
 use crate::world::time::human;
+use serde_json::Value;
 
-const FILE: &str = include_str!("node.rs");
+pub mod coming;
+pub mod cordon;
+pub mod going;
+pub mod sick;
 
-macro_rules! rows {
-    ($($id:literal $title:literal $severity:ident $judge:expr;)*) => {
-        /// The family's rows.
-        pub const CAUSES: &[Cause] = &[
-            $(Cause { id: $id, title: $title, severity: Severity::$severity, kinds: &["Node"], file: FILE, judge: $judge },)*
-        ];
-    };
+causes! { "node.rs";
+    "node-unreachable" "the node's kubelet stopped reporting" Outage ["Node"] unreachable;
+    "node-notready-runtime" "the node's container runtime is down" Outage ["Node"] |c, s| not_ready(c, s, "node-notready-runtime");
+    "node-notready-pleg" "the node's kubelet cannot keep up with its pods" Outage ["Node"] |c, s| not_ready(c, s, "node-notready-pleg");
+    "node-network" "the node's network plugin is not ready" Outage ["Node"] |c, s| not_ready(c, s, "node-network");
+    "node-not-ready" "the node's kubelet says it is not ready" Outage ["Node"] |c, s| not_ready(c, s, "node-not-ready");
+    "node-memory-pressure" "the node is short of memory" Degraded ["Node"] |c, s| pressure(c, s, "MemoryPressure");
+    "node-disk-pressure" "the node is short of disk" Outage ["Node"] |c, s| pressure(c, s, "DiskPressure");
+    "node-pid-pressure" "the node is short of process ids" Degraded ["Node"] |c, s| pressure(c, s, "PIDPressure");
+    "node-network-unavailable" "the node's routes are not set up" Outage ["Node"] |c, s| pressure(c, s, "NetworkUnavailable");
+    "node-rebooted" "the node rebooted" Nuisance ["Node"] rebooted;
 }
 
-rows! {
-    "node-unreachable" "the node's kubelet stopped reporting" Outage unreachable;
-    "node-notready-runtime" "the node's container runtime is down" Outage |c, s| not_ready(c, s, "node-notready-runtime");
-    "node-notready-pleg" "the node's kubelet cannot keep up with its pods" Outage |c, s| not_ready(c, s, "node-notready-pleg");
-    "node-network" "the node's network plugin is not ready" Outage |c, s| not_ready(c, s, "node-network");
-    "node-not-ready" "the node's kubelet says it is not ready" Outage |c, s| not_ready(c, s, "node-not-ready");
-    "node-memory-pressure" "the node is short of memory" Degraded |c, s| pressure(c, s, "MemoryPressure");
-    "node-disk-pressure" "the node is short of disk" Outage |c, s| pressure(c, s, "DiskPressure");
-    "node-pid-pressure" "the node is short of process ids" Degraded |c, s| pressure(c, s, "PIDPressure");
-    "node-network-unavailable" "the node's routes are not set up" Outage |c, s| pressure(c, s, "NetworkUnavailable");
-    "node-rebooted" "the node rebooted" Nuisance rebooted;
+/// The condition Ready of a node whose kubelet stopped reporting.
+pub fn lost(node: &Value) -> Option<&Value> {
+    let unknown = |c: &&Value| str_at(c, "/status") == "Unknown" && str_at(c, "/reason") != coming::NEVER;
+    condition(node, "Ready").filter(unknown)
 }
+
+/// A lease that is younger is renewed as it should be (`leaseDurationSeconds`).
+const LEASE_S: i64 = 40;
 
 fn unreachable(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
-    let Some(ready) = condition(suspect.object, "Ready").filter(|c| str_at(c, "/status") == "Unknown") else {
-        return Ok(Vec::new());
-    };
+    let Some(ready) = lost(suspect.object) else { return Ok(Vec::new()) };
     let node = &suspect.at.name;
     let age = case.age(str_at(ready, "/lastTransitionTime"));
     let since = age.map_or(String::new(), |s| format!(" for {}", human(s)));
@@ -121,16 +124,15 @@ fn unreachable(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let lease = LEASES.at("kube-node-lease", node);
     if let Some(Some(object)) = case.get(&lease).known()? {
         let age = case.age(str_at(object, "/spec/renewTime"));
-        let text = format!("lease {} old", age.map_or("of unknown age".to_owned(), human));
+        let fresh = age.is_some_and(|s| s < LEASE_S);
+        let also = if fresh { ": the kubelet lives, only its status does not get through" } else { "" };
+        let text = format!("lease {} old{also}", age.map_or("of unknown age".to_owned(), human));
         m = m.evidence_aged(&lease, "spec.renewTime", str_at(object, "/spec/renewTime"), age, text);
     }
     m = taints(suspect, "node.kubernetes.io/unreachable", m);
+    m = taints(suspect, "node.cloudprovider.kubernetes.io/shutdown", m);
     let nodes = case.list(NODES, None).known()?.unwrap_or_default();
-    let lost: Vec<&str> = nodes
-        .iter()
-        .filter(|n| condition(n, "Ready").is_some_and(|c| str_at(c, "/status") == "Unknown"))
-        .map(|n| crate::world::object::name(n))
-        .collect();
+    let lost: Vec<&str> = nodes.iter().filter(|n| lost(n).is_some()).map(|n| crate::world::object::name(n)).collect();
     if lost.len() > 1 {
         m = m.evidence(
             &suspect.at,
@@ -139,7 +141,10 @@ fn unreachable(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             format!("{} of {} nodes are unreachable: {}", lost.len(), nodes.len(), lost.join(" ")),
         );
     }
-    Ok(vec![m.fix(crate::diagnose::verdict::Fix {
+    for upstream in ["node-mass-notready", "node-cert-expired", "node-npd-condition"] {
+        m = m.because_cause(upstream);
+    }
+    Ok(vec![m.fix(Fix {
         summary: format!("bring the machine of {node} or its kubelet back; do not take its taints off by hand"),
         ..Default::default()
     })])
@@ -156,9 +161,24 @@ fn taints(suspect: &Suspect<'_>, key: &str, mut m: Match) -> Match {
 
 /// Words of Ready's message, and the cause they speak for; anything else is `node-not-ready`.
 const WORDS: &[(&str, &[&str])] = &[
+    ("node-shutdown-graceful", &[going::SHUTTING_DOWN]),
     ("node-network", &["NetworkPluginNotReady", "cni plugin not initialized", "cni config"]),
     ("node-notready-pleg", &["PLEG is not healthy"]),
     ("node-notready-runtime", &["container runtime is down", "containerd.sock", "container runtime status check"]),
+];
+
+/// DaemonSets that bring the network to their node.
+const NETWORKS: &[&str] = &[
+    "antrea-agent",
+    "aws-node",
+    "calico-node",
+    "canal",
+    "cilium",
+    "kindnet",
+    "kube-flannel-ds",
+    "kube-router",
+    "ovnkube-node",
+    "weave-net",
 ];
 
 fn not_ready(case: &Case<'_>, suspect: &Suspect<'_>, id: &str) -> Fact<Vec<Match>> {
@@ -174,8 +194,13 @@ fn not_ready(case: &Case<'_>, suspect: &Suspect<'_>, id: &str) -> Fact<Vec<Match
         return Ok(Vec::new());
     }
     let age = case.age(str_at(ready, "/lastTransitionTime"));
+    let agents = match id {
+        "node-network" => sick::ill_agents(case, &suspect.at.name, NETWORKS).known()?.unwrap_or_default(),
+        _ => Vec::new(),
+    };
     Ok(vec![
         Match::on(&suspect.at, format!("Node {} is not ready: {message}", suspect.at.name))
+            .because_all(agents.iter().map(|(_, pod)| Lead::to(ObjectRef::of(pod))))
             .evidence_aged(
                 &suspect.at,
                 "status.conditions[Ready]",
@@ -183,10 +208,7 @@ fn not_ready(case: &Case<'_>, suspect: &Suspect<'_>, id: &str) -> Fact<Vec<Match
                 age,
                 format!("{}: {message}", str_at(ready, "/reason")),
             )
-            .fix(crate::diagnose::verdict::Fix {
-                summary: "mend what the message names, on the node".into(),
-                ..Default::default()
-            }),
+            .fix(Fix { summary: "mend what the message names, on the node".into(), ..Default::default() }),
     ])
 }
 
@@ -204,7 +226,7 @@ fn pressure(case: &Case<'_>, suspect: &Suspect<'_>, kind: &str) -> Fact<Vec<Matc
                 age,
                 format!("{}: {}", str_at(c, "/reason"), str_at(c, "/message")),
             )
-            .fix(crate::diagnose::verdict::Fix {
+            .fix(Fix {
                 summary: "relieve the node; cordon it until then".into(),
                 live: format!("kubectl cordon {}", suspect.at.name),
                 ..Default::default()

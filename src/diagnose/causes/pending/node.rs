@@ -44,15 +44,14 @@
 //! **Mend it.** Live: bring the node group back.
 
 use super::{EACH_ITS_OWN, Placement, node_ref, placement};
+use crate::diagnose::causes::node::cordon;
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::NODES;
 use crate::diagnose::scheduling::node_selector::describe;
 use crate::diagnose::scheduling::{Node, Pod, node_affinity};
-use crate::world::object::{ObjectRef, bool_at, list_at, name, str_at};
+use crate::world::object::{list_at, name};
 use crate::world::selector::Requirement;
-use crate::world::text::clean;
-use crate::world::time::human;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -66,14 +65,7 @@ causes! { "node.rs";
 
 fn cordoned(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if suspect.at.kind == "Node" {
-        if !bool_at(suspect.object, "/spec/unschedulable") {
-            return Ok(vec![]);
-        }
-        let node = &suspect.at.name;
-        let found = who(case, suspect.object, Match::on(&suspect.at, format!("Node {node} is cordoned.")));
-        let text = format!("uncordon {node}, when the work on it is done");
-        let fix = case.fix(suspect.object, "spec.unschedulable", text, format!("kubectl uncordon {node}"))?;
-        return Ok(vec![found.fix(fix)]);
+        return cordon::cordoned(case, suspect);
     }
     let Some(placement) = placement(case, suspect)? else { return Ok(vec![]) };
     let failing = placement.failing("NodeUnschedulable");
@@ -81,7 +73,7 @@ fn cordoned(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let raw = case.list(NODES, None).known()?.unwrap_or_default();
     let mut found = Match::on(&node_ref(&target.name), sentence(&placement, target, failing.len()));
     if let Some(node) = raw.iter().find(|n| name(n) == target.name) {
-        found = who(case, node, found);
+        found = cordon::who(case, node, found);
     }
     if failing.len() > 1 {
         let text = format!("cordoned: {}", super::names(failing.iter().map(|(node, _)| *node)));
@@ -111,50 +103,6 @@ fn sentence(placement: &Placement, node: &Node, cordoned: usize) -> String {
         _ if others == 0 => format!("{} would take it, but is cordoned.", node.name),
         _ => format!("{} would take it, but is cordoned, as {others} more are.", node.name),
     }
-}
-
-/// Who cordoned a node and when, as far as managedFields tell, and signs that it is about to go.
-fn who(case: &Case<'_>, node: &Value, mut found: Match) -> Match {
-    let at = node_ref(name(node));
-    let owner = list_at(node, "/metadata/managedFields")
-        .iter()
-        .find(|m| m.pointer("/fieldsV1/f:spec/f:unschedulable").is_some());
-    let added = list_at(node, "/spec/taints").iter().find(|t| str_at(t, "/key") == "node.kubernetes.io/unschedulable");
-    let age = (owner.and_then(|m| case.age(str_at(m, "/time"))))
-        .or_else(|| added.and_then(|t| case.age(str_at(t, "/timeAdded"))));
-    let by = owner.map_or(String::new(), |m| format!(" by {}", clean(str_at(m, "/manager"))));
-    let since = age.map_or(String::new(), |s| format!(" {} ago", human(s)));
-    let text = format!("{} is cordoned{by}{since}", at.name);
-    found = found.evidence_aged(&at, "spec.unschedulable", "true", age, text);
-    found = recorded(node, &at, found);
-    let zone = str_at(node, "/metadata/labels/topology.kubernetes.io~1zone");
-    if !zone.is_empty() {
-        found = found.evidence(&at, "metadata.labels", zone, format!("{} is in zone {zone}", at.name));
-    }
-    let leaving = ["ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler", "karpenter.sh/disrupted"];
-    for taint in list_at(node, "/spec/taints").iter().filter(|t| leaving.contains(&str_at(t, "/key"))) {
-        let key = str_at(taint, "/key");
-        found =
-            found.evidence(&at, "spec.taints", key, format!("taint {key}: an autoscaler is about to remove the node"));
-    }
-    found
-}
-
-/// What an operation of ours wrote on the node beside the cordon: why, and who.
-fn recorded(node: &Value, at: &ObjectRef, found: Match) -> Match {
-    let note = |key: &str| clean(str_at(node, &format!("/metadata/annotations/kokpit.dev~1{key}"))).into_owned();
-    let (reason, by, op) = (note("reason"), note("by"), note("op"));
-    if reason.is_empty() {
-        return found;
-    }
-    let who = if by.is_empty() { String::new() } else { format!(", {by}") };
-    let id = if op.is_empty() { String::new() } else { format!(" (op {op})") };
-    found.evidence(
-        at,
-        "metadata.annotations[kokpit.dev/reason]",
-        &reason,
-        format!("the reason given: {reason}{who}{id}"),
-    )
 }
 
 /// One of the two mismatch causes: of `nodeSelector`, or of the affinity where nodeSelector leaves nodes over.
