@@ -177,11 +177,11 @@ impl Why {
 pub fn why(budget: &Value, selected: &[&Value], now: Time) -> Why {
     let count = Count::of(budget);
     let stands = |wanted: Stand| selected.iter().any(|pod| pods::stand(pod, now) == wanted);
-    let homeless = |pod: &&Value| str_at(pod, "/spec/nodeName").is_empty() && !is_ending(pod);
+    let homeless = |pod: &Value| str_at(pod, "/spec/nodeName").is_empty() && !is_ending(pod);
     match () {
         _ if not_counted(budget) => Why::NotCounted,
         _ if count.current >= count.expected => Why::Zero,
-        _ if selected.iter().any(|pod| homeless(&pod) && pods::stand(pod, now) == Stand::Ill) => Why::NoRoom,
+        _ if selected.iter().any(|pod| homeless(pod) && pods::stand(pod, now) == Stand::Ill) => Why::NoRoom,
         _ if stands(Stand::Ill) => Why::Unhealthy,
         _ if stands(Stand::Starting) || selected.iter().any(|pod| is_ending(pod)) => Why::Moving,
         _ => Why::Unhealthy,
