@@ -185,7 +185,17 @@ fn drain(cluster: &Cluster, home: &Home, repository: &Path) {
     cluster.make("poddisruptionbudgets", "apis/policy/v1", &budget);
     let here = || cluster.pods().into_iter().find(|(_, node)| *node == cluster.node);
     let (pod, _) = until("the guarded pod on the node", here);
-    let base = ["drain", &cluster.node, "--reason", "a test of kokpit", "--yes", "--force", "--delete-emptydir-data"];
+    let base = [
+        "drain",
+        &cluster.node,
+        "--reason",
+        "a test of kokpit",
+        "--yes",
+        "--force",
+        "--delete-emptydir-data",
+        "--last-of-zone",
+        "--last-control-plane",
+    ];
     let ran = cluster.kokpit(home, &[&base[..], &["--timeout", "10s"]].concat());
     let said = format!("{}{}", ran.out, ran.err);
     assert_ne!(ran.code, Some(0), "the budget blocks the drain:\n{said}");

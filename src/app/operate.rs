@@ -10,6 +10,7 @@
 
 mod execute;
 mod gather;
+mod surroundings;
 
 use crate::cluster::api::Api;
 use crate::config::{Config, Paths};

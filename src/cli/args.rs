@@ -181,6 +181,12 @@ pub struct Drain {
     /// Evict pods that nothing will recreate
     #[arg(long)]
     pub force: bool,
+    /// Empty the node although it is the last ready one of the control plane
+    #[arg(long)]
+    pub last_control_plane: bool,
+    /// Empty the node although it is the last one of its zone that takes pods
+    #[arg(long)]
+    pub last_of_zone: bool,
     /// Give up after this long: 15m, 90s
     #[arg(long, value_parser = duration, default_value = "15m")]
     pub timeout: Duration,

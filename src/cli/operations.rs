@@ -50,6 +50,8 @@ pub async fn drain(args: &Args, op: &Drain) -> Result<ExitCode> {
     let drain = drain::Options {
         delete_emptydir_data: op.delete_emptydir_data,
         force: op.force,
+        last_control_plane: op.last_control_plane,
+        last_of_zone: op.last_of_zone,
         timeout_s: i64::try_from(op.timeout.as_secs()).unwrap_or(i64::MAX),
         ..drain::Options::default()
     };

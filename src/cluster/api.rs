@@ -144,6 +144,20 @@ impl Api {
         namespace: Option<&str>,
         query: &str,
     ) -> Result<Vec<Value>, ApiError> {
+        self.list_lean(resource, namespace, query, |_| {}).await
+    }
+
+    /// As [`Api::list`]; `keep` drops from each object what is not needed, before the next page comes.
+    ///
+    /// # Errors
+    /// As [`Api::send`].
+    pub async fn list_lean(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        query: &str,
+        keep: impl Fn(&mut Value),
+    ) -> Result<Vec<Value>, ApiError> {
         let base = resource.collection_path(namespace);
         let (mut items, mut token) = (Vec::new(), String::new());
         loop {
@@ -151,7 +165,8 @@ impl Api {
             let extra = if query.is_empty() { String::new() } else { format!("&{query}") };
             let mut page = self.get(&format!("{base}?limit=500{extra}{more}")).await?;
             token = str_at(&page, "/metadata/continue").to_string();
-            if let Some(Value::Array(list)) = page.get_mut("items").map(Value::take) {
+            if let Some(Value::Array(mut list)) = page.get_mut("items").map(Value::take) {
+                list.iter_mut().for_each(&keep);
                 items.extend(list);
             }
             if token.is_empty() {

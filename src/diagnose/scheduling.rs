@@ -28,6 +28,7 @@ pub mod pod;
 pub mod pod_topology_spread;
 pub mod preemption;
 mod rejudge;
+pub mod relocation;
 pub mod requests;
 pub mod snapshot;
 pub mod storage;

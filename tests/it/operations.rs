@@ -23,7 +23,7 @@ fn now() -> Time {
 }
 
 /// Not a test of its own: the process that an operation runs in. `KOKPIT_TEST_DO` says what: `cordon n1`, `uncordon n1`,
-/// `drain n1`, `scale web 3`, `finish ID`, `undo ID`.
+/// `drain n1 [--last-of-zone]`, `scale web 3`, `finish ID`, `undo ID`.
 #[test]
 #[ignore = "started by the other tests of this file"]
 fn child() {
@@ -53,7 +53,9 @@ fn child() {
             },
             other => panic!("{other}?"),
         };
-        let plan = operate::plan(&site, &intent, &Options::default()).await.map_err(|e| e.to_string())?;
+        let mut options = Options::default();
+        options.drain.last_of_zone = words.contains(&"--last-of-zone");
+        let plan = operate::plan(&site, &intent, &options).await.map_err(|e| e.to_string())?;
         operate::run(&site, &plan, silent).await
     });
     match done {
@@ -362,6 +364,32 @@ fn a_drain_respects_the_budget_and_survives_being_killed() {
     scene.ends(&format!("finish {id}"), "done");
     assert_eq!(pods_on(&scene, &node), 0);
     until("two running pods elsewhere", || (settled(&scene) != node).then_some(()));
+}
+
+#[test]
+fn the_last_node_of_a_zone_is_drained_only_when_it_is_said_so_and_who_finds_no_room_is_named() {
+    let scene = Scene::new(&[("README", "fleet\n")]);
+    let node = settled(&scene);
+    let zone = |object: &mut Value| object["metadata"]["labels"]["topology.kubernetes.io/zone"] = json!("eu-1a");
+    scene.cluster.store.modify(&ResourceId::core("nodes"), "", &node, zone).unwrap();
+    let labels = json!({"app": "pinned"});
+    let pinned = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "pinned", "namespace": "shop"},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"nodeSelector": {"kubernetes.io/hostname": node}, "containers": [{"name": "app", "image": "web:1"}]}}}});
+    scene.cluster.store.create(&ResourceId::new("apps", "deployments"), pinned).unwrap();
+    until("the pinned pod runs", || {
+        let pods = scene.cluster.store.list(&ResourceId::core("pods"), Some("shop"));
+        let mut own = pods.iter().filter(|p| p["metadata"]["labels"]["app"] == "pinned");
+        own.any(|p| p["spec"]["nodeName"] == node.as_str() && p["status"]["phase"] == "Running").then_some(())
+    });
+    let refused = scene.run(&format!("drain {node}"), "").out;
+    let sentence = format!("{node} is the last node of zone eu-1a that takes pods");
+    assert!(refused.contains("refused not run: ") && refused.contains(&sentence), "{refused}");
+    assert!(!scene.cluster.cordoned(&node), "nothing was done");
+    let out = scene.ends(&format!("drain {node} --last-of-zone"), "done");
+    let line = out.lines().find(|l| l.contains("would stay Pending")).unwrap_or_default();
+    assert!(line.contains("shop/pinned-") && line.contains("0/3 nodes are available"), "{out}");
+    assert!(scene.cluster.cordoned(&node));
 }
 
 const WEB: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web # the shop\nspec:\n  replicas: 2\n";

@@ -1,6 +1,6 @@
 //! Reading everything that a plan is made from. Nothing here writes, except into the cache.
 
-use super::{Options, Site};
+use super::{Options, Site, surroundings};
 use crate::cluster::api::{ApiError, FIELD_MANAGER, MERGE_PATCH, STRATEGIC_PATCH, encode};
 use crate::config::Repository;
 use crate::effect::Intent;
@@ -11,7 +11,7 @@ use crate::kinds;
 use crate::workflows::cordon::{self, NodeFacts};
 use crate::workflows::edit::{self, EditFacts};
 use crate::workflows::field::{self, FieldFacts, Want};
-use crate::workflows::{Line, Occasion, Plan, SyncPlan, Target, drain};
+use crate::workflows::{Line, Occasion, Plan, SyncPlan, Target};
 use crate::world::object::{ObjectRef, Resource, ResourceId, controller, name, namespace, str_at};
 use serde_json::Value;
 
@@ -221,7 +221,7 @@ async fn application_of(site: &Site, object: &Value) -> Result<(Value, Source), 
     }
 }
 
-async fn list(
+pub(super) async fn list(
     site: &Site,
     group: &str,
     version: &str,
@@ -248,20 +248,8 @@ fn resource(group: &str, version: &str, kind: &str) -> Resource {
 async fn drain(site: &Site, on: &Occasion<'_>, node: &str, options: &Options) -> Result<Plan, PlanError> {
     let (target, nodes) = nodes_facts(site, &[node.to_string()]).await?;
     let cordon = cordon::cordon(on, &target, &nodes)?;
-    let refuse =
-        |what: &str, e: ApiError| PlanError::Refused(format!("the {what} of {} cannot be read: {e}", site.cluster));
-    let query = format!("fieldSelector={}", encode(&format!("spec.nodeName={node}")));
-    let pods = list(site, "", "v1", "Pod", None, &query).await.map_err(|e| refuse("pods", e))?;
-    let budgets = list(site, "policy", "v1", "PodDisruptionBudget", None, "").await;
-    let (budgets, unread) = match budgets {
-        Ok(all) => (all, None),
-        Err(e) if e.code() == 404 => (vec![], None),
-        Err(e) => (vec![], Some(format!("PodDisruptionBudgets cannot be read, so what blocks is not known: {e}"))),
-    };
     let node = nodes.first().map_or(&Value::Null, |n| &n.node);
-    let mut plan = drain::plan(cordon, node, &pods, &budgets, &options.drain);
-    plan.lines.extend(unread.map(Line::warning));
-    Ok(plan)
+    surroundings::drain(site, cordon, node, &options.drain).await
 }
 
 async fn change(site: &Site, on: &Occasion<'_>, object: &ObjectRef, want: &Want) -> Result<Plan, PlanError> {
