@@ -72,12 +72,13 @@
 //! **Looks alike.** `container-status-unknown` is its consequence.
 //! **Mend it.** Nothing; delete leftovers.
 
+use crate::diagnose::agents;
 use crate::diagnose::facts::{Case, Fact, Knowable};
-use crate::diagnose::finding::{Lead, Match, Suspect};
+use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods::condition;
 use crate::diagnose::verdict::Fix;
-use crate::world::object::{ObjectRef, list_at, str_at};
+use crate::world::object::{list_at, str_at};
 use crate::world::time::human;
 use serde_json::Value;
 
@@ -167,20 +168,6 @@ const WORDS: &[(&str, &[&str])] = &[
     ("node-notready-runtime", &["container runtime is down", "containerd.sock", "container runtime status check"]),
 ];
 
-/// DaemonSets that bring the network to their node.
-const NETWORKS: &[&str] = &[
-    "antrea-agent",
-    "aws-node",
-    "calico-node",
-    "canal",
-    "cilium",
-    "kindnet",
-    "kube-flannel-ds",
-    "kube-router",
-    "ovnkube-node",
-    "weave-net",
-];
-
 fn not_ready(case: &Case<'_>, suspect: &Suspect<'_>, id: &str) -> Fact<Vec<Match>> {
     let Some(ready) = condition(suspect.object, "Ready").filter(|c| str_at(c, "/status") == "False") else {
         return Ok(Vec::new());
@@ -194,22 +181,18 @@ fn not_ready(case: &Case<'_>, suspect: &Suspect<'_>, id: &str) -> Fact<Vec<Match
         return Ok(Vec::new());
     }
     let age = case.age(str_at(ready, "/lastTransitionTime"));
-    let agents = match id {
-        "node-network" => sick::ill_agents(case, &suspect.at.name, NETWORKS).known()?.unwrap_or_default(),
-        _ => Vec::new(),
+    let m = Match::on(&suspect.at, format!("Node {} is not ready: {message}", suspect.at.name)).evidence_aged(
+        &suspect.at,
+        "status.conditions[Ready]",
+        "False",
+        age,
+        format!("{}: {message}", str_at(ready, "/reason")),
+    );
+    let m = match id {
+        "node-network" => agents::follow(case, &agents::network(case, &suspect.at.name)?, &suspect.at.name, m),
+        _ => m,
     };
-    Ok(vec![
-        Match::on(&suspect.at, format!("Node {} is not ready: {message}", suspect.at.name))
-            .because_all(agents.iter().map(|(_, pod)| Lead::to(ObjectRef::of(pod))))
-            .evidence_aged(
-                &suspect.at,
-                "status.conditions[Ready]",
-                "False",
-                age,
-                format!("{}: {message}", str_at(ready, "/reason")),
-            )
-            .fix(Fix { summary: "mend what the message names, on the node".into(), ..Default::default() }),
-    ])
+    Ok(vec![m.fix(Fix { summary: "mend what the message names, on the node".into(), ..Default::default() })])
 }
 
 fn pressure(case: &Case<'_>, suspect: &Suspect<'_>, kind: &str) -> Fact<Vec<Match>> {

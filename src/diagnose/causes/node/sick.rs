@@ -320,7 +320,7 @@ fn proxy(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
 }
 
 /// The pods of these DaemonSets on a node that are in trouble, with the DaemonSet's name.
-pub fn ill_agents<'a>(case: &Case<'a>, node: &str, agents: &[&str]) -> Fact<Vec<(&'a str, &'a Value)>> {
+fn ill_agents<'a>(case: &Case<'a>, node: &str, agents: &[&str]) -> Fact<Vec<(&'a str, &'a Value)>> {
     let agent = |pod: &'a Value| {
         let (_, kind, owner) = controller(pod)?;
         (kind == "DaemonSet" && agents.contains(&owner)).then_some((owner, pod))
