@@ -85,7 +85,6 @@ known! {
     VALIDATINGWEBHOOKS "admissionregistration.k8s.io" "validatingwebhookconfigurations" "ValidatingWebhookConfiguration";
     APISERVICES "apiregistration.k8s.io" "apiservices" "APIService";
     CSRS "certificates.k8s.io" "certificatesigningrequests" "CertificateSigningRequest";
-    NODECLAIMS "karpenter.sh" "nodeclaims" "NodeClaim";
     APPLICATIONS "argoproj.io" "applications" "Application";
     APPLICATIONSETS "argoproj.io" "applicationsets" "ApplicationSet";
     APPPROJECTS "argoproj.io" "appprojects" "AppProject";

@@ -67,7 +67,7 @@ fn describe(case: &Case<'_>, suspect: &Suspect<'_>, service: &Value, said: &Valu
     if suspect.at != at {
         let kind = if suspect.at.kind == "Namespace" { "NamespaceDeletionDiscoveryFailure" } else { "ScalingActive" };
         let own = condition(suspect.object, kind).map_or("", |c| str_at(c, "/message"));
-        m = m.evidence(&suspect.at, &format!("status.conditions[{kind}]"), "", own);
+        m = m.evidence(&suspect.at, &format!("status.conditions[{kind}]"), "", own).explains(suspect.at.clone());
     }
     let (ns, backend) = (str_at(service, "/spec/service/namespace"), str_at(service, "/spec/service/name"));
     if !backend.is_empty() {
