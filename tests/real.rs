@@ -1,4 +1,5 @@
-//! The spine against a server that is not ours: browse, why, cordon with a commit, drain with a PodDisruptionBudget.
+//! The spine against a server that is not ours: browse, follow, why, the same with few rights, cordon with a commit,
+//! drain with a PodDisruptionBudget.
 //!
 //! `KOKPIT_TEST_KUBECONFIG=FILE cargo test --test real -- --ignored`; docs/testing.md says what it does to the cluster.
 
@@ -7,6 +8,7 @@ mod support;
 
 use kokpit::cluster::api::{Api, MERGE_PATCH};
 use kokpit::cluster::{connect, kubeconfig};
+use kokpit::diagnose::scheduling::message;
 use kokpit::world::object::{bool_at, list_at, name, str_at};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ use tokio::runtime::Runtime;
 
 /// Where the pods of the tests come from; any image whose program keeps running.
 const IMAGE: &str = "registry.k8s.io/pause:3.10";
+/// A user without any rights but those that the test gives.
+const NOBODY: &str = "kokpit-test-nobody";
 
 /// The cluster under test, and a namespace of our own that is deleted at the end.
 struct Cluster {
@@ -74,6 +78,11 @@ impl Cluster {
         self.runtime.block_on(self.api.post(&path, object)).unwrap_or_else(|e| panic!("POST {path}: {e}"));
     }
 
+    fn delete(&self, path: &str) {
+        let gone = self.runtime.block_on(self.api.send(http::Method::DELETE, path, "", vec![]));
+        gone.unwrap_or_else(|e| panic!("DELETE {path}: {e}"));
+    }
+
     fn cordoned(&self) -> bool {
         bool_at(&self.get(&format!("/api/v1/nodes/{}", self.node)), "/spec/unschedulable")
     }
@@ -104,8 +113,26 @@ impl Drop for Cluster {
 
 /// A pod that no node can take.
 fn giant() -> Value {
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "giant"},
-        "spec": {"containers": [{"name": "app", "image": IMAGE, "resources": {"requests": {"cpu": "5000"}}}]}})
+    let mut pod = small("giant");
+    pod["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "5000"}});
+    pod
+}
+
+fn small(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+        "spec": {"terminationGracePeriodSeconds": 1, "containers": [{"name": "app", "image": IMAGE}]}})
+}
+
+/// The right to read pods and events of the namespace, given to nobody else.
+fn reader() -> (Value, Value) {
+    let group = "rbac.authorization.k8s.io";
+    let rules = json!([{"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["get", "list", "watch"]}]);
+    let role =
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "reader"}, "rules": rules});
+    let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": "reader"},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "reader"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": NOBODY}]});
+    (role, binding)
 }
 
 /// A Deployment of one pod that may run on the node alone, and a budget that does not let it go.
@@ -132,7 +159,9 @@ fn the_spine_on_a_real_cluster() {
     let cluster = Cluster::open();
     let home = Home::new();
     browse(&cluster, &home);
+    follow(&cluster, &home);
     why(&cluster, &home);
+    few_rights(&cluster, &home);
     let repository = home.repository("fleet", &[("README.md", "The fleet\n")]);
     cordon(&cluster, &home, &repository);
     drain(&cluster, &home, &repository);
@@ -153,16 +182,54 @@ fn browse(cluster: &Cluster, home: &Home) {
     tui.assert_restored();
 }
 
+/// What appears and goes is on the screen without a key.
+fn follow(cluster: &Cluster, home: &Home) {
+    let file = cluster.kubeconfig.to_string_lossy().into_owned();
+    let mut tui = home.tui_sized(&["--kubeconfig", &file, "-n", &cluster.namespace], 140, 40);
+    tui.send(":pods\r").wait("no pods in");
+    cluster.make("pods", "api/v1", &small("passing"));
+    tui.wait("passing");
+    cluster.delete(&format!("/api/v1/namespaces/{}/pods/passing", cluster.namespace));
+    tui.wait_gone("passing");
+    tui.quit();
+}
+
 fn why(cluster: &Cluster, home: &Home) {
     cluster.make("pods", "api/v1", &giant());
     let pod = format!("/api/v1/namespaces/{}/pods/giant", cluster.namespace);
-    until("the scheduler's verdict", || {
-        list_at(&cluster.get(&pod), "/status/conditions").iter().any(|c| str_at(c, "/status") == "False").then_some(())
+    let said = until("the scheduler's verdict", || {
+        let pod = cluster.get(&pod);
+        let refused = list_at(&pod, "/status/conditions").iter().find(|c| str_at(c, "/status") == "False")?;
+        Some(str_at(refused, "/message").to_string())
     });
     let ran = cluster.kokpit(home, &["why", "pod/giant", "-n", &cluster.namespace]);
     assert_eq!(ran.code, Some(1), "something was found: {}{}", ran.out, ran.err);
     assert!(ran.out.contains("cpu"), "the resource that is short is named:\n{}", ran.out);
     assert!(ran.out.contains(&cluster.node), "every node is judged:\n{}", ran.out);
+    let ran = cluster.kokpit(home, &["why", "pod/giant", "-n", &cluster.namespace, "-o", "json"]);
+    let verdict: Value = serde_json::from_str(&ran.out).expect("one document");
+    let ours = str_at(&verdict, "/scheduling/message");
+    assert!(message::agrees(ours, &said), "ours:          {ours}\nthe scheduler: {said}");
+}
+
+/// With the rights of a namespace alone, the scheduler's words are all there is; impersonated, so that the server judges.
+fn few_rights(cluster: &Cluster, home: &Home) {
+    let (role, binding) = reader();
+    cluster.make("roles", "apis/rbac.authorization.k8s.io/v1", &role);
+    cluster.make("rolebindings", "apis/rbac.authorization.k8s.io/v1", &binding);
+    let args = ["why", "pod/giant", "-n", &cluster.namespace, "--as", NOBODY];
+    let ran = until("the rights to be in force", || {
+        let ran = cluster.kokpit(home, &args);
+        (!ran.out.contains("could not be read")).then_some(ran)
+    });
+    assert!(ran.out.contains("scheduler-refuses") && ran.out.contains("cpu"), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("Not readable") && ran.out.contains("nodes is forbidden"), "{}", ran.out);
+    let file = cluster.kubeconfig.to_string_lossy().into_owned();
+    let args = ["--kubeconfig", &file, "-n", &cluster.namespace, "--as", NOBODY];
+    let mut tui = home.tui_sized(&args, 140, 40);
+    tui.send(":pods\r").wait("giant");
+    tui.send(":nodes\r").wait("you may not list nodes");
+    tui.quit();
 }
 
 fn cordon(cluster: &Cluster, home: &Home, repository: &Path) {

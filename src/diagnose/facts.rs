@@ -212,7 +212,7 @@ impl<'a> Case<'a> {
         self.met.borrow_mut().push(need.clone());
         let mut holes = self.holes.borrow_mut();
         let entry = holes.entry(need).or_insert_with(|| (reason, BTreeSet::new()));
-        entry.1.extend(self.cause.get());
+        entry.1.extend(self.cause.get().filter(|cause| !cause.is_empty()));
         Err(Gap::Hole)
     }
 

@@ -79,6 +79,7 @@ known! {
     PDBS "policy" "poddisruptionbudgets" "PodDisruptionBudget";
     POD_METRICS "metrics.k8s.io" "pods" "PodMetrics";
     HPAS "autoscaling" "horizontalpodautoscalers" "HorizontalPodAutoscaler";
+    RESOURCECLAIMTEMPLATES "resource.k8s.io" "resourceclaimtemplates" "ResourceClaimTemplate";
     PRIORITYCLASSES "scheduling.k8s.io" "priorityclasses" "PriorityClass";
     ADMISSIONPOLICIES "admissionregistration.k8s.io" "validatingadmissionpolicies" "ValidatingAdmissionPolicy";
     MUTATINGWEBHOOKS "admissionregistration.k8s.io" "mutatingwebhookconfigurations" "MutatingWebhookConfiguration";

@@ -37,6 +37,8 @@ mod neighbours;
 mod node;
 mod node_name;
 mod preempting;
+mod refused;
+mod resource_claim;
 mod scale_up;
 mod spread;
 mod static_volume;
@@ -64,6 +66,8 @@ pub static FAMILIES: &[&[Cause]] = &[
     autoscaler::CAUSES,
     scale_up::CAUSES,
     karpenter::CAUSES,
+    resource_claim::CAUSES,
+    refused::CAUSES,
 ];
 
 /// How many nodes a line of evidence names.

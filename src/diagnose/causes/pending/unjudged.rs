@@ -24,7 +24,7 @@
 //! **Looks alike.** `scheduler-name-unknown`, `scheduling-gated`.
 //! **Mend it.** Live: restart the scheduler.
 
-use super::super::pending::count;
+use super::{count, resource_claim};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::{EVENTS, LEASES, PODS};
@@ -102,7 +102,7 @@ fn scheduler(pod: &Value) -> &str {
 
 fn unknown(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let wanted = scheduler(suspect.object);
-    if !unjudged(case, suspect) || wanted == DEFAULT {
+    if !unjudged(case, suspect) || wanted == DEFAULT || resource_claim::awaited(case, suspect.object)?.is_some() {
         return Ok(vec![]);
     }
     let all = case.list(PODS, None)?;
@@ -165,7 +165,8 @@ fn last_bound(case: &Case<'_>) -> Fact<Option<i64>> {
 }
 
 fn silent(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
-    if !unjudged(case, suspect) || scheduler(suspect.object) != DEFAULT {
+    let own = scheduler(suspect.object) == DEFAULT;
+    if !own || !unjudged(case, suspect) || resource_claim::awaited(case, suspect.object)?.is_some() {
         return Ok(vec![]);
     }
     let at = LEASES.at("kube-system", "kube-scheduler");
