@@ -24,6 +24,8 @@ use std::time::Duration;
 
 /// Rounds of asking before the driver gives up; a chain from a node over a budget and a probe to a workload needs twelve.
 const ROUNDS: usize = 32;
+/// A name server that is silent for longer has no answer.
+const RESOLVE: Duration = Duration::from_secs(3);
 /// Lines of a log that diagnosis is shown.
 const LOG_LINES: usize = 60;
 /// How long the subjects of one round may take in the background.
@@ -159,13 +161,15 @@ async fn gather(
 ) -> Vec<(Need, Answer)> {
     let mut facts = Vec::new();
     if let Some(desk) = source.desk {
-        let asked = needs.iter().filter(|need| !matches!(need, Need::Log { .. })).cloned().collect();
+        let asked =
+            needs.iter().filter(|need| !matches!(need, Need::Log { .. } | Need::Name { .. })).cloned().collect();
         let kept = desk.recall(source.cluster, asked).await;
         facts = tokio::task::spawn_blocking(move || unpacked(kept, budget)).await.unwrap_or_default();
         needs.retain(|need| facts.iter().all(|(known, _)| known != need));
     }
+    let far = !source.hub.is_local(source.cluster);
     let mut answers =
-        futures::stream::iter(needs.into_iter().map(|need| fetch_in_fleet(source.hub, api, catalog, need)))
+        futures::stream::iter(needs.into_iter().map(|need| fetch_in_fleet(source.hub, api, catalog, far, need)))
             .buffer_unordered(budget.at_once);
     while let Some(fact) = answers.next().await {
         facts.push(fact);
@@ -189,6 +193,7 @@ pub struct Investigation<'h> {
     hub: &'h Hub,
     api: Api,
     catalog: Arc<[Resource]>,
+    far: bool,
     name: String,
     case: CaseFile,
 }
@@ -201,7 +206,7 @@ impl<'h> Investigation<'h> {
     pub async fn open(hub: &'h Hub, cluster: ClusterId, name: &str) -> Result<Self, ApiError> {
         let (api, catalog) = (hub.api(cluster).await?, hub.catalog(cluster).await?);
         let case = CaseFile::new(Subject::Url(String::new()), hub.clock(cluster).await);
-        Ok(Self { hub, api, catalog, name: name.to_string(), case })
+        Ok(Self { hub, api, catalog, far: !hub.is_local(cluster), name: name.to_string(), case })
     }
 
     /// Diagnoses a subject, fetching what it asks for.
@@ -213,8 +218,8 @@ impl<'h> Investigation<'h> {
                 Outcome::Needs(needs) => needs,
             };
             progress(self.case.facts().count(), needs.first().map(describe).unwrap_or_default());
-            let (hub, api, catalog) = (self.hub, &self.api, &self.catalog);
-            let asked = needs.into_iter().map(|need| fetch_in_fleet(hub, api, catalog, need));
+            let (hub, api, catalog, far) = (self.hub, &self.api, &self.catalog, self.far);
+            let asked = needs.into_iter().map(|need| fetch_in_fleet(hub, api, catalog, far, need));
             let mut answers = futures::stream::iter(asked).buffer_unordered(ASKED.at_once);
             while let Some((need, answer)) = answers.next().await {
                 self.case.put(need, answer);
@@ -245,6 +250,7 @@ fn describe(need: &Need) -> String {
         Need::List { resource, .. } => resource.to_string(),
         Need::PodsOn { node } => format!("pods on node {node}"),
         Need::Log { pod, container, .. } => format!("log of {pod}/{container}"),
+        Need::Name { host } => format!("name {host}"),
     }
 }
 
@@ -264,12 +270,16 @@ fn gave_up(name: &str, case: &CaseFile) -> Verdict {
     }
 }
 
-/// Fetches one fact, from another cluster of the fleet where it names one.
-async fn fetch_in_fleet(hub: &Hub, api: &Api, catalog: &[Resource], need: Need) -> (Need, Answer) {
-    let Need::Elsewhere { cluster, resource, namespace, name } = &need else { return fetch(api, catalog, need).await };
-    let answer = match elsewhere(hub, cluster) {
-        None => Answer::Failed(format!("{cluster} is no open cluster of the fleet")),
-        Some(id) => object_in(hub, id, resource, namespace, name).await.unwrap_or_else(refused),
+/// Fetches one fact, from another cluster of the fleet where it names one. The hosts of a cluster on this machine (a
+/// recording, the demo) mean nothing to the world's name servers: they are resolved for `far` clusters only.
+async fn fetch_in_fleet(hub: &Hub, api: &Api, catalog: &[Resource], far: bool, need: Need) -> (Need, Answer) {
+    let answer = match &need {
+        Need::Name { .. } if !far => Answer::Failed("not asked: the cluster is on this machine".into()),
+        Need::Elsewhere { cluster, resource, namespace, name } => match elsewhere(hub, cluster) {
+            None => Answer::Failed(format!("{cluster} is no open cluster of the fleet")),
+            Some(id) => object_in(hub, id, resource, namespace, name).await.unwrap_or_else(refused),
+        },
+        _ => return fetch(api, catalog, need).await,
     };
     (need, answer)
 }
@@ -296,6 +306,7 @@ pub(super) async fn fetch(api: &Api, catalog: &[Resource], need: Need) -> (Need,
         Need::Log { namespace, pod, container, previous } => {
             log(api, namespace, pod, container, *previous).await.map(|text| Answer::Log(text.into()))
         }
+        Need::Name { host } => Ok(resolve(host).await),
     };
     (need, answer.unwrap_or_else(refused))
 }
@@ -322,6 +333,22 @@ async fn object_in(
     match kind(&catalog, resource) {
         None => Ok(Answer::Absent),
         Some(kind) => object(&hub.api(id).await?, kind, namespace, name).await.map(|o| Answer::Object(Arc::new(o))),
+    }
+}
+
+/// Asks this machine's resolver. Only its own words tell "no such name" from "no answer" (glibc, musl, macOS).
+async fn resolve(host: &str) -> Answer {
+    const NO_SUCH_NAME: &[&str] = &[
+        "Name or service not known",
+        "No address associated with hostname",
+        "Name does not resolve",
+        "nodename nor servname provided",
+    ];
+    match tokio::time::timeout(RESOLVE, tokio::net::lookup_host((host, 443))).await {
+        Ok(Ok(all)) => Answer::Addresses(all.map(|socket| socket.ip().to_string()).collect()),
+        Ok(Err(error)) if NO_SUCH_NAME.iter().any(|words| error.to_string().contains(words)) => Answer::Absent,
+        Ok(Err(error)) => Answer::Failed(error.to_string()),
+        Err(_) => Answer::Failed("the name server did not answer in time".into()),
     }
 }
 

@@ -200,6 +200,11 @@ impl Hub {
         recorded.unwrap_or_else(now)
     }
 
+    /// Whether a cluster's server runs on this machine.
+    pub fn is_local(&self, id: ClusterId) -> bool {
+        self.cluster(id).is_some_and(|cluster| is_local(&cluster.context.server))
+    }
+
     /// What tells clusters apart whatever their contexts are called: the uid of the namespace `kube-system`.
     ///
     /// # Errors

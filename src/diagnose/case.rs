@@ -33,6 +33,8 @@ pub enum Need {
     PodsOn { node: String },
     /// The end of a container's log; `previous` is the run before the current one.
     Log { namespace: String, pod: String, container: String, previous: bool },
+    /// The addresses of a host, as the machine that kokpit runs on resolves it.
+    Name { host: String },
 }
 
 /// What came back for a [`Need`].
@@ -44,7 +46,9 @@ pub enum Answer {
     List(Arc<Vec<Value>>),
     /// Log text, last lines, escape sequences removed.
     Log(Arc<str>),
-    /// 404: the object is not there; or the cluster does not know the kind at all.
+    /// The addresses of a host.
+    Addresses(Arc<[String]>),
+    /// 404: the object is not there, or the cluster does not know the kind at all; a host that does not resolve.
     Absent,
     /// 401 or 403: may not be read; the server's sentence.
     Denied(String),

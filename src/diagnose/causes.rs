@@ -31,25 +31,35 @@ macro_rules! causes {
 
 mod apiservice;
 mod argo;
+mod certificate;
+mod cluster_dns;
 mod config;
 mod crash;
 mod created;
 mod drain;
+mod endpoints;
 mod evicted;
 mod gateway;
+mod gateway_listener;
 mod image;
 mod ingress;
+mod ingress_config;
+mod lb;
 mod netpol;
 mod node;
 pub mod pending;
 mod probe;
+mod protocol;
 mod running;
 mod sandbox;
 mod secretstore;
 mod service;
+mod service_kind;
+mod service_port;
 mod start;
 mod stuck;
 mod traefik;
+mod upstream;
 mod volume;
 mod workload;
 
@@ -117,11 +127,21 @@ static FAMILIES: &[&[Cause]] = &[
     workload::daemonset::CAUSES,
     workload::job::CAUSES,
     workload::autoscaler::CAUSES,
-    service::CAUSES,
+    cluster_dns::CAUSES,
+    lb::CAUSES,
     ingress::CAUSES,
+    ingress_config::CAUSES,
     traefik::CAUSES,
     gateway::CAUSES,
+    gateway_listener::CAUSES,
+    service::CAUSES,
+    service_kind::CAUSES,
+    service_port::CAUSES,
+    endpoints::CAUSES,
     netpol::CAUSES,
+    protocol::CAUSES,
+    upstream::CAUSES,
+    certificate::CAUSES,
     node::CAUSES,
     node::cordon::CAUSES,
     node::coming::CAUSES,

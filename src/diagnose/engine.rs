@@ -142,7 +142,7 @@ fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
         verdict.scheduling = placed.ok().map(|placement| placement.scheduling.clone());
     }
     if let Subject::Url(text) = &case.file().subject {
-        let hops: Fact<_> = case.under("", || url::chain(case, text, &verdict)).0;
+        let hops: Fact<_> = case.under("", || url::chain::chain(case, text, &verdict)).0;
         match hops {
             Ok((hops, headline)) => {
                 verdict.chain = hops;

@@ -196,6 +196,17 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// The addresses that a host resolves to, none where there is no such name; `None` where nobody could say.
+    pub fn addresses(&self, host: &str) -> Fact<Option<&'a [String]>> {
+        let need = Need::Name { host: host.into() };
+        match self.file.answer(&need) {
+            Some(Answer::Addresses(all)) => Ok(Some(all)),
+            Some(Answer::Absent) => Ok(Some(&[])),
+            Some(_) => Ok(None),
+            None => self.ask(need),
+        }
+    }
+
     fn ask<T>(&self, need: Need) -> Fact<T> {
         self.asked.borrow_mut().insert(need);
         self.asks.set(self.asks.get() + 1);
@@ -287,6 +298,7 @@ fn need_in_words(need: &Need) -> String {
         Need::List { resource, namespace: None } => resource.to_string(),
         Need::List { resource, namespace: Some(ns) } => format!("{resource} in {ns}"),
         Need::PodsOn { node } => format!("pods on node {node}"),
+        Need::Name { host } => format!("name {host}"),
         Need::Log { namespace, pod, container, previous } => {
             format!("log {namespace}/{pod}/{container}{}", if *previous { " (previous)" } else { "" })
         }

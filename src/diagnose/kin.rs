@@ -183,7 +183,8 @@ pub fn leads(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Lead>> {
         "Pod" if !suspect.exists() => Ok(maker_of(case, &suspect.at)?.into_iter().collect()),
         _ if !suspect.exists() => Ok(Vec::new()),
         "Service" => super::url::service_leads(case, suspect),
-        "Ingress" => super::url::ingress_leads(case, suspect),
+        "Ingress" | "IngressRoute" | "HTTPRoute" | "GRPCRoute" => super::url::route_leads(case, suspect),
+        "Gateway" if suspect.focus.is_empty() => Ok(vec![super::url::route::no_listener(suspect.at.clone())]),
         "PersistentVolumeClaim" if suspect.asked => claim_leads(case, suspect.object),
         "ApplicationSet" => {
             let uid = [str_at(suspect.object, "/metadata/uid").to_owned()];

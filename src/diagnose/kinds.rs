@@ -94,11 +94,21 @@ known! {
     SECRETSTORES "external-secrets.io" "secretstores" "SecretStore";
     CLUSTERSECRETSTORES "external-secrets.io" "clustersecretstores" "ClusterSecretStore";
     CERTIFICATES "cert-manager.io" "certificates" "Certificate";
+    CERTIFICATEREQUESTS "cert-manager.io" "certificaterequests" "CertificateRequest";
+    ISSUERS "cert-manager.io" "issuers" "Issuer";
+    CLUSTERISSUERS "cert-manager.io" "clusterissuers" "ClusterIssuer";
+    ORDERS "acme.cert-manager.io" "orders" "Order";
+    CHALLENGES "acme.cert-manager.io" "challenges" "Challenge";
     INGRESSROUTES "traefik.io" "ingressroutes" "IngressRoute";
     MIDDLEWARES "traefik.io" "middlewares" "Middleware";
+    TRAEFIKSERVICES "traefik.io" "traefikservices" "TraefikService";
+    CILIUMPOLICIES "cilium.io" "ciliumnetworkpolicies" "CiliumNetworkPolicy";
+    CILIUMCLUSTERPOLICIES "cilium.io" "ciliumclusterwidenetworkpolicies" "CiliumClusterwideNetworkPolicy";
     GATEWAYCLASSES "gateway.networking.k8s.io" "gatewayclasses" "GatewayClass";
     GATEWAYS "gateway.networking.k8s.io" "gateways" "Gateway";
     HTTPROUTES "gateway.networking.k8s.io" "httproutes" "HTTPRoute";
+    GRPCROUTES "gateway.networking.k8s.io" "grpcroutes" "GRPCRoute";
+    BACKENDTLSPOLICIES "gateway.networking.k8s.io" "backendtlspolicies" "BackendTLSPolicy";
     REFERENCEGRANTS "gateway.networking.k8s.io" "referencegrants" "ReferenceGrant";
 }
 

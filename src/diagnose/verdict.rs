@@ -157,7 +157,7 @@ pub struct Unreadable {
 /// One hop of a URL's way.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hop {
-    /// `DNS`, `Ingress`, `Controller`, `Service`, `Endpoints`, `Pods`, `NetworkPolicy`.
+    /// `DNS`, `LoadBalancer`, `Ingress`, `Controller`, `Service`, `Endpoints`, `Pods`, `NetworkPolicy`.
     pub name: String,
     /// How it stands.
     pub mark: Mark,

@@ -29,7 +29,7 @@ impl State {
                 let raws: Option<Vec<Raw>> = rows.map(|row| row.raw.is_kept().then(|| row.raw.clone())).collect();
                 raws.map(Recalled::List)
             }
-            Need::Elsewhere { .. } | Need::PodsOn { .. } | Need::Log { .. } => None,
+            Need::Elsewhere { .. } | Need::PodsOn { .. } | Need::Log { .. } | Need::Name { .. } => None,
         }
     }
 

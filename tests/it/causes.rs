@@ -1,6 +1,7 @@
 //! Every cause against fixtures of its own: tests/data/causes/FAMILY.yaml.
 //!
 //! ```yaml
+//! from: nginx           # optional: the objects of tests/data/causes/worlds/nginx.yaml come first
 //! world:                # objects that every case of the file starts from; apiVersion may be left out
 //! - kind: Pod
 //!   metadata: { namespace: shop, name: web-1, creationTimestamp: now-5m }
@@ -14,6 +15,7 @@
 //!   absent: [ConfigMap shop/app]      # taken away again
 //!   logs: { shop/web-1/app: { previous: "panic: …" } }
 //!   elsewhere: { "https://10.0.0.1:6443": [{ kind: Deployment, … }] }   # objects of the fleet's other clusters
+//!   dns: { web.example.com: [] }      # what hosts resolve to; an empty list where there is no such name
 //!   forbidden: [secrets]              # plurals that may not be read
 //!   finds: config-missing-key         # the primary cause; `none` where nothing is wrong; `any` to leave it open
 //!   on: Pod shop/web-1                # the object at fault
@@ -43,6 +45,7 @@ const NOW: &str = "2026-03-01T12:00:00Z";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Family {
+    from: Option<String>,
     #[serde(default)]
     world: Vec<Value>,
     cases: Vec<Fixture>,
@@ -59,6 +62,8 @@ struct Fixture {
     absent: Vec<String>,
     #[serde(default)]
     logs: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default)]
+    dns: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     forbidden: Vec<String>,
     #[serde(default)]
@@ -90,7 +95,13 @@ fn families() -> Vec<(String, Family)> {
     files.sort();
     let read = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).expect("fixture");
-        let family = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let mut family: Family = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        if let Some(world) = &family.from {
+            let path = folder().join("worlds").join(format!("{world}.yaml"));
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            let first: Vec<Value> = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            family.world.splice(..0, first);
+        }
         (path.file_stem().expect("a file name").to_string_lossy().into_owned(), family)
     };
     files.into_iter().map(read).collect()
@@ -236,6 +247,11 @@ impl<'a> World<'a> {
                 let pods = self.objects.iter().filter(|o| o["kind"] == "Pod" && str_at(o, "/spec/nodeName") == node);
                 Answer::List(Arc::new(pods.cloned().collect()))
             }
+            Need::Name { host } => match self.fixture.dns.get(host).map(Vec::as_slice) {
+                None => Answer::Failed("no name server".into()),
+                Some([]) => Answer::Absent,
+                Some(all) => Answer::Addresses(all.into()),
+            },
             Need::Log { namespace, pod, container, previous } => {
                 let run = if *previous { "previous" } else { "current" };
                 let log = self.fixture.logs.get(&format!("{namespace}/{pod}/{container}"));

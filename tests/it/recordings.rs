@@ -111,6 +111,7 @@ impl Recording {
                 pods.retain(|pod| str_at(pod, "/spec/nodeName") == node);
                 Answer::List(Arc::new(pods))
             }
+            Need::Name { .. } => Answer::Failed("a recording has no name server".into()),
             Need::Log { namespace, pod, container, previous } => {
                 let log = &self.data["logs"][format!("{namespace}/{pod}/{container}")];
                 match log[if *previous { "previous" } else { "current" }].as_str() {
@@ -319,7 +320,7 @@ fn what_may_not_be_read_is_named_and_never_certain() {
         for kind in ["events", "secrets", "endpointslices", "pods", "services", "replicasets", "networkpolicies"] {
             let forbidden = |need: &Need| match need {
                 Need::Object { resource, .. } | Need::List { resource, .. } => resource.plural == kind,
-                Need::Elsewhere { .. } | Need::Log { .. } => false,
+                Need::Elsewhere { .. } | Need::Log { .. } | Need::Name { .. } => false,
                 Need::PodsOn { .. } => kind == "pods",
             };
             let asked = std::cell::Cell::new(false);

@@ -1,5 +1,13 @@
 //! Gateway API: routes that do not attach, and references that are not allowed.
 //!
+//! ## gw-route-hostname-mismatch
+//! **You see.** 404 (or no answer over TLS) for a host that the route names.
+//! **Why.** No listener that the route refers to is for any of the route's hostnames.
+//! **How kokpit knows.** The route's hostnames are compared with those of every listener its `parentRefs` mean; the
+//! controller says `NoMatchingListenerHostname`.
+//! **Looks alike.** `gw-route-not-attached`: the hosts fit, but the listener admits no routes of that namespace.
+//! **Mend it.** Git: `hostnames` of the route, or `listeners[].hostname` of the Gateway.
+//!
 //! ## gw-route-not-attached
 //! **You see.** 404; no answer of the application.
 //! **Why.** The Gateway does not let the route attach: its listeners allow routes of their own namespace only (the
@@ -24,15 +32,18 @@
 //! **Mend it.** Git: `backendRefs[]` of the route, or the Service.
 
 use crate::diagnose::facts::{Case, Fact, Knowable};
-use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::finding::{Lead, Match, Suspect};
 use crate::diagnose::kinds::*;
+use crate::diagnose::url::route;
+use crate::diagnose::verdict::Confidence;
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use serde_json::Value;
 
 causes! { "gateway.rs";
-    "gw-route-not-attached" "the Gateway does not let the route attach" Outage ["HTTPRoute"] not_attached;
-    "gw-ref-not-permitted" "the route may not point into the other namespace" Outage ["HTTPRoute"] |case, s| refs(case, s, "RefNotPermitted");
-    "gw-backend-not-found" "the route's backend does not exist" Outage ["HTTPRoute"] |case, s| refs(case, s, "NotFound");
+    "gw-route-not-attached" "the Gateway does not let the route attach" Outage ["HTTPRoute", "GRPCRoute"] not_attached;
+    "gw-route-hostname-mismatch" "no listener of the Gateway is for the route's hostnames" Outage ["HTTPRoute", "GRPCRoute"] hostname;
+    "gw-ref-not-permitted" "the route may not point into the other namespace" Outage ["HTTPRoute", "GRPCRoute"] |case, s| refs(case, s, "RefNotPermitted");
+    "gw-backend-not-found" "the route's backend does not exist" Outage ["HTTPRoute", "GRPCRoute"] |case, s| refs(case, s, "NotFound");
 }
 
 /// The conditions of a type of every parent that say no, with the parent.
@@ -44,6 +55,48 @@ fn refused<'a>(route: &'a Value, kind: &str) -> Vec<(&'a Value, &'a Value)> {
         .collect()
 }
 
+/// The reason of a controller that finds no listener for a route's hosts.
+const NO_HOSTNAME: &str = "NoMatchingListenerHostname";
+
+/// The Gateways that a route refers to.
+fn parents(route: &Value) -> impl Iterator<Item = (&Value, ObjectRef)> {
+    list_at(route, "/spec/parentRefs").iter().filter(|p| matches!(str_at(p, "/kind"), "" | "Gateway")).map(|p| {
+        let ns = Some(str_at(p, "/namespace")).filter(|ns| !ns.is_empty()).unwrap_or(namespace(route));
+        (p, GATEWAYS.at(ns, str_at(p, "/name")))
+    })
+}
+
+fn hostname(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let hosts: Vec<&str> = list_at(suspect.object, "/spec/hostnames").iter().filter_map(Value::as_str).collect();
+    let mut found = Vec::new();
+    for (parent, at) in parents(suspect.object) {
+        let Some(gateway) = case.get(&at)? else { continue };
+        let listeners = route::listeners(gateway, parent);
+        let meets = |l: &&Value| {
+            let wanted = str_at(l, "/hostname");
+            hosts.is_empty() || hosts.iter().any(|h| route::common(h, wanted).is_some())
+        };
+        if listeners.is_empty() || listeners.iter().any(meets) {
+            continue;
+        }
+        let said = route::parent_status(suspect.object, parent)
+            .and_then(|status| list_at(status, "/conditions").iter().find(|c| str_at(c, "/reason") == NO_HOSTNAME));
+        let (route_hosts, theirs) =
+            (hosts.join(", "), listeners.iter().map(|l| str_at(l, "/hostname")).collect::<Vec<_>>().join(", "));
+        let mut m = Match::on(&suspect.at, format!("No listener of {at} is for {route_hosts}."))
+            .confidence(if said.is_some() { Confidence::Certain } else { Confidence::High })
+            .evidence(&suspect.at, "spec.hostnames", &route_hosts, format!("the route is for {route_hosts}"))
+            .evidence(&at, "spec.listeners[].hostname", &theirs, format!("its listeners are for {theirs}"));
+        if let Some(condition) = said {
+            let text = format!("{NO_HOSTNAME}: {}", str_at(condition, "/message"));
+            m = m.evidence(&suspect.at, "status.parents[].conditions[Accepted]", NO_HOSTNAME, text);
+        }
+        let what = "let a hostname of the route and one of the listeners meet";
+        found.push(m.fix(case.fix(suspect.object, "spec.hostnames", what, "")?));
+    }
+    Ok(found)
+}
+
 fn not_attached(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if !suspect.exists() {
         return Ok(Vec::new());
@@ -51,15 +104,20 @@ fn not_attached(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let mut found = Vec::new();
     if list_at(suspect.object, "/status/parents").is_empty() {
         found.push(
-            Match::on(&suspect.at, format!("No controller took {}: its status has no parents.", suspect.at)).evidence(
-                &suspect.at,
-                "status.parents",
-                "",
-                "status.parents is empty: wrong gateway name, namespace or class",
-            ),
+            Match::on(&suspect.at, format!("No controller took {}: its status has no parents.", suspect.at))
+                .evidence(
+                    &suspect.at,
+                    "status.parents",
+                    "",
+                    "status.parents is empty: wrong gateway name, namespace or class",
+                )
+                .because_all(parents(suspect.object).map(|(_, gateway)| route::no_listener(gateway))),
         );
     }
     for (parent, condition) in refused(suspect.object, "Accepted") {
+        if str_at(condition, "/reason") == NO_HOSTNAME {
+            continue;
+        }
         let reference = parent.get("parentRef").unwrap_or(&Value::Null);
         let ns = match str_at(reference, "/namespace") {
             "" => namespace(suspect.object),
@@ -119,7 +177,7 @@ fn refs(case: &Case<'_>, suspect: &Suspect<'_>, wanted: &str) -> Fact<Vec<Match>
             for backend in list_at(rule, "/backendRefs") {
                 let (home, ns) = (namespace(suspect.object), str_at(backend, "/namespace"));
                 let target = SERVICES.at(if ns.is_empty() { home } else { ns }, str_at(backend, "/name"));
-                let (grants, granted) = grants(case, home, &target)?;
+                let (grants, granted) = grants(case, &suspect.at.kind, home, &target)?;
                 let crossing = target.namespace != home && !granted;
                 let exists = case.get(&target)?.is_some();
                 if (wanted == "RefNotPermitted") != crossing
@@ -143,7 +201,11 @@ fn refs(case: &Case<'_>, suspect: &Suspect<'_>, wanted: &str) -> Fact<Vec<Match>
                     reason,
                     format!("{reason}: {message}"),
                 );
-                found.push(if crossing { grant_wanted(case, suspect, &target, home, grants, m)? } else { m });
+                let port = backend.get("port").map(ToString::to_string).unwrap_or_default();
+                found.push(match crossing {
+                    true => grant_wanted(case, suspect, &target, home, grants, m)?,
+                    false => m.because_all([Lead::to_port(target, &port)]),
+                });
             }
         }
     }
@@ -151,12 +213,10 @@ fn refs(case: &Case<'_>, suspect: &Suspect<'_>, wanted: &str) -> Fact<Vec<Match>
 }
 
 /// The grants of the target's namespace in words, and whether one admits routes of this namespace to the target.
-fn grants(case: &Case<'_>, home: &str, target: &ObjectRef) -> Fact<(Vec<String>, bool)> {
+fn grants(case: &Case<'_>, kind: &str, home: &str, target: &ObjectRef) -> Fact<(Vec<String>, bool)> {
     let all = case.list(REFERENCEGRANTS, Some(&target.namespace))?;
     let from = |grant: &Value| {
-        list_at(grant, "/spec/from")
-            .iter()
-            .any(|f| str_at(f, "/kind") == "HTTPRoute" && str_at(f, "/namespace") == home)
+        list_at(grant, "/spec/from").iter().any(|f| str_at(f, "/kind") == kind && str_at(f, "/namespace") == home)
     };
     let to = |grant: &Value| {
         list_at(grant, "/spec/to")
@@ -186,8 +246,8 @@ fn grant_wanted(
         "spec.rules[].backendRefs[]",
         &target.name,
         format!(
-            "a ReferenceGrant in namespace {} must admit HTTPRoutes from namespace {home} to {target}",
-            target.namespace
+            "a ReferenceGrant in namespace {} must admit {}s from namespace {home} to {target}",
+            target.namespace, suspect.at.kind
         ),
     );
     for text in grants {
@@ -201,8 +261,8 @@ fn grant_wanted(
         suspect.object,
         "",
         format!(
-            "create a ReferenceGrant in namespace {}: from {{gateway.networking.k8s.io, HTTPRoute, {home}}} to {{Service, {}}}",
-            target.namespace, target.name
+            "create a ReferenceGrant in namespace {}: from {{gateway.networking.k8s.io, {}, {home}}} to {{Service, {}}}",
+            target.namespace, suspect.at.kind, target.name
         ),
         "",
     )?))

@@ -46,70 +46,24 @@
 //! **Looks alike.** It is not the reason of a 5xx.
 //! **Mend it.** Issue the certificate, or correct the name.
 
-use super::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact, Knowable};
-use crate::diagnose::finding::{Match, Suspect};
-use crate::diagnose::kin;
+use crate::diagnose::finding::{Lead, Match, Suspect};
 use crate::diagnose::kinds::*;
-use crate::diagnose::url::route::{Flavor, Met, Rule, class_of};
-use crate::diagnose::url::{backend, control, service_of, way};
+use crate::diagnose::url::flavor::Flavor;
+use crate::diagnose::url::route::{Met, Rule, class_of};
+use crate::diagnose::url::{backend_lead, control, usable, way};
 use crate::diagnose::verdict::{Confidence, Fix};
-use crate::world::object::{list_at, name, namespace, str_at};
+use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use crate::world::time::human;
 
-const FILE: &str = include_str!("ingress.rs");
-
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[
-    Cause {
-        id: "ingress-host-mismatch",
-        title: "no route is for this host",
-        severity: Severity::Outage,
-        kinds: &["URL"],
-        file: FILE,
-        judge: host,
-    },
-    Cause {
-        id: "ingress-path-mismatch",
-        title: "no route of this host is for this path",
-        severity: Severity::Outage,
-        kinds: &["URL"],
-        file: FILE,
-        judge: path,
-    },
-    Cause {
-        id: "ingress-class-missing",
-        title: "no controller takes the Ingress",
-        severity: Severity::Outage,
-        kinds: &["Ingress"],
-        file: FILE,
-        judge: class,
-    },
-    Cause {
-        id: "ingress-controller-down",
-        title: "no pod of the Ingress' controller is ready",
-        severity: Severity::Outage,
-        kinds: &["URL"],
-        file: FILE,
-        judge: controller,
-    },
-    Cause {
-        id: "ingress-duplicate-owner",
-        title: "another route claims the same host and path, and wins",
-        severity: Severity::Outage,
-        kinds: &["URL"],
-        file: FILE,
-        judge: duplicate,
-    },
-    Cause {
-        id: "ingress-tls-secret-missing",
-        title: "the certificate's Secret does not exist",
-        severity: Severity::Degraded,
-        kinds: &["Ingress"],
-        file: FILE,
-        judge: tls,
-    },
-];
+causes! { "ingress.rs";
+    "ingress-host-mismatch" "no route is for this host" Outage ["URL"] host;
+    "ingress-path-mismatch" "no route of this host is for this path" Outage ["URL"] path;
+    "ingress-class-missing" "no controller takes the Ingress" Outage ["Ingress"] class;
+    "ingress-controller-down" "no pod of the Ingress' controller is ready" Outage ["URL"] controller;
+    "ingress-duplicate-owner" "another route claims the same host and path, and wins" Outage ["URL"] duplicate;
+    "ingress-tls-secret-missing" "the certificate's Secret does not exist" Degraded ["Ingress"] tls;
+}
 
 fn host(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let way = way(case, &suspect.at.name)?;
@@ -180,25 +134,24 @@ fn class(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
 fn controller(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let way = way(case, &suspect.at.name)?;
     let Some(rule) = way.rule().filter(|r| r.unclaimed.is_empty()) else { return Ok(Vec::new()) };
-    let control = control(case, rule.flavor)?;
-    let Some(first) = control.pods.first().filter(|_| control.ready.is_empty()) else { return Ok(Vec::new()) };
-    let top = kin::top_owner(case, first)?;
-    let at = crate::world::object::ObjectRef::of(top);
+    let control = control::of_rule(case, rule)?;
+    let Some(top) = control.workloads.first().filter(|_| control.ready.is_empty()) else { return Ok(Vec::new()) };
+    let at = ObjectRef::of(top);
     Ok(vec![
         Match::on(
             &at,
             format!("No pod of {} is ready, so every host of class {} is down.", rule.flavor.name(), rule.class),
         )
         .evidence(&at, "status.readyReplicas", "0", format!("0 of {} pods ready", control.pods.len()))
-        .because_all(kin::ill_pods(case, &control.pods)),
+        .because_all(control.workloads.iter().map(|w| Lead::to(ObjectRef::of(w)))),
     ])
 }
 
 fn duplicate(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let way = way(case, &suspect.at.name)?;
-    let Met::Rule { rule, others } = &way.met else { return Ok(Vec::new()) };
+    let Met::Rule { rule, others, .. } = &way.met else { return Ok(Vec::new()) };
     let Some(loser) = others.first() else { return Ok(Vec::new()) };
-    let (dead, alive) = (ready(case, rule)? == 0, ready(case, loser)?);
+    let (dead, alive) = (usable(case, rule.flavor, &rule.backend)? == 0, usable(case, loser.flavor, &loser.backend)?);
     let age = |r: &Rule| human(r.created.age(case.now()));
     let how = match rule.flavor {
         Flavor::Nginx => "the oldest Ingress wins in ingress-nginx",
@@ -215,13 +168,13 @@ fn duplicate(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
                 format!("{} is {} old, {} is {} old: {how}", rule.at, age(rule), loser.at, age(loser)),
             )
             .evidence(
-                &service_of(rule),
+                &rule.backend.service(),
                 "",
                 "",
-                format!("{} has {} endpoints ready", service_of(rule), ready(case, rule)?),
+                format!("{} has {} endpoints ready", rule.backend.service(), usable(case, rule.flavor, &rule.backend)?),
             )
             .evidence(
-                &service_of(loser),
+                &loser.backend.service(),
                 "",
                 "",
                 format!("{} backend has {alive} ready endpoints", loser.at.to_string().replace("Ingress ", "")),
@@ -236,17 +189,10 @@ fn duplicate(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         ..Fix::default()
     });
     Ok(vec![if dead && alive > 0 {
-        m.explains_lead(crate::diagnose::url::backend_lead(case, rule)?)
+        m.explains_lead(backend_lead(case, rule.flavor, &rule.backend)?)
     } else {
         m.aside()
     }])
-}
-
-/// Ready endpoints behind a rule.
-fn ready(case: &Case<'_>, rule: &Rule) -> Fact<usize> {
-    let Some(service) = case.get(&service_of(rule))? else { return Ok(0) };
-    let port = backend::port(service, &rule.backend.2, rule.flavor == Flavor::Nginx);
-    Ok(backend::endpoints(case, service, port)?.ready)
 }
 
 fn tls(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {

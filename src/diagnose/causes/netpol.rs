@@ -1,4 +1,4 @@
-//! NetworkPolicies between the controller and the pods.
+//! NetworkPolicies and Cilium's policies between the controller and the pods.
 //!
 //! ## netpol-deny-ingress
 //! **You see.** 504 (503 with Envoy) although every pod is Ready.
@@ -17,107 +17,165 @@
 //! **How kokpit knows.** `hostNetwork: true` of the controller's pods, and policies that admit by selectors only.
 //! **Looks alike.** `netpol-deny-ingress`.
 //! **Mend it.** Git: an ipBlock for the nodes, or a controller without the host network.
+//!
+//! ## netpol-deny-egress-controller
+//! **You see.** 504 (503 with Envoy) for every backend that the rules do not name, although every pod is Ready.
+//! **Why.** A NetworkPolicy in the controller's namespace isolates its pods for egress, and no rule lets them out to the
+//! backend's pods on the pod's port.
+//! **How kokpit knows.** The egress rules of the policies that select the controller's pods are evaluated for a backend
+//! pod and its real port.
+//! **Looks alike.** `netpol-deny-ingress`: the backend's own namespace refuses.
+//! **Mend it.** Git: an egress rule to the backend's namespace and the pod's port.
+//!
+//! ## cilium-deny
+//! **You see.** 504 or 503 although every pod is Ready; 403 `Access denied` where a rule of layer 7 refuses.
+//! **Why.** A CiliumNetworkPolicy or CiliumClusterwideNetworkPolicy selects the pods: a deny rule, no rule for the
+//! controller, no entity `ingress` where Cilium's own Envoy serves the route, or HTTP rules without this path.
+//! **How kokpit knows.** The policies are evaluated together with the NetworkPolicies: deny wins, what one of them allows
+//! is allowed.
+//! **Looks alike.** `netpol-deny-ingress`: a standard policy refuses, and no Cilium policy allows.
+//! **Mend it.** Git: `fromEndpoints` with the controller's namespace, or `fromEntities: [ingress]`, and the pod's port.
 
-use super::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::*;
-use crate::diagnose::url::{backend, backend_lead, control, policy, service_of, way};
-use crate::diagnose::verdict::Confidence;
+use crate::diagnose::url::policy::{self, Direction, Flow, Refusal, Source};
+use crate::diagnose::url::{Arrival, arrival, cilium, way};
+use crate::diagnose::verdict::{Confidence, Fix};
 use crate::world::object::{bool_at, list_at, name, namespace, str_at};
 
-const FILE: &str = include_str!("netpol.rs");
+causes! { "netpol.rs";
+    "netpol-deny-ingress" "a NetworkPolicy keeps the controller from the pods" Outage ["URL"] |case, s| refused(case, s, "netpol-deny-ingress");
+    "netpol-hostnetwork-source" "a NetworkPolicy admits by selectors, and the controller runs on the host network" Outage ["URL"] |case, s| refused(case, s, "netpol-hostnetwork-source");
+    "netpol-deny-egress-controller" "a NetworkPolicy does not let the controller out to the pods" Outage ["URL"] |case, s| refused(case, s, "netpol-deny-egress-controller");
+    "cilium-deny" "a Cilium policy keeps the controller from the pods, or forbids the path" Outage ["URL"] cilium_deny;
+}
 
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[
-    Cause {
-        id: "netpol-deny-ingress",
-        title: "a NetworkPolicy keeps the controller from the pods",
-        severity: Severity::Outage,
-        kinds: &["URL"],
-        file: FILE,
-        judge: |case, suspect| refused(case, suspect, false),
-    },
-    Cause {
-        id: "netpol-hostnetwork-source",
-        title: "a NetworkPolicy admits by selectors, and the controller runs on the host network",
-        severity: Severity::Outage,
-        kinds: &["URL"],
-        file: FILE,
-        judge: |case, suspect| refused(case, suspect, true),
-    },
-];
+/// The first flow from the controller that is refused, at which end, and why.
+fn refusal<'a>(case: &Case<'a>, arrival: &Arrival<'a>) -> Fact<Option<(Flow<'a>, Direction, Refusal)>> {
+    let (Some(to), Some(port)) = (arrival.ready.first(), arrival.target()) else { return Ok(None) };
+    for flow in policy::flows(arrival.rule.flavor, &arrival.control.pods, to, port) {
+        if let Some((direction, refusal)) = policy::refused(case, &flow)? {
+            return Ok(Some((flow, direction, refusal)));
+        }
+    }
+    Ok(None)
+}
 
-fn refused(case: &Case<'_>, suspect: &Suspect<'_>, host: bool) -> Fact<Vec<Match>> {
-    let way = way(case, &suspect.at.name)?;
-    let Some(rule) = way.rule().filter(|r| r.unclaimed.is_empty()) else { return Ok(Vec::new()) };
-    let Some(service) = case.get(&service_of(rule))? else { return Ok(Vec::new()) };
-    let lead = backend_lead(case, rule)?;
-    let (Some(port), Some((_, ready))) = (backend::port(service, &lead.focus, false), backend::pods(case, service)?)
-    else {
-        return Ok(Vec::new());
-    };
-    let control = control(case, rule.flavor)?;
-    let (Some(from), Some(to)) = (control.pods.first(), ready.first()) else { return Ok(Vec::new()) };
-    let Some(number) = backend::target(port, to) else { return Ok(Vec::new()) };
-    if bool_at(from, "/spec/hostNetwork") != host {
+/// The cause that a refusal stands for.
+fn cause_of(flow: &Flow<'_>, direction: Direction, refusal: &Refusal) -> &'static str {
+    let cilium = refusal.policies.first().is_some_and(|at| at.group == CILIUMPOLICIES.group);
+    match (flow.from, direction) {
+        _ if cilium => "cilium-deny",
+        (_, Direction::Egress) => "netpol-deny-egress-controller",
+        (Source::Pod(from), _) if bool_at(from, "/spec/hostNetwork") => "netpol-hostnetwork-source",
+        _ => "netpol-deny-ingress",
+    }
+}
+
+fn refused(case: &Case<'_>, suspect: &Suspect<'_>, wanted: &str) -> Fact<Vec<Match>> {
+    let Some(arrival) = arrival(case, &suspect.at.name)? else { return Ok(Vec::new()) };
+    let Some((flow, direction, refusal)) = refusal(case, &arrival)? else { return Ok(Vec::new()) };
+    if cause_of(&flow, direction, &refusal) != wanted {
         return Ok(Vec::new());
     }
-    let Some(refusal) = policy::refuses(case, from, to, number)? else { return Ok(Vec::new()) };
-    let Some(first) = refusal.policies.first() else { return Ok(Vec::new()) };
-    let at = NETWORKPOLICIES.at(namespace(to), first);
+    let Some(m) = told(case, &arrival, &flow, direction, &refusal)? else { return Ok(Vec::new()) };
+    Ok(vec![m])
+}
+
+/// A refusal in words.
+fn told(
+    case: &Case<'_>,
+    arrival: &Arrival<'_>,
+    flow: &Flow<'_>,
+    direction: Direction,
+    refusal: &Refusal,
+) -> Fact<Option<Match>> {
+    let Some(at) = refusal.policies.first() else { return Ok(None) };
     let enforced = enforcer(case)?;
-    let mut m = Match::on(
-        &at,
-        format!("{at} keeps {} from the pods of {} on port {number}.", rule.flavor.name(), service_of(rule)),
-    )
-    .confidence(if enforced.is_some() { Confidence::High } else { Confidence::Low })
-    .evidence(&at, "", "", format!("policies that select the pods: {}", refusal.policies.join(", ")));
+    let cilium = at.group == CILIUMPOLICIES.group;
+    let (port, who) = (flow.port, arrival.rule.flavor.name());
+    let (selected, section, summary) = match direction {
+        Direction::Ingress => {
+            ("the pods", "spec.ingress", format!("{at} keeps {who} from the pods of {} on port {port}.", arrival.at()))
+        }
+        Direction::Egress => {
+            let text = format!("{at} does not let {who} out to the pods of {} on port {port}.", arrival.at());
+            ("the controller", "spec.egress", text)
+        }
+    };
+    let mut m = Match::on(at, summary)
+        .confidence(if enforced.is_some() || cilium { Confidence::High } else { Confidence::Low })
+        .evidence(at, "", "", format!("policies that select {selected}: {}", refusal.names()));
     for miss in &refusal.misses {
-        m = m.evidence(&at, "spec.ingress", "", miss);
+        m = m.evidence(at, section, "", miss);
     }
-    m = m.evidence(
-        &at,
-        "",
-        "",
-        match &enforced {
-            Some(who) => format!("policies are enforced here by {who}"),
-            None => "no network plugin was found that enforces policies".to_owned(),
-        },
-    );
-    m = m.evidence(
-        &service_of(rule),
-        "",
-        "",
-        format!("{} pods are Ready; kubelet's probes are exempt from policies", ready.len()),
-    );
-    let object = case.get(&at)?.unwrap_or(&crate::diagnose::facts::NOTHING);
-    let what = format!("admit namespaceSelector {} and port {number}", refusal.namespace_label);
-    Ok(vec![m.fix(case.fix(
-        object,
-        "spec.ingress",
-        what,
-        format!("kubectl -n {} edit networkpolicy {first}", namespace(to)),
-    )?)])
+    let text = match &enforced {
+        Some(who) => format!("policies are enforced here by {who}"),
+        None => "no network plugin was found that enforces policies".to_owned(),
+    };
+    m = m.evidence(at, "", "", text);
+    let ready = arrival.ready.len();
+    m = m.evidence(&arrival.at(), "", "", format!("{ready} pods are Ready; kubelet's probes are exempt from policies"));
+    let object = case.get(at)?.unwrap_or(&crate::diagnose::facts::NOTHING);
+    let what = match flow.from {
+        Source::CiliumEnvoy => format!("admit fromEntities: [ingress] on port {port}"),
+        Source::Pod(from) if bool_at(from, "/spec/hostNetwork") && cilium => {
+            format!("admit fromEntities: [host, remote-node] on port {port}")
+        }
+        Source::Pod(from) if bool_at(from, "/spec/hostNetwork") => {
+            format!(
+                "admit an ipBlock with the nodes' addresses on port {port}, or run the controller without hostNetwork"
+            )
+        }
+        Source::Pod(_) if direction == Direction::Egress => {
+            format!("let it out to namespaceSelector {} on port {port}", refusal.namespace_label)
+        }
+        Source::Pod(from) => {
+            format!("admit namespaceSelector kubernetes.io/metadata.name={} and port {port}", namespace(from))
+        }
+    };
+    let ns = if at.namespace.is_empty() { String::new() } else { format!(" -n {}", at.namespace) };
+    let live = format!("kubectl{ns} edit {} {}", at.kind.to_lowercase(), at.name);
+    Ok(Some(m.fix(case.fix(object, section, what, live)?)))
+}
+
+fn cilium_deny(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let found = refused(case, suspect, "cilium-deny")?;
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let Some(arrival) = arrival(case, &suspect.at.name)? else { return Ok(Vec::new()) };
+    let (Some(to), Some(port)) = (arrival.ready.first(), arrival.target()) else { return Ok(Vec::new()) };
+    let path = way(case, &suspect.at.name)?.request.path.clone();
+    let Some((at, paths)) = cilium::refused_path(case, to, port, &path)? else { return Ok(Vec::new()) };
+    let text = format!("its HTTP rules let pass {paths}; {path} is answered with 403 Access denied");
+    Ok(vec![
+        Match::on(&at, format!("{at} does not let pass path {path}: Envoy answers 403."))
+            .confidence(Confidence::High)
+            .evidence(&at, "spec.ingress[].toPorts[].rules.http", &paths, text)
+            .fix(Fix { summary: format!("add a rule for {path} to the policy's rules.http"), ..Fix::default() }),
+    ])
 }
 
 /// The network plugin that enforces policies, by the names of its agents.
-fn enforcer(case: &Case<'_>) -> Fact<Option<&'static str>> {
+pub(super) fn enforcer(case: &Case<'_>) -> Fact<Option<&'static str>> {
     const PLUGINS: &[(&str, &str)] = &[
         ("calico-node", "Calico"),
+        ("canal", "Canal"),
         ("cilium", "Cilium"),
         ("antrea-agent", "Antrea"),
         ("kube-router", "kube-router"),
         ("weave-net", "Weave"),
-        ("aws-network-policy", "AWS VPC CNI"),
+        ("aws-node", "AWS VPC CNI"),
         ("azure-npm", "Azure NPM"),
         ("ovnkube-node", "OVN-Kubernetes"),
     ];
-    let pods = case.list(PODS, None)?;
+    let agents = case.list(DAEMONSETS, None)?;
     let runs = |prefix: &str| {
-        pods.iter().any(|p| {
-            name(p).starts_with(prefix)
-                || list_at(p, "/spec/containers").iter().any(|c| str_at(c, "/image").contains(prefix))
+        agents.iter().any(|d| {
+            name(d).starts_with(prefix)
+                || list_at(d, "/spec/template/spec/containers").iter().any(|c| str_at(c, "/image").contains(prefix))
         })
     };
     Ok(PLUGINS.iter().find(|(prefix, _)| runs(prefix)).map(|(_, plugin)| *plugin))

@@ -2,9 +2,9 @@
 
 use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::kin;
-use crate::diagnose::kinds::SLICES;
+use crate::diagnose::kinds::{SERVICES, SLICES};
 use crate::diagnose::pods::is_true;
-use crate::world::object::{bool_at, int_at, list_at, name, namespace, str_at};
+use crate::world::object::{ObjectRef, bool_at, int_at, list_at, name, namespace, str_at};
 use serde_json::Value;
 
 /// The port of a Service that a route means, by number or name; the target port too where `lenient` (ingress-nginx).
@@ -58,10 +58,7 @@ pub struct Endpoints {
 pub fn endpoints(case: &Case<'_>, service: &Value, port: Option<&Value>) -> Fact<Endpoints> {
     let mut sum = Endpoints::default();
     let wanted = port.map_or("", |p| str_at(p, "/name"));
-    for slice in case.list(SLICES, Some(namespace(service)))? {
-        if str_at(slice, "/metadata/labels/kubernetes.io~1service-name") != name(service) {
-            continue;
-        }
+    for slice in slices(case, service)? {
         let usable = list_at(slice, "/ports").iter().any(|p| port.is_none() || str_at(p, "/name") == wanted);
         for endpoint in list_at(slice, "/endpoints") {
             let said = |field: &str, default: bool| {
@@ -87,6 +84,32 @@ pub fn pods<'a>(case: &Case<'a>, service: &Value) -> Fact<Option<(Vec<&'a Value>
     Ok(Some((live, ready)))
 }
 
+/// Whether a Service only stands for a DNS name.
+pub fn is_external(service: &Value) -> bool {
+    str_at(service, "/spec/type") == "ExternalName"
+}
+
+/// The DNS name that an ExternalName Service stands for.
+pub fn external_name(service: &Value) -> &str {
+    str_at(service, "/spec/externalName")
+}
+
+/// The Service that a name of the cluster's own domain means: `db.shop.svc`, `db.shop.svc.cluster.local`.
+pub fn in_cluster(host: &str) -> Option<ObjectRef> {
+    let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
+    match labels.as_slice() {
+        [name, ns, "svc"] | [name, ns, "svc", "cluster", "local"] => Some(SERVICES.at(ns, name)),
+        _ => None,
+    }
+}
+
+/// The EndpointSlices of a Service.
+pub fn slices<'a>(case: &Case<'a>, service: &Value) -> Fact<Vec<&'a Value>> {
+    let all = case.list(SLICES, Some(namespace(service)))?;
+    let mine = |s: &&Value| str_at(s, "/metadata/labels/kubernetes.io~1service-name") == name(service);
+    Ok(all.into_iter().filter(mine).collect())
+}
+
 /// `app=shop,tier=web`
 pub fn labels(map: Option<&Value>) -> String {
     let pairs = map.and_then(Value::as_object).into_iter().flatten();
@@ -96,4 +119,19 @@ pub fn labels(map: Option<&Value>) -> String {
 /// Whether not-ready pods are published too.
 pub fn publishes_unready(service: &Value) -> bool {
     bool_at(service, "/spec/publishNotReadyAddresses")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_cluster_mean_services() {
+        assert_eq!(
+            in_cluster("db.shop.svc.cluster.local").map(|at| at.to_string()).as_deref(),
+            Some("Service shop/db")
+        );
+        assert_eq!(in_cluster("db.shop.svc.").map(|at| at.to_string()).as_deref(), Some("Service shop/db"));
+        assert!(in_cluster("db.example.com").is_none());
+    }
 }

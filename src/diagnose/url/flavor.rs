@@ -1,0 +1,87 @@
+//! Who serves a route: the controllers that kokpit knows, and how their workloads are recognised.
+
+use crate::world::object::{list_at, str_at};
+use serde_json::Value;
+
+/// Who serves a route; decides about matching and status codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavor {
+    /// ingress-nginx.
+    Nginx,
+    /// Traefik, for Ingress and IngressRoute.
+    Traefik,
+    /// HAProxy ingress controllers.
+    HaProxy,
+    /// Contour.
+    Contour,
+    /// Envoy Gateway.
+    EnvoyGateway,
+    /// Istio.
+    Istio,
+    /// Cilium's own Envoy, for Ingress and Gateway API.
+    Cilium,
+    /// Any other.
+    Other,
+}
+
+impl Flavor {
+    /// From a class' or gateway class' controller name (or a class' own name, where only that is known).
+    pub fn of_controller(controller: &str) -> Self {
+        match controller {
+            c if c.contains("nginx") => Flavor::Nginx,
+            c if c.contains("traefik") => Flavor::Traefik,
+            c if c.contains("haproxy") => Flavor::HaProxy,
+            c if c.contains("contour") => Flavor::Contour,
+            c if c.contains("envoyproxy") => Flavor::EnvoyGateway,
+            c if c.contains("istio") => Flavor::Istio,
+            c if c.contains("cilium") => Flavor::Cilium,
+            _ => Flavor::Other,
+        }
+    }
+
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Flavor::Nginx => "ingress-nginx",
+            Flavor::Traefik => "Traefik",
+            Flavor::HaProxy => "HAProxy",
+            Flavor::Contour => "Contour",
+            Flavor::EnvoyGateway => "Envoy Gateway",
+            Flavor::Istio => "Istio",
+            Flavor::Cilium => "Cilium",
+            Flavor::Other => "the controller",
+        }
+    }
+
+    /// Whether pods of this shape carry its traffic: an object with `labels` and a pod's `spec` side by side, as a pod's
+    /// and a workload's template's are handed over. `gateway` is the Gateway whose proxies are meant, where there is one.
+    pub fn serves(self, labels: Option<&Value>, spec: &Value, gateway: &str) -> bool {
+        let label = |key: &str| labels.and_then(|l| l.get(key)).and_then(Value::as_str);
+        let image = |words: &[&str]| {
+            list_at(spec, "/containers").iter().any(|c| words.iter().any(|w| str_at(c, "/image").contains(w)))
+        };
+        let of_gateway = |key: &str| label(key).is_some_and(|of| gateway.is_empty() || of == gateway);
+        match self {
+            Flavor::Nginx => {
+                let named = label("app.kubernetes.io/name") == Some("ingress-nginx");
+                image(&["ingress-nginx/controller", "nginx-ingress-controller"])
+                    || (named && label("app.kubernetes.io/component") == Some("controller"))
+            }
+            Flavor::Traefik => {
+                image(&["traefik:", "/traefik@", "/traefik/traefik"])
+                    || label("app.kubernetes.io/name") == Some("traefik")
+            }
+            Flavor::HaProxy => image(&["haproxytech/kubernetes-ingress", "haproxy-ingress"]),
+            // Contour's envoy pods carry the traffic, its own pods only configure them.
+            Flavor::Contour => {
+                image(&["projectcontour/"]) || (image(&["envoyproxy/envoy"]) && label("app") == Some("envoy"))
+            }
+            Flavor::EnvoyGateway => of_gateway("gateway.envoyproxy.io/owning-gateway-name"),
+            Flavor::Istio => {
+                label("istio") == Some("ingressgateway") || of_gateway("gateway.networking.k8s.io/gateway-name")
+            }
+            Flavor::Cilium => image(&["cilium/cilium-envoy"]) || label("k8s-app") == Some("cilium-envoy"),
+            Flavor::Other => false,
+        }
+    }
+}
