@@ -168,7 +168,7 @@ fn by_code(
         132..=136 | 139 => Some(("crash-segv", false)),
         143 => Some(("crash-sigterm", false)),
         137 if node_oom(case, pod, ended)? => Some(("oom-node-level", false)),
-        137 if has_memory_limit(pod, container) => Some(("crash-oom-container", true)),
+        137 if has_memory_limit(pod, container) && case.events_are_known(pod)? => Some(("crash-oom-container", true)),
         137 => Some(("crash-sigkill", true)),
         _ => None,
     })

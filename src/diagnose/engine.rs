@@ -81,10 +81,17 @@ fn suspect_of<'a>(case: &Case<'a>, lead: &Lead, asked: bool) -> Option<Suspect<'
 
 /// Runs every cause of the suspect's kind.
 fn judge(case: &Case<'_>, suspect: &Suspect<'_>) -> Vec<Match> {
-    let mut all = Vec::new();
+    let (mut all, mut undecided) = (Vec::new(), false);
     for cause in causes::table().filter(|cause| cause.is_for(&suspect.at.kind)) {
         let (result, hole) = case.under(cause.id, || (cause.judge)(case, suspect));
+        undecided |= matches!(result, Err(Gap::Hole));
         all.extend(result.into_iter().flatten().map(|found| finished(cause, suspect, found, hole)));
+    }
+    if undecided {
+        // The cause that could not be judged may be the one that explains the others.
+        for found in &mut all {
+            found.finding.confidence = found.finding.confidence.min(Confidence::Medium);
+        }
     }
     all
 }
@@ -110,18 +117,25 @@ fn finished(cause: &Cause, suspect: &Suspect<'_>, mut found: Match, hole: bool) 
 /// The verdict as far as this round can tell.
 fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
     let blind = graph.blind;
-    let sorted = graph.sort();
+    let mut sorted = graph.sort();
     let standing = match suspect_of(case, &Lead::to(root.clone()), true) {
         Some(suspect) if root.kind == "URL" || suspect.exists() => case.under("", || status::of(case, &suspect)).0.ok(),
         Some(_) => Some(status::Standing::absent()),
         None => None,
     };
     let standing = standing.unwrap_or_else(status::Standing::unreadable);
+    let unreadable = case.unreadable();
+    // A pod's own status says whether it is well; everything else stands for more than one object.
+    let seen = !blind && (unreadable.is_empty() || root.kind == "Pod");
     let state = match (&sorted.primary, standing.well) {
         (Some(_), _) => State::Broken,
-        (None, Some(true)) if !blind => State::Fine,
+        (None, Some(true)) if seen => State::Fine,
         (None, _) => State::Unknown,
     };
+    if let Some(primary) = sorted.primary.as_mut().filter(|_| !unreadable.is_empty()) {
+        // What could not be read may hold the cause of this cause.
+        primary.confidence = primary.confidence.min(Confidence::High);
+    }
     let mut verdict = Verdict {
         version: 1,
         subject: Some(case.file().subject.clone()),

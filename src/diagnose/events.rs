@@ -69,6 +69,13 @@ impl<'a> Case<'a> {
         self.events(&ObjectRef::of(object), str_at(object, "/metadata/uid"))
     }
 
+    /// Whether the events of an object can be read at all: only then "no event" means something.
+    pub fn events_are_known(&self, object: &Value) -> Fact<bool> {
+        let ns = ObjectRef::of(object).namespace;
+        let ns = if ns.is_empty() { "default" } else { &ns };
+        Ok(self.list(EVENTS, Some(ns)).known()?.is_some())
+    }
+
     /// The newest event of an object with one of these reasons and this text in its message.
     pub fn event_with(&self, object: &Value, reasons: &[&str], text: &str) -> Fact<Option<Event<'a>>> {
         let events = self.events_of(object)?;

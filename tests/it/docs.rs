@@ -1,6 +1,7 @@
 //! Generated documentation is up to date. `UPDATE_DOCS=1 cargo test --test it docs` writes it anew.
 
 use kokpit::actions::TABLE;
+use kokpit::diagnose::causes;
 use kokpit::keymap::Keymap;
 use std::fmt::Write;
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::path::Path;
 fn hold(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap_or(&path)).unwrap();
         std::fs::write(&path, text).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
@@ -63,4 +65,38 @@ fn every_action_has_a_sentence_and_a_name_of_its_own() {
         assert!(!TABLE[..n].iter().any(|other| other.name == action.name), "{} is there twice", action.name);
         assert!(!action.label.is_empty(), "{}", action.name);
     }
+}
+
+/// One page per cause, an index, and nothing else in docs/causes.
+#[test]
+fn causes_are_documented() {
+    let mut index = String::from(
+        "# Causes\n\nEverything that `kokpit why` can name, with what one sees, why it happens, how kokpit knows, what looks alike, and\nhow to mend it. `kokpit explain CAUSE` prints the same page.\n(Made from the headers of `src/diagnose/causes/`.)\n\n| cause | severity | |\n|---|---|---|\n",
+    );
+    let mut pages = vec!["README.md".to_string()];
+    let mut all: Vec<_> = causes::table().collect();
+    all.sort_by_key(|cause| cause.id);
+    for cause in all {
+        let page = causes::explain_cause(cause.id).unwrap_or_default();
+        let severity = match cause.severity {
+            causes::Severity::Outage => "outage",
+            causes::Severity::Degraded => "degraded",
+            causes::Severity::Nuisance => "nuisance",
+        };
+        writeln!(index, "| [{0}]({0}.md) | {severity} | {1} |", cause.id, cell(cause.title)).unwrap();
+        hold(&format!("causes/{}.md", cause.id), &format!("# {}\n\n{}\n\n{page}\n", cause.id, sentence(cause.title)));
+        pages.push(format!("{}.md", cause.id));
+    }
+    hold("causes/README.md", &index);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/causes");
+    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        assert!(pages.contains(&name), "docs/causes/{name} is the page of no cause: remove it");
+    }
+}
+
+fn sentence(title: &str) -> String {
+    let mut letters = title.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }

@@ -35,7 +35,6 @@
 //! **Looks alike.** A refusal by Pod Security admission happens before the pod exists (`rs-failed-create-psa`).
 //! **Mend it.** Git: `securityContext.runAsUser` with a number other than 0, or a numeric USER in the image.
 
-use super::{Cause, Severity};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Lead, Match, Suspect};
 use crate::diagnose::git::template_field;
@@ -43,45 +42,18 @@ use crate::diagnose::kin;
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods::{Container, containers};
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
+pub(super) use crate::world::text::distance;
 use serde_json::Value;
 
-const FILE: &str = include_str!("config.rs");
-
-/// The family's rows.
-pub const CAUSES: &[Cause] = &[
-    Cause {
-        id: "config-missing-configmap",
-        title: "a ConfigMap that the container's environment needs does not exist",
-        severity: Severity::Outage,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: |case, suspect| missing(case, suspect, CONFIGMAPS),
-    },
-    Cause {
-        id: "config-missing-secret",
-        title: "a Secret that the container's environment needs does not exist",
-        severity: Severity::Outage,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: |case, suspect| missing(case, suspect, SECRETS),
-    },
-    Cause {
-        id: "config-missing-key",
-        title: "the ConfigMap or Secret lacks the key that the container's environment needs",
-        severity: Severity::Outage,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: missing_key,
-    },
-    Cause {
-        id: "config-run-as-nonroot",
-        title: "the container must not run as root, but its image does",
-        severity: Severity::Outage,
-        kinds: &["Pod"],
-        file: FILE,
-        judge: run_as_nonroot,
-    },
-];
+causes! { "config.rs";
+    "config-missing-configmap" "a ConfigMap that the container's environment needs does not exist" Outage ["Pod"]
+        |case, suspect| missing(case, suspect, CONFIGMAPS);
+    "config-missing-secret" "a Secret that the container's environment needs does not exist" Outage ["Pod"]
+        |case, suspect| missing(case, suspect, SECRETS);
+    "config-missing-key" "the ConfigMap or Secret lacks the key that the container's environment needs" Outage ["Pod"]
+        missing_key;
+    "config-run-as-nonroot" "the container must not run as root, but its image does" Outage ["Pod"] run_as_nonroot;
+}
 
 /// Containers that wait for their configuration.
 fn waiting<'a>(suspect: &Suspect<'a>) -> impl Iterator<Item = Container<'a>> {
@@ -159,22 +131,6 @@ pub(super) fn near_names(case: &Case<'_>, kind: Known, at: &ObjectRef, m: Match)
 pub(super) fn is_near(a: &str, b: &str) -> bool {
     let stem = |s: &str| s.rsplit_once('-').map_or(s.to_owned(), |(stem, _)| stem.to_owned());
     a != b && (stem(a) == b || stem(b) == a || (stem(a) == stem(b) && a.contains('-')) || distance(a, b) <= 2)
-}
-
-/// Levenshtein distance.
-pub(super) fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let change = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// What should make a ConfigMap or Secret: an ExternalSecret, a SealedSecret, a Certificate, an Application.
@@ -307,6 +263,5 @@ mod tests {
         assert!(is_near("app-cfg-7h2k", "app-cfg-99xx"), "another hash");
         assert!(is_near("database", "databse"));
         assert!(!is_near("database", "frontend"));
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

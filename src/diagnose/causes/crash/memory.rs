@@ -111,5 +111,9 @@ fn by_the_node(scene: &Scene<'_>) -> Fact<Match> {
 
 fn by_nobody(scene: &Scene<'_>) -> Fact<Match> {
     let c = &scene.crash.container;
-    Ok(scene.found(format!("Container {c} was killed (exit 137) by something that left no trace."), Confidence::Low))
+    let by = match scene.case.events_are_known(scene.pod())? {
+        true => "by something that left no trace",
+        false => "by the kernel, a probe or something else: only its events would tell",
+    };
+    Ok(scene.found(format!("Container {c} was killed (exit 137) {by}."), Confidence::Low))
 }
