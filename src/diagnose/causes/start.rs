@@ -134,7 +134,7 @@ fn handler(container: &Value) -> String {
 }
 
 fn sidecar(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
-    if !pods::is_ill(case, suspect) {
+    if !pods::is_ill(case, suspect) || str_at(suspect.object, "/spec/nodeName").is_empty() {
         return Ok(vec![]);
     }
     let all = containers(suspect.object);
