@@ -185,11 +185,21 @@ fn backends_are_whole(fleet: &Fleet, id: ClusterId) -> bool {
     shard.link == Link::Live && tables.all(whole)
 }
 
+/// Narrower screens have no room for a sentence; the id of the cause says more than half of one.
+const WIDE: u16 = 110;
+
+fn why(problem: &Problem, width: u16) -> String {
+    match &problem.cause {
+        Some(reason) if width < WIDE => reason.cause.clone(),
+        _ => problem.why.clone(),
+    }
+}
+
 /// The list of problems.
 pub fn listing(state: &State) -> Listing {
     let rows = state.problems.list.iter().map(|p| {
         let since = if p.since.is_set() { human(p.since.age(state.now)) } else { "–".into() };
-        let cells = vec![p.severity().into(), p.title.clone(), p.place_words(&state.fleet), since, p.why.clone()];
+        let cells = vec![p.severity().into(), p.title.clone(), p.place_words(&state.fleet), since, why(p, state.size.0)];
         ListRow::new(&*p.key, cells).tone(p.tone)
     });
     Listing {
