@@ -275,6 +275,12 @@ impl Ledger {
         });
     }
 
+    /// The next time at which a symptom begins or ceases to count though nothing happens; far away where none does.
+    pub fn turns(&self, now: Time) -> Time {
+        let all = self.groups().flat_map(|(_, group)| group.members.values());
+        all.flat_map(|symptom| [symptom.from, symptom.until]).filter(|at| *at > now).min().unwrap_or(Time(i64::MAX))
+    }
+
     /// Every group of every cluster.
     pub fn groups(&self) -> impl Iterator<Item = (ClusterId, &Group)> {
         self.pages.iter().flat_map(|(cluster, page)| page.groups.values().map(|group| (*cluster, group)))

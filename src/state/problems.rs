@@ -23,8 +23,9 @@ pub struct Problems {
     of: HashMap<(ClusterId, ObjectRef), usize>,
     /// Kinds and groups of those objects whose problem has a known cause.
     kinds: BTreeSet<(String, String)>,
-    /// The ledger's revision and the time of the list.
+    /// The ledger's revision and the time of the list, and when the list becomes another one though nothing happens.
     told: (u64, Time),
+    turns: Time,
 }
 
 /// With more problems than this the list is made once a second only.
@@ -38,12 +39,12 @@ impl Problems {
 
     /// Makes the list anew where something may have changed: the ledger, or the time (what was on its way is late now).
     pub fn refresh(&mut self, now: Time) {
-        let told = (self.ledger.revision, now);
-        let late = told.1 != self.told.1;
-        if told == self.told || (self.list.len() > MANY && !late) {
+        let same = self.ledger.revision == self.told.0 && now >= self.told.1 && now < self.turns;
+        if same || (self.list.len() > MANY && now == self.told.1) {
             return;
         }
-        self.told = told;
+        self.told = (self.ledger.revision, now);
+        self.turns = self.ledger.turns(now);
         self.list = problem::problems(&self.ledger, now);
         self.of.clear();
         self.kinds.clear();
@@ -199,7 +200,8 @@ fn why(problem: &Problem, width: u16) -> String {
 pub fn listing(state: &State) -> Listing {
     let rows = state.problems.list.iter().map(|p| {
         let since = if p.since.is_set() { human(p.since.age(state.now)) } else { "–".into() };
-        let cells = vec![p.severity().into(), p.title.clone(), p.place_words(&state.fleet), since, why(p, state.size.0)];
+        let cells =
+            vec![p.severity().into(), p.title.clone(), p.place_words(&state.fleet), since, why(p, state.size.0)];
         ListRow::new(&*p.key, cells).tone(p.tone)
     });
     Listing {
