@@ -49,6 +49,9 @@ impl Cluster {
         let namespace = format!("kokpit-test-{}", std::process::id());
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         runtime.block_on(api.post("/api/v1/namespaces", &object)).expect("a namespace can be made");
+        // No pod may be made before a controller has made the account that it runs under.
+        let account = format!("/api/v1/namespaces/{namespace}/serviceaccounts/default");
+        until("the namespace's service account", || runtime.block_on(api.get(&account)).ok());
         let mut cluster = Self { runtime, api, kubeconfig, namespace, node: String::new() };
         cluster.node = cluster.pick_node();
         cluster
