@@ -14,6 +14,8 @@ const KEYS: usize = 500;
 const STARTS: usize = 20;
 /// How long idling is watched.
 const IDLE: Duration = Duration::from_secs(10);
+/// How long the background diagnosis is given to come to an end: it is work, not idling, and has a line of its own.
+const SETTLED: Duration = Duration::from_secs(25);
 /// Longest time for all rows to be there.
 const LOADED: Duration = Duration::from_secs(60);
 
@@ -29,6 +31,9 @@ pub fn measure(url: &str) -> Result<()> {
     tui.wait_within(LOADED, "every pod", |screen| counts(&screen.contents()));
     std::thread::sleep(Duration::from_secs(3));
     let pid = tui.pid();
+    let before = cpu(pid);
+    std::thread::sleep(SETTLED);
+    line("finding out what is wrong, processor time", &ms(cpu(pid) - before));
     let before = cpu(pid);
     std::thread::sleep(IDLE);
     let share = (cpu(pid) - before).as_secs_f64() / IDLE.as_secs_f64() * 100.0;
