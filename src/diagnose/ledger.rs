@@ -25,6 +25,8 @@ const OLD: u64 = 300;
 const CHANGED: u64 = 15;
 const DOUBTED: u64 = 60;
 const FAILED: u64 = 30;
+/// Beats after which something that could not be explained is told all the same.
+const UNEXPLAINED: u64 = 120;
 /// Beats that a symptom must stay before it is looked into.
 pub const PATIENCE: u64 = 2;
 
@@ -211,6 +213,9 @@ impl Ledger {
     /// One more second. `whole` says of which clusters Services, EndpointSlices and Ingresses are all there.
     pub fn beat(&mut self, now: Time, whole: impl Fn(ClusterId) -> bool) {
         self.beat += 1;
+        // There is something new to tell though nothing happened.
+        let overdue = self.groups().any(|(_, group)| self.beat == group.first + UNEXPLAINED);
+        self.revision += u64::from(overdue);
         self.look_at_backends(now, whole);
     }
 
@@ -292,9 +297,9 @@ impl Ledger {
         page.groups.get(page.places.get(kind)?.get(&uid)?)
     }
 
-    /// Beats since a group was first seen.
-    pub fn beats(&self, group: &Group) -> u64 {
-        self.beat.saturating_sub(group.first)
+    /// Whether a group has been there for so long that it is told also without an explanation.
+    pub fn is_overdue(&self, group: &Group) -> bool {
+        self.beat.saturating_sub(group.first) >= UNEXPLAINED
     }
 }
 

@@ -18,8 +18,6 @@ use std::sync::Arc;
 
 /// Workloads of a cluster with the same trouble are listed one by one up to this many; more are one line.
 const APART: usize = 4;
-/// Beats after which something that could not be explained is listed all the same.
-const UNEXPLAINED: u64 = 120;
 
 /// One line of the list.
 #[derive(Clone, Debug)]
@@ -156,7 +154,7 @@ fn item<'a>(ledger: &Ledger, cluster: ClusterId, group: &'a Group, now: Time) ->
                 root,
             )),
             (None, State::Fine) => return None,
-            (None, _) if ledger.beats(group) < UNEXPLAINED && verdict.unreadable.is_empty() => return None,
+            (None, _) if !ledger.is_overdue(group) && verdict.unreadable.is_empty() => return None,
             (None, _) => None,
         },
         _ => None,

@@ -124,6 +124,25 @@ fn what_looks_wrong_is_explained_in_the_background() {
     assert!(!stage.screen().contains("db-0"), "{}", stage.screen());
 }
 
+/// What diagnosis finds nothing about is listed all the same after two minutes, also if nothing else happens meanwhile.
+#[test]
+fn what_cannot_be_explained_is_listed_in_the_end() {
+    let mut stage = Stage::live(120, 24);
+    (1..=3).for_each(|second| stage.tell(Msg::Tick(Time(NOW.0 + second))));
+    let db = Subject::Object(ObjectRef::new("", "Pod", "db", "db-0"));
+    let nothing = Verdict { subject: Some(db.clone()), state: State::Unknown, ..Verdict::default() };
+    stage.tell(Msg::Diagnosed {
+        cluster: EU,
+        came: vec![Diagnosis { subject: db, verdict: Ok(Box::new(nothing)), read: vec![] }],
+    });
+    assert!(!stage.screen().contains("pod db-0 Pending"), "{}", stage.screen());
+    (4..=121).for_each(|second| {
+        stage.tell(Msg::Tick(Time(NOW.0 + second)));
+        stage.screen();
+    });
+    assert!(stage.screen().contains("pod db-0 Pending"), "{}", stage.screen());
+}
+
 #[test]
 fn what_watches_keep_need_not_be_read() {
     let mut stage = Stage::live(80, 24);
