@@ -189,43 +189,37 @@ fn unpacked(kept: Vec<(Need, Recalled)>, budget: Budget) -> Vec<(Need, Answer)> 
 }
 
 /// Several questions to one cluster: what was read and computed for one serves the next.
-pub struct Investigation<'h> {
-    hub: &'h Hub,
+pub struct Investigation<'s> {
+    source: Source<'s>,
     api: Api,
     catalog: Arc<[Resource]>,
-    far: bool,
-    name: String,
     case: CaseFile,
 }
 
-impl<'h> Investigation<'h> {
+impl<'s> Investigation<'s> {
     /// Begins without any fact.
     ///
     /// # Errors
     /// When the cluster cannot be reached.
-    pub async fn open(hub: &'h Hub, cluster: ClusterId, name: &str) -> Result<Self, ApiError> {
-        let (api, catalog) = (hub.api(cluster).await?, hub.catalog(cluster).await?);
-        let case = CaseFile::new(Subject::Url(String::new()), hub.clock(cluster).await);
-        Ok(Self { hub, api, catalog, far: !hub.is_local(cluster), name: name.to_string(), case })
+    pub async fn open(source: Source<'s>) -> Result<Self, ApiError> {
+        let (api, catalog) = (source.hub.api(source.cluster).await?, source.hub.catalog(source.cluster).await?);
+        let case = CaseFile::new(Subject::Url(String::new()), source.hub.clock(source.cluster).await);
+        Ok(Self { source, api, catalog, case })
     }
 
-    /// Diagnoses a subject, fetching what it asks for.
-    pub async fn verdict(&mut self, subject: Subject, progress: impl Fn(usize, String)) -> Verdict {
+    /// Diagnoses a subject, gathering what it asks for.
+    pub async fn verdict(&mut self, subject: Subject) -> Verdict {
         self.case.turn_to(subject);
         for _ in 0..ROUNDS {
             let needs = match explain(&self.case) {
-                Outcome::Verdict(verdict) => return Verdict { cluster: self.name.clone(), ..*verdict },
-                Outcome::Needs(needs) => needs,
+                Outcome::Verdict(verdict) => return Verdict { cluster: self.source.name.to_string(), ..*verdict },
+                Outcome::Needs(needs) => needs.into_iter().collect(),
             };
-            progress(self.case.facts().count(), needs.first().map(describe).unwrap_or_default());
-            let (hub, api, catalog, far) = (self.hub, &self.api, &self.catalog, self.far);
-            let asked = needs.into_iter().map(|need| fetch_in_fleet(hub, api, catalog, far, need));
-            let mut answers = futures::stream::iter(asked).buffer_unordered(ASKED.at_once);
-            while let Some((need, answer)) = answers.next().await {
+            for (need, answer) in gather(self.source, &self.api, &self.catalog, needs, ASKED).await {
                 self.case.put(need, answer);
             }
         }
-        gave_up(&self.name, &self.case)
+        gave_up(self.source.name, &self.case)
     }
 
     /// A list, read once and kept as a fact.
@@ -277,7 +271,11 @@ async fn fetch_in_fleet(hub: &Hub, api: &Api, catalog: &[Resource], far: bool, n
         Need::Name { .. } if !far => Answer::Failed("not asked: the cluster is on this machine".into()),
         Need::Elsewhere { cluster, resource, namespace, name } => match elsewhere(hub, cluster) {
             None => Answer::Failed(format!("{cluster} is no open cluster of the fleet")),
-            Some(id) => object_in(hub, id, resource, namespace, name).await.unwrap_or_else(refused),
+            Some(id) => {
+                let need =
+                    Need::Object { resource: resource.clone(), namespace: namespace.clone(), name: name.clone() };
+                fetch_in(hub, id, need).await.unwrap_or_else(refused)
+            }
         },
         _ => return fetch(api, catalog, need).await,
     };
@@ -322,18 +320,10 @@ fn elsewhere(hub: &Hub, called: &str) -> Option<ClusterId> {
     by_url.or_else(by_name).map(|(id, _)| *id)
 }
 
-async fn object_in(
-    hub: &Hub,
-    id: ClusterId,
-    resource: &ResourceId,
-    namespace: &str,
-    name: &str,
-) -> Result<Answer, ApiError> {
-    let catalog = hub.catalog(id).await?;
-    match kind(&catalog, resource) {
-        None => Ok(Answer::Absent),
-        Some(kind) => object(&hub.api(id).await?, kind, namespace, name).await.map(|o| Answer::Object(Arc::new(o))),
-    }
+/// Fetches one fact of a cluster that is not the one asked.
+async fn fetch_in(hub: &Hub, id: ClusterId, need: Need) -> Result<Answer, ApiError> {
+    let (api, catalog) = (hub.api(id).await?, hub.catalog(id).await?);
+    Ok(fetch(&api, &catalog, need).await.1)
 }
 
 /// Asks this machine's resolver. Only its own words tell "no such name" from "no answer" (glibc, musl, macOS).

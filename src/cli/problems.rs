@@ -4,7 +4,7 @@ use super::args::{Args, Output, Why};
 use super::why::{clusters, print, subjects};
 use super::{FOUND, TROUBLE};
 use crate::app::headless::Headless;
-use crate::app::why::Investigation;
+use crate::app::why::{Investigation, Source};
 use crate::diagnose::problem::Problem;
 use crate::diagnose::status::NOT_FOUND;
 use crate::diagnose::verdict::{State as Standing, Verdict};
@@ -220,7 +220,8 @@ pub async fn follow(args: &Args, why: &Why, target: &str) -> Result<ExitCode> {
         [one] => *one,
         _ => bail!("-w {target} watches one cluster: name it with --context"),
     };
-    let mut investigation = Investigation::open(&session.hub, cluster, &session.context(cluster).name).await?;
+    let source = Source { hub: &session.hub, cluster, name: &session.context(cluster).name, desk: None };
+    let mut investigation = Investigation::open(source).await?;
     let subject = subjects(&session, cluster, args, why, &mut investigation).await?.into_iter().next();
     let subject = subject.ok_or_else(|| anyhow!("there is no {target}"))?;
     cockpit.open(&[cluster], crate::diagnose::ledger::PATIENCE);

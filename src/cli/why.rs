@@ -3,7 +3,7 @@
 use super::args::{Args, Output, Why};
 use super::{FOUND, TROUBLE};
 use crate::app::session::Session;
-use crate::app::why::{Investigation, subject};
+use crate::app::why::{Investigation, Source, subject};
 use crate::cluster::api::ApiError;
 use crate::diagnose::case::Subject;
 use crate::diagnose::verdict::{State, Verdict};
@@ -38,10 +38,10 @@ pub async fn why(args: &Args, why: &Why) -> Result<ExitCode> {
     let mut rank = 0;
     for cluster in clusters {
         let context = session.context(cluster).name.clone();
-        let mut investigation =
-            Investigation::open(&session.hub, cluster, &context).await.map_err(|e| anyhow!("{context}: {e}"))?;
+        let source = Source { hub: &session.hub, cluster, name: &context, desk: None };
+        let mut investigation = Investigation::open(source).await.map_err(|e| anyhow!("{context}: {e}"))?;
         for subject in subjects(&session, cluster, args, why, &mut investigation).await? {
-            let verdict = investigation.verdict(subject, |_, _| {}).await;
+            let verdict = investigation.verdict(subject).await;
             print(&verdict, why.output)?;
             let (r, code) = match verdict.state {
                 State::Fine => (0, ExitCode::SUCCESS),
