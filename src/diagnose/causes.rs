@@ -8,15 +8,21 @@ use super::finding::{Match, Suspect};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The rows of a family: file name (its header holds the pages), then id, title, severity, kinds and judge of each.
+/// The rows of a family: file name (its header holds the pages), then id, title, severity, kinds and judge of each. A
+/// judge that serves several rows is told the id of its row, and what else follows.
 ///
 /// ```text
 /// causes! { "image.rs";
-///     "image-auth" "the registry refuses the credentials" Outage ["Pod"] auth;
+///     "image-slow-pull" "the pull takes long" Degraded ["Pod"] slow;
+///     "image-auth" "the registry refuses the credentials" Outage ["Pod"] pull_failed, id;
+///     "crash-segv" "the process dies of a signal" Outage ["Pod"] crashed, id, signal;
 /// }
 /// ```
 macro_rules! causes {
-    ($file:literal; $($id:literal $title:literal $severity:ident $kinds:tt $judge:expr;)+) => {
+    (@judge $id:literal $judge:expr) => { $judge };
+    (@judge $id:literal $judge:expr, id) => { |case, suspect| $judge(case, suspect, $id) };
+    (@judge $id:literal $judge:expr, id, $more:expr) => { |case, suspect| $judge(case, suspect, $id, $more) };
+    ($file:literal; $($id:literal $title:literal $severity:ident $kinds:tt $judge:expr $(, id $(, $more:expr)?)?;)+) => {
         /// The family's rows.
         pub const CAUSES: &[$crate::diagnose::causes::Cause] = &[$($crate::diagnose::causes::Cause {
             id: $id,
@@ -24,7 +30,7 @@ macro_rules! causes {
             severity: $crate::diagnose::causes::Severity::$severity,
             kinds: &$kinds,
             file: include_str!($file),
-            judge: $judge,
+            judge: causes!(@judge $id $judge $(, id $(, $more)?)?),
         }),+];
     };
 }

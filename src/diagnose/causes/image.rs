@@ -88,26 +88,16 @@ pub mod secret;
 pub mod slow;
 
 causes! { "image.rs";
-    "image-not-found" "the registry has no such image" Outage ["Pod"]
-        |case, suspect| pull_failed(case, suspect, "image-not-found");
-    "image-auth" "the registry refuses the pull without (other) credentials" Outage ["Pod"]
-        |case, suspect| pull_failed(case, suspect, "image-auth");
-    "image-rate-limited" "the registry limits how often images are pulled" Outage ["Pod"]
-        |case, suspect| pull_failed(case, suspect, "image-rate-limited");
-    "image-registry-unreachable" "the node cannot reach the registry" Outage ["Pod"]
-        |case, suspect| pull_failed(case, suspect, "image-registry-unreachable");
-    "image-tls" "the node does not trust the registry" Degraded ["Pod"]
-        |case, suspect| pull_failed(case, suspect, "image-tls");
-    "image-arch-mismatch" "the image was not built for the node's architecture" Outage ["Pod"]
-        |case, suspect| pull_failed(case, suspect, "image-arch-mismatch");
-    "image-invalid-name" "the image's name cannot be parsed" Outage ["Pod"]
-        |case, suspect| pull_failed(case, suspect, "image-invalid-name");
-    "image-never-pull" "the image is not on the node and may not be pulled" Degraded ["Pod"]
-        |case, suspect| pull_failed(case, suspect, "image-never-pull");
-    "image-disk-full" "the node has no room for the image" Outage ["Pod"]
-        |case, suspect| pull_failed(case, suspect, "image-disk-full");
-    "image-manifest-unsupported" "what the registry sent is not an image" Degraded ["Pod"]
-        |case, suspect| pull_failed(case, suspect, "image-manifest-unsupported");
+    "image-not-found" "the registry has no such image" Outage ["Pod"] pull_failed, id;
+    "image-auth" "the registry refuses the pull without (other) credentials" Outage ["Pod"] pull_failed, id;
+    "image-rate-limited" "the registry limits how often images are pulled" Outage ["Pod"] pull_failed, id;
+    "image-registry-unreachable" "the node cannot reach the registry" Outage ["Pod"] pull_failed, id;
+    "image-tls" "the node does not trust the registry" Degraded ["Pod"] pull_failed, id;
+    "image-arch-mismatch" "the image was not built for the node's architecture" Outage ["Pod"] pull_failed, id;
+    "image-invalid-name" "the image's name cannot be parsed" Outage ["Pod"] pull_failed, id;
+    "image-never-pull" "the image is not on the node and may not be pulled" Degraded ["Pod"] pull_failed, id;
+    "image-disk-full" "the node has no room for the image" Outage ["Pod"] pull_failed, id;
+    "image-manifest-unsupported" "what the registry sent is not an image" Degraded ["Pod"] pull_failed, id;
 }
 
 /// Words of an error, the cause they speak for; first match wins.

@@ -45,9 +45,9 @@ use crate::diagnose::verdict::{Confidence, Fix};
 use crate::world::object::{bool_at, list_at, name, namespace, str_at};
 
 causes! { "netpol.rs";
-    "netpol-deny-ingress" "a NetworkPolicy keeps the controller from the pods" Outage ["URL"] |case, s| refused(case, s, "netpol-deny-ingress");
-    "netpol-hostnetwork-source" "a NetworkPolicy admits by selectors, and the controller runs on the host network" Outage ["URL"] |case, s| refused(case, s, "netpol-hostnetwork-source");
-    "netpol-deny-egress-controller" "a NetworkPolicy does not let the controller out to the pods" Outage ["URL"] |case, s| refused(case, s, "netpol-deny-egress-controller");
+    "netpol-deny-ingress" "a NetworkPolicy keeps the controller from the pods" Outage ["URL"] refused, id;
+    "netpol-hostnetwork-source" "a NetworkPolicy admits by selectors, and the controller runs on the host network" Outage ["URL"] refused, id;
+    "netpol-deny-egress-controller" "a NetworkPolicy does not let the controller out to the pods" Outage ["URL"] refused, id;
     "cilium-deny" "a Cilium policy keeps the controller from the pods, or forbids the path" Outage ["URL"] cilium_deny;
 }
 

@@ -89,10 +89,10 @@ pub mod sick;
 
 causes! { "node.rs";
     "node-unreachable" "the node's kubelet stopped reporting" Outage ["Node"] unreachable;
-    "node-notready-runtime" "the node's container runtime is down" Outage ["Node"] |c, s| not_ready(c, s, "node-notready-runtime");
-    "node-notready-pleg" "the node's kubelet cannot keep up with its pods" Outage ["Node"] |c, s| not_ready(c, s, "node-notready-pleg");
-    "node-network" "the node's network plugin is not ready" Outage ["Node"] |c, s| not_ready(c, s, "node-network");
-    "node-not-ready" "the node's kubelet says it is not ready" Outage ["Node"] |c, s| not_ready(c, s, "node-not-ready");
+    "node-notready-runtime" "the node's container runtime is down" Outage ["Node"] not_ready, id;
+    "node-notready-pleg" "the node's kubelet cannot keep up with its pods" Outage ["Node"] not_ready, id;
+    "node-network" "the node's network plugin is not ready" Outage ["Node"] not_ready, id;
+    "node-not-ready" "the node's kubelet says it is not ready" Outage ["Node"] not_ready, id;
     "node-memory-pressure" "the node is short of memory" Degraded ["Node"] |c, s| pressure(c, s, "MemoryPressure");
     "node-disk-pressure" "the node is short of disk" Outage ["Node"] |c, s| pressure(c, s, "DiskPressure");
     "node-pid-pressure" "the node is short of process ids" Degraded ["Node"] |c, s| pressure(c, s, "PIDPressure");

@@ -53,14 +53,10 @@ use crate::world::time::human;
 use serde_json::Value;
 
 causes! { "sandbox.rs";
-    "sandbox-cni-not-ready" "the node's network plugin is not set up" Outage ["Pod"]
-        |c, s| judge(c, s, "sandbox-cni-not-ready");
-    "sandbox-ip-exhausted" "no address is left for the pod" Outage ["Pod"]
-        |c, s| judge(c, s, "sandbox-ip-exhausted");
-    "sandbox-cni-plugin-error" "the node's network plugin fails" Outage ["Pod"]
-        |c, s| judge(c, s, "sandbox-cni-plugin-error");
-    "sandbox-runtime-handler" "the node lacks the runtime of the pod's RuntimeClass" Degraded ["Pod"]
-        |c, s| judge(c, s, "sandbox-runtime-handler");
+    "sandbox-cni-not-ready" "the node's network plugin is not set up" Outage ["Pod"] judge, id;
+    "sandbox-ip-exhausted" "no address is left for the pod" Outage ["Pod"] judge, id;
+    "sandbox-cni-plugin-error" "the node's network plugin fails" Outage ["Pod"] judge, id;
+    "sandbox-runtime-handler" "the node lacks the runtime of the pod's RuntimeClass" Degraded ["Pod"] judge, id;
     "sandbox-recreated" "the pod's sandbox was lost and made anew" Nuisance ["Pod"] recreated;
 }
 

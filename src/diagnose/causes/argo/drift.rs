@@ -97,14 +97,14 @@ use serde_json::Value;
 pub mod difference;
 
 causes! { "drift.rs";
-    "argo-drift-selfheal-off" "somebody changed an object live, and self-heal is off" Degraded ["Application"] |c, s| drift(c, s, "argo-drift-selfheal-off");
-    "argo-drift-hpa-replicas" "an autoscaler and git both set the replicas" Nuisance ["Application"] |c, s| drift(c, s, "argo-drift-hpa-replicas");
-    "argo-drift-defaulted-fields" "defaults that the API fills in count as a difference" Nuisance ["Application"] |c, s| drift(c, s, "argo-drift-defaulted-fields");
-    "argo-drift-mutating-webhook" "another program changes what Argo CD applies" Nuisance ["Application"] |c, s| drift(c, s, "argo-drift-mutating-webhook");
-    "argo-drift-quantity" "the same amount is written in two ways" Nuisance ["Application"] |c, s| drift(c, s, "argo-drift-quantity");
-    "argo-drift-random" "the manifests differ each time they are rendered" Nuisance ["Application"] |c, s| drift(c, s, "argo-drift-random");
+    "argo-drift-selfheal-off" "somebody changed an object live, and self-heal is off" Degraded ["Application"] drift, id;
+    "argo-drift-hpa-replicas" "an autoscaler and git both set the replicas" Nuisance ["Application"] drift, id;
+    "argo-drift-defaulted-fields" "defaults that the API fills in count as a difference" Nuisance ["Application"] drift, id;
+    "argo-drift-mutating-webhook" "another program changes what Argo CD applies" Nuisance ["Application"] drift, id;
+    "argo-drift-quantity" "the same amount is written in two ways" Nuisance ["Application"] drift, id;
+    "argo-drift-random" "the manifests differ each time they are rendered" Nuisance ["Application"] drift, id;
     "argo-drift-unknown-field" "git has a field that the kind does not know" Nuisance ["Application"] unknown_field;
-    "argo-drift-live-state-committed" "git holds what only the cluster may set" Nuisance ["Application"] |c, s| drift(c, s, "argo-drift-live-state-committed");
+    "argo-drift-live-state-committed" "git holds what only the cluster may set" Nuisance ["Application"] drift, id;
     "argo-drift-immutable-sts" "a StatefulSet differs in a field that never changes" Degraded ["Application"] immutable_sts;
 }
 

@@ -26,7 +26,7 @@ use serde_json::Value;
 
 causes! { "project.rs";
     "argo-invalid-project" "the project does not allow the Application's source or destination" Outage ["Application"] invalid_project;
-    "argo-project-denied-resource" "the project does not permit an object of the sync" Outage ["Application"] |c, s| sync_failed(c, s, "argo-project-denied-resource");
+    "argo-project-denied-resource" "the project does not permit an object of the sync" Outage ["Application"] sync_failed, id;
 }
 
 fn invalid_project(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {

@@ -72,15 +72,15 @@ use crate::world::object::{ObjectRef, int_at, list_at, str_at};
 use serde_json::Value;
 
 causes! { "refused.rs";
-    "argo-sync-admission-denied" "admission refuses an object of the sync" Outage ["Application"] |c, s| sync_failed(c, s, "argo-sync-admission-denied");
-    "argo-sync-immutable" "the sync changes a field that cannot be changed" Outage ["Application"] |c, s| sync_failed(c, s, "argo-sync-immutable");
-    "argo-sync-rbac" "Argo CD may not write an object" Outage ["Application"] |c, s| sync_failed(c, s, "argo-sync-rbac");
-    "argo-sync-namespace-missing" "the destination namespace does not exist" Degraded ["Application"] |c, s| sync_failed(c, s, "argo-sync-namespace-missing");
-    "argo-missing-crd" "the cluster does not know a kind of the sync" Outage ["Application"] |c, s| sync_failed(c, s, "argo-missing-crd");
-    "argo-sync-too-large" "an object is too large for client-side apply" Outage ["Application"] |c, s| sync_failed(c, s, "argo-sync-too-large");
-    "argo-sync-ssa-conflict" "server-side apply refuses an object" Degraded ["Application"] |c, s| sync_failed(c, s, "argo-sync-ssa-conflict");
-    "argo-hook-failed" "a hook of the sync failed" Outage ["Application"] |c, s| sync_failed(c, s, "argo-hook-failed");
-    "argo-sync-failed" "the last sync failed" Outage ["Application"] |c, s| sync_failed(c, s, "argo-sync-failed");
+    "argo-sync-admission-denied" "admission refuses an object of the sync" Outage ["Application"] sync_failed, id;
+    "argo-sync-immutable" "the sync changes a field that cannot be changed" Outage ["Application"] sync_failed, id;
+    "argo-sync-rbac" "Argo CD may not write an object" Outage ["Application"] sync_failed, id;
+    "argo-sync-namespace-missing" "the destination namespace does not exist" Degraded ["Application"] sync_failed, id;
+    "argo-missing-crd" "the cluster does not know a kind of the sync" Outage ["Application"] sync_failed, id;
+    "argo-sync-too-large" "an object is too large for client-side apply" Outage ["Application"] sync_failed, id;
+    "argo-sync-ssa-conflict" "server-side apply refuses an object" Degraded ["Application"] sync_failed, id;
+    "argo-hook-failed" "a hook of the sync failed" Outage ["Application"] sync_failed, id;
+    "argo-sync-failed" "the last sync failed" Outage ["Application"] sync_failed, id;
 }
 
 /// Words of a refused object's message, the cause they speak for; first match wins.

@@ -59,13 +59,13 @@ use crate::world::object::{list_at, str_at};
 use serde_json::Value;
 
 causes! { "source.rs";
-    "argo-repo-auth" "Argo CD may not read the repository" Outage ["Application"] |c, s| comparison(c, s, "argo-repo-auth");
-    "argo-repo-path" "the directory does not exist in the repository" Outage ["Application"] |c, s| comparison(c, s, "argo-repo-path");
-    "argo-repo-revision" "the branch, tag or version does not exist" Outage ["Application"] |c, s| comparison(c, s, "argo-repo-revision");
-    "argo-multisource-ref" "a source refers to another one that is not there" Degraded ["Application"] |c, s| comparison(c, s, "argo-multisource-ref");
-    "argo-render-error" "the manifests cannot be rendered" Outage ["Application"] |c, s| comparison(c, s, "argo-render-error");
-    "argo-reposerver-down" "Argo CD's repo-server does not answer" Outage ["Application"] |c, s| comparison(c, s, "argo-reposerver-down");
-    "argo-cluster-unreachable" "Argo CD cannot reach the destination cluster" Outage ["Application"] |c, s| comparison(c, s, "argo-cluster-unreachable");
+    "argo-repo-auth" "Argo CD may not read the repository" Outage ["Application"] comparison, id;
+    "argo-repo-path" "the directory does not exist in the repository" Outage ["Application"] comparison, id;
+    "argo-repo-revision" "the branch, tag or version does not exist" Outage ["Application"] comparison, id;
+    "argo-multisource-ref" "a source refers to another one that is not there" Degraded ["Application"] comparison, id;
+    "argo-render-error" "the manifests cannot be rendered" Outage ["Application"] comparison, id;
+    "argo-reposerver-down" "Argo CD's repo-server does not answer" Outage ["Application"] comparison, id;
+    "argo-cluster-unreachable" "Argo CD cannot reach the destination cluster" Outage ["Application"] comparison, id;
 }
 
 /// Words of a ComparisonError, the cause they speak for; first match wins. A number counts as a whole word only.

@@ -64,13 +64,13 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 causes! { "code.rs";
-    "crash-command-not-found" "the command does not exist in the image" Outage ["Pod"] |c, s| crashed(c, s, "crash-command-not-found", no_such_command);
-    "crash-not-executable" "the command cannot be executed" Outage ["Pod"] |c, s| crashed(c, s, "crash-not-executable", no_such_command);
-    "crash-segv" "the process dies of a signal of its own making" Outage ["Pod"] |c, s| crashed(c, s, "crash-segv", signal);
-    "crash-sigterm" "something inside ends the process with SIGTERM" Degraded ["Pod"] |c, s| crashed(c, s, "crash-sigterm", terminated);
-    "crash-exit-zero" "the main process ends successfully and is started again" Outage ["Pod"] |c, s| crashed(c, s, "crash-exit-zero", done);
-    "run-container-error" "the runtime cannot start the command" Outage ["Pod"] |c, s| crashed(c, s, "run-container-error", not_started);
-    "container-status-unknown" "the node lost the container" Nuisance ["Pod"] |c, s| crashed(c, s, "container-status-unknown", lost);
+    "crash-command-not-found" "the command does not exist in the image" Outage ["Pod"] crashed, id, no_such_command;
+    "crash-not-executable" "the command cannot be executed" Outage ["Pod"] crashed, id, no_such_command;
+    "crash-segv" "the process dies of a signal of its own making" Outage ["Pod"] crashed, id, signal;
+    "crash-sigterm" "something inside ends the process with SIGTERM" Degraded ["Pod"] crashed, id, terminated;
+    "crash-exit-zero" "the main process ends successfully and is started again" Outage ["Pod"] crashed, id, done;
+    "run-container-error" "the runtime cannot start the command" Outage ["Pod"] crashed, id, not_started;
+    "container-status-unknown" "the node lost the container" Nuisance ["Pod"] crashed, id, lost;
 }
 
 fn no_such_command(scene: &Scene<'_>) -> Fact<Match> {

@@ -80,15 +80,15 @@ use crate::world::object::{ObjectRef, bool_at, int_at, list_at, name, namespace,
 use serde_json::Value;
 
 causes! { "log.rs";
-    "crash-app-error" "the application ends itself with an error" Outage ["Pod"] |c, s| crashed(c, s, "crash-app-error", app_error);
-    "crash-bad-config" "the application misses a setting or cannot read it" Outage ["Pod"] |c, s| crashed(c, s, "crash-bad-config", bad_config);
-    "crash-missing-dependency" "the application cannot reach what it depends on" Outage ["Pod"] |c, s| crashed(c, s, "crash-missing-dependency", missing_dependency);
-    "crash-permission-denied" "the application may not read or write what it needs" Outage ["Pod"] |c, s| crashed(c, s, "crash-permission-denied", permission_denied);
-    "crash-readonly-fs" "the application writes to a read-only file system" Outage ["Pod"] |c, s| crashed(c, s, "crash-readonly-fs", read_only);
-    "crash-exec-format" "the program was built for another architecture" Outage ["Pod"] |c, s| crashed(c, s, "crash-exec-format", exec_format);
-    "crash-port-in-use" "the application's port is taken" Outage ["Pod"] |c, s| crashed(c, s, "crash-port-in-use", port_in_use);
-    "crash-dirty-emptydir" "an init container trips over what its first run left behind" Degraded ["Pod"] |c, s| crashed(c, s, "crash-dirty-emptydir", dirty);
-    "volume-full" "the application's volume is full" Outage ["Pod"] |c, s| crashed(c, s, "volume-full", full);
+    "crash-app-error" "the application ends itself with an error" Outage ["Pod"] crashed, id, app_error;
+    "crash-bad-config" "the application misses a setting or cannot read it" Outage ["Pod"] crashed, id, bad_config;
+    "crash-missing-dependency" "the application cannot reach what it depends on" Outage ["Pod"] crashed, id, missing_dependency;
+    "crash-permission-denied" "the application may not read or write what it needs" Outage ["Pod"] crashed, id, permission_denied;
+    "crash-readonly-fs" "the application writes to a read-only file system" Outage ["Pod"] crashed, id, read_only;
+    "crash-exec-format" "the program was built for another architecture" Outage ["Pod"] crashed, id, exec_format;
+    "crash-port-in-use" "the application's port is taken" Outage ["Pod"] crashed, id, port_in_use;
+    "crash-dirty-emptydir" "an init container trips over what its first run left behind" Degraded ["Pod"] crashed, id, dirty;
+    "volume-full" "the application's volume is full" Outage ["Pod"] crashed, id, full;
 }
 
 fn app_error(scene: &Scene<'_>) -> Fact<Match> {

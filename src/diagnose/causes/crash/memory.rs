@@ -35,9 +35,9 @@ use crate::world::quantity::human_bytes;
 use serde_json::Value;
 
 causes! { "memory.rs";
-    "crash-oom-container" "the container is killed for using more memory than its limit" Outage ["Pod"] |c, s| crashed(c, s, "crash-oom-container", over_its_limit);
-    "oom-node-level" "the node ran out of memory and killed the container" Outage ["Pod"] |c, s| crashed(c, s, "oom-node-level", by_the_node);
-    "crash-sigkill" "the container is killed by something unknown" Outage ["Pod"] |c, s| crashed(c, s, "crash-sigkill", by_nobody);
+    "crash-oom-container" "the container is killed for using more memory than its limit" Outage ["Pod"] crashed, id, over_its_limit;
+    "oom-node-level" "the node ran out of memory and killed the container" Outage ["Pod"] crashed, id, by_the_node;
+    "crash-sigkill" "the container is killed by something unknown" Outage ["Pod"] crashed, id, by_nobody;
 }
 
 fn over_its_limit(scene: &Scene<'_>) -> Fact<Match> {

@@ -28,8 +28,8 @@ use crate::world::time::Time;
 use serde_json::Value;
 
 causes! { "kill.rs";
-    "kill-liveness" "the liveness probe fails, so the kubelet kills the container" Outage ["Pod"] |c, s| killed(c, s, "kill-liveness");
-    "kill-startup" "the container does not start within its startup probe's budget" Outage ["Pod"] |c, s| killed(c, s, "kill-startup");
+    "kill-liveness" "the liveness probe fails, so the kubelet kills the container" Outage ["Pod"] killed, id;
+    "kill-startup" "the container does not start within its startup probe's budget" Outage ["Pod"] killed, id;
 }
 
 fn killed(case: &Case<'_>, suspect: &Suspect<'_>, id: &str) -> Fact<Vec<Match>> {
