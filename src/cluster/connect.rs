@@ -236,12 +236,37 @@ async fn send(
     let (parts, body) = request.into_parts();
     let credential = credentials.get().await?;
     let again = body.try_clone();
-    let answer = client.send(sign(Request::from_parts(parts.clone(), body), &credential)).await?;
+    let answer = ask(client, sign(Request::from_parts(parts.clone(), body), &credential)).await?;
     let Some(body) = again.filter(|_| answer.status() == StatusCode::UNAUTHORIZED) else { return Ok(answer) };
     match credentials.after_401(&credential).await? {
-        Some(newer) => Ok(client.send(sign(Request::from_parts(parts, body), &newer)).await?),
+        Some(newer) => Ok(ask(client, sign(Request::from_parts(parts, body), &newer)).await?),
         None => Ok(answer),
     }
+}
+
+/// How often a request is handed to a new connection that ends before it could be sent.
+const UNSENT_TRIES: usize = 3;
+
+/// Sends a request; again where its connection ended before anything was sent. A server that refuses our certificate
+/// says so only after the handshake (RFC 8446, 4.4.2): whether the request or the alert comes first is chance, and
+/// only the alert names the reason.
+async fn ask(client: &kube::Client, request: Request<Body>) -> Result<Response<Body>, kube::Error> {
+    let (parts, mut body) = request.into_parts();
+    let mut tries = 1;
+    loop {
+        let again = body.try_clone();
+        match (client.send(Request::from_parts(parts.clone(), body)).await, again) {
+            (Err(error), Some(same)) if tries < UNSENT_TRIES && was_not_sent(&error) => body = same,
+            (answer, _) => return answer,
+        }
+        tries += 1;
+    }
+}
+
+/// Whether hyper took a request back because its connection was gone.
+fn was_not_sent(error: &kube::Error) -> bool {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.filter_map(|error| error.downcast_ref::<hyper::Error>()).any(hyper::Error::is_canceled)
 }
 
 fn sign(mut request: Request<Body>, credential: &Credential) -> Request<Body> {
