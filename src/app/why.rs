@@ -72,7 +72,7 @@ pub async fn diagnose(
     progress: impl Fn(usize, String),
 ) -> Result<Verdict, ApiError> {
     let done = together(source, vec![subject], ASKED, progress).await?;
-    let verdict = done.into_iter().next().map(|(case, verdict)| verdict.unwrap_or_else(|| gave_up(source.name, &case)));
+    let verdict = done.into_iter().next().map(|done| done.verdict);
     verdict.ok_or_else(|| ApiError::Malformed("the diagnosis failed; the log has details".into()))
 }
 
@@ -81,11 +81,8 @@ pub async fn look_into(source: Source<'_>, subjects: Vec<Subject>) -> Vec<Diagno
     let work = together(source, subjects.clone(), BACKGROUND, |_, _| {});
     let error = match tokio::time::timeout(LONGEST, work).await {
         Ok(Ok(done)) => {
-            let told = done.into_iter().map(|(case, verdict)| {
-                let verdict = verdict.unwrap_or_else(|| gave_up(source.name, &case));
-                Diagnosis { subject: case.subject.clone(), read: read(&case), verdict: Ok(Box::new(verdict)) }
-            });
-            return told.collect();
+            let told = |Done { subject, read, verdict }| Diagnosis { subject, read, verdict: Ok(Box::new(verdict)) };
+            return done.into_iter().map(told).collect();
         }
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("not done within {} s", LONGEST.as_secs()),
@@ -104,48 +101,66 @@ fn read(case: &CaseFile) -> Vec<Uid> {
     uids.map(Uid::parse).take(MOST_READ).collect()
 }
 
-/// Runs the diagnosis of all subjects side by side; what one has read, the others need not read again. A verdict is
-/// missing where no end was found.
+/// A subject that was diagnosed.
+struct Done {
+    subject: Subject,
+    /// The objects that the verdict rests on.
+    read: Vec<Uid>,
+    verdict: Verdict,
+}
+
+/// Runs the diagnosis of all subjects side by side, on one case file: what was read and computed for one, the others
+/// need not read and compute again.
 async fn together(
     source: Source<'_>,
     subjects: Vec<Subject>,
     budget: Budget,
     progress: impl Fn(usize, String),
-) -> Result<Vec<(CaseFile, Option<Verdict>)>, ApiError> {
+) -> Result<Vec<Done>, ApiError> {
     let api = source.hub.api(source.cluster).await?;
     let catalog = source.hub.catalog(source.cluster).await?;
-    let now = source.hub.clock(source.cluster).await;
-    let mut open: Vec<CaseFile> = subjects.into_iter().map(|subject| CaseFile::new(subject, now)).collect();
-    let mut done = Vec::new();
+    let mut case = CaseFile::new(Subject::Url(String::new()), source.hub.clock(source.cluster).await);
+    let (mut open, mut done) = (subjects, Vec::new());
     for _ in 0..ROUNDS {
-        let judged = judge(open).await?;
+        let judged;
+        (case, judged) = judge(case, open).await?;
         open = Vec::new();
         let mut needs = BTreeSet::new();
-        for (case, outcome) in judged {
+        for (subject, outcome) in judged {
             match outcome {
                 Outcome::Verdict(verdict) => {
-                    done.push((case, Some(Verdict { cluster: source.name.to_string(), ..*verdict })));
+                    let verdict = Verdict { cluster: source.name.to_string(), ..*verdict };
+                    done.push(Done { subject, read: read(&case), verdict });
                 }
                 Outcome::Needs(more) => {
                     needs.extend(more);
-                    open.push(case);
+                    open.push(subject);
                 }
             }
         }
-        let Some(first) = open.first() else { return Ok(done) };
-        progress(first.facts().count(), needs.first().map(describe).unwrap_or_default());
+        if open.is_empty() {
+            return Ok(done);
+        }
+        progress(case.facts().count(), needs.first().map(describe).unwrap_or_default());
         for (need, answer) in gather(source, &api, &catalog, needs, budget).await {
-            open.iter_mut().for_each(|case| case.put(need.clone(), answer.clone()));
+            case.put(need, answer);
         }
     }
-    done.extend(open.into_iter().map(|case| (case, None)));
+    let gave_up = |subject| Done { verdict: gave_up(source.name, &subject), read: read(&case), subject };
+    done.extend(open.into_iter().map(gave_up));
     Ok(done)
 }
 
-/// Lets diagnosis look at cases, on a thread where it disturbs nobody.
-async fn judge(cases: Vec<CaseFile>) -> Result<Vec<(CaseFile, Outcome)>, ApiError> {
-    let look =
-        move || cases.into_iter().map(|case| (explain(&case), case)).map(|(outcome, case)| (case, outcome)).collect();
+/// Lets diagnosis look at the subjects of a case, on a thread where it disturbs nobody.
+async fn judge(mut case: CaseFile, subjects: Vec<Subject>) -> Result<(CaseFile, Vec<(Subject, Outcome)>), ApiError> {
+    let look = move || {
+        let outcome = |subject: Subject| {
+            case.turn_to(subject.clone());
+            (subject, explain(&case))
+        };
+        let judged = subjects.into_iter().map(outcome).collect();
+        (case, judged)
+    };
     tokio::task::spawn_blocking(look)
         .await
         .map_err(|_| ApiError::Malformed("the diagnosis failed; the log has details".into()))
@@ -219,7 +234,7 @@ impl<'s> Investigation<'s> {
                 self.case.put(need, answer);
             }
         }
-        gave_up(self.source.name, &self.case)
+        gave_up(self.source.name, &self.case.subject)
     }
 
     /// A list, read once and kept as a fact.
@@ -249,10 +264,10 @@ fn describe(need: &Need) -> String {
 }
 
 /// A verdict that says honestly that no end was found.
-fn gave_up(name: &str, case: &CaseFile) -> Verdict {
+fn gave_up(name: &str, subject: &Subject) -> Verdict {
     Verdict {
         version: 1,
-        subject: Some(case.subject.clone()),
+        subject: Some(subject.clone()),
         cluster: name.to_string(),
         headline: "could not be found out".into(),
         unreadable: vec![Unreadable {

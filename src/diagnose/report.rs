@@ -203,7 +203,7 @@ impl Page {
             self.wrapped(" ✗ ", Style::Bad, &format!("{plugin}: {text} (before any node is looked at)"), None);
         }
         let Some(first) = scheduling.matrix.first() else { return };
-        let titles: Vec<&str> = first.cells.iter().map(|(title, ..)| title.as_str()).collect();
+        let titles: Vec<&str> = first.cells.iter().map(|(title, ..)| &**title).collect();
         let cell = |text: &str, passes: bool| if passes { text.to_owned() } else { format!("✗ {text}") };
         let node = scheduling.matrix.iter().map(|row| width(&row.node)).max().unwrap_or(4).clamp(4, 24);
         let mut widths: Vec<usize> = titles.iter().map(|t| width(t)).collect();
@@ -413,8 +413,7 @@ mod tests {
 
     #[test]
     fn a_column_where_a_node_fails_is_shown_before_one_where_all_pass() {
-        let cell =
-            |title: &str, ok: bool| (title.to_owned(), if ok { "ok (16Gi)" } else { "kept away" }.to_owned(), ok);
+        let cell = |title: &str, ok: bool| (title.into(), if ok { "ok (16Gi)" } else { "kept away" }.into(), ok);
         let titles = ["cpu", "memory", "ephemeral-storage", "pods", "taint", "affinity", "other pods"];
         let cells = titles.map(|title| cell(title, title != "other pods")).to_vec();
         let matrix = vec![NodeRow { node: "n1".into(), away: 1, cells }];

@@ -10,6 +10,7 @@ pub mod devices;
 pub mod dynamic_resources;
 pub mod filter;
 pub mod inter_pod_affinity;
+pub mod judgement;
 pub mod labels;
 pub mod matrix;
 pub mod message;
@@ -38,74 +39,36 @@ pub mod volume_restrictions;
 pub mod volume_zone;
 
 pub use changes::{Change, ChangeKind, smallest_changes};
+pub use judgement::{Failing, Judgement};
 pub use node::Node;
 pub use pod::Pod;
 pub use snapshot::{Objects, Snapshot};
 
-use super::verdict::Scheduling;
+use super::verdict::{FailingFilters, Scheduling};
 use filter::{PLUGINS, Reasons};
 use serde_json::Value;
-
-/// The filters that fail on one node, as (index in [`PLUGINS`], reasons), in order.
-pub type Failing = Vec<(usize, Reasons)>;
-
-/// What all filters say about one pod.
-#[derive(Clone, Debug, Default)]
-pub struct Judgement {
-    /// Plugins that refuse the pod before any node is looked at, in order: (index in [`PLUGINS`], text).
-    pub refused: Vec<(usize, String)>,
-    /// For each node of the snapshot, in its order, what fails there.
-    pub nodes: Vec<Failing>,
-}
-
-impl Judgement {
-    /// Names of the nodes that pass every filter; none when a plugin refuses the pod.
-    pub fn fits(&self, world: &Snapshot) -> Vec<String> {
-        let passing = world.nodes.iter().zip(&self.nodes).filter(|(_, failing)| failing.is_empty());
-        if self.refused.is_empty() { passing.map(|(node, _)| node.name.clone()).collect() } else { vec![] }
-    }
-
-    /// Indices of the nodes that the filters of places leave: where its owner wants the pod, and its volumes are.
-    pub fn nodes_left(&self) -> Vec<usize> {
-        let left = |failing: &Failing| failing.iter().all(|(at, _)| !is_place(PLUGINS[*at].name));
-        (0..self.nodes.len()).filter(|at| left(&self.nodes[*at])).collect()
-    }
-
-    /// Whether any node takes the pod.
-    pub fn any_fits(&self) -> bool {
-        self.refused.is_empty() && self.nodes.iter().any(Vec::is_empty)
-    }
-}
-
-/// Whether a filter says where a pod may go at all, rather than what is in its way there. VolumeZone does not: it lets
-/// every node without a zone pass.
-pub fn is_place(plugin: &str) -> bool {
-    ["NodeName", "NodeAffinity", "VolumeBinding"].contains(&plugin)
-}
+use std::sync::Arc;
 
 /// Asks every filter about every node. A plugin that refuses the pod says nothing about single nodes.
 pub fn judge(world: &Snapshot, pod: &Pod<'_>) -> Judgement {
-    let mut judgement = Judgement { refused: vec![], nodes: vec![Failing::new(); world.nodes.len()] };
+    let (mut judgement, mut filters) = (Judgement::default(), vec![]);
     for (at, plugin) in PLUGINS.iter().enumerate() {
-        let filter = match (plugin.prepare)(world, pod) {
-            Ok(Some(filter)) => filter,
-            Ok(None) => continue,
-            Err(text) => {
-                judgement.refused.push((at, text));
-                continue;
-            }
-        };
-        for (node, failing) in world.nodes.iter().zip(&mut judgement.nodes) {
-            let reasons = filter.check(node);
-            if !reasons.is_empty() {
-                failing.push((at, reasons));
-            }
+        match (plugin.prepare)(world, pod) {
+            Ok(Some(filter)) => filters.push((at, filter)),
+            Ok(None) => {}
+            Err(text) => judgement.refused.push((at, text)),
         }
     }
-    for (at, with_nominated) in nominated::failing(world, pod) {
-        if let Some(failing) = judgement.nodes.get_mut(at) {
-            add_failing(failing, with_nominated);
+    let mut with_nominated = nominated::failing(world, pod).into_iter().peekable();
+    let mut failing = Failing::new();
+    for (at, node) in world.nodes.iter().enumerate() {
+        let asked = filters.iter().map(|(plugin, filter)| (*plugin, filter.check(node)));
+        failing.extend(asked.filter(|(_, reasons)| !reasons.is_empty()));
+        if let Some((_, more)) = with_nominated.next_if(|(there, _)| *there == at) {
+            add_failing(&mut failing, more);
         }
+        judgement.push(&failing);
+        failing.clear();
     }
     judgement
 }
@@ -147,12 +110,14 @@ pub fn evaluate(world: &Snapshot, pod: &Value) -> Scheduling {
 /// A judgement as the verdict carries it.
 pub fn report(world: &Snapshot, pod: &Pod<'_>, judgement: &Judgement) -> Scheduling {
     let owned = |reasons: &Reasons| reasons.iter().map(|r| r.clone().into_owned()).collect();
-    let failing = |f: &Failing| f.iter().map(|(at, reasons)| (PLUGINS[*at].name.to_owned(), owned(reasons))).collect();
-    let nodes = world.nodes.iter().zip(&judgement.nodes).filter(|(_, f)| !f.is_empty());
+    let named = |f: &Failing| f.iter().map(|(at, reasons)| (PLUGINS[*at].name.to_owned(), owned(reasons))).collect();
+    let kinds: Vec<Arc<FailingFilters>> = judgement.kinds().iter().map(|f| Arc::new(named(f))).collect();
+    let failing = |at: usize| kinds.get(judgement.kind_of(at)?).filter(|filters| !filters.is_empty()).cloned();
+    let by_name = world.by_name();
     Scheduling {
         fits: judgement.fits(world),
         prefilter: judgement.refused.iter().map(|(at, text)| (PLUGINS[*at].name.to_owned(), text.clone())).collect(),
-        nodes: nodes.map(|(node, f)| (node.name.clone(), failing(f))).collect(),
+        nodes: by_name.iter().filter_map(|(name, at)| Some((name.clone(), failing(*at)?))).collect(),
         message: message::of(judgement),
         matrix: matrix::rows(world, pod, judgement),
     }

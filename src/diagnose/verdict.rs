@@ -190,20 +190,26 @@ pub struct Scheduling {
     /// Plugins that refuse the pod before any node is looked at, with their text.
     pub prefilter: BTreeMap<String, String>,
     /// Every failing filter of every node that fails, with the scheduler's own reasons.
-    pub nodes: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    pub nodes: BTreeMap<Arc<str>, Arc<FailingFilters>>,
     /// What the scheduler would say (`0/3 nodes are available: …`), before preemption; empty when a node fits.
     pub message: String,
     /// The matrix for people: a row per node, nearest miss first.
     pub matrix: Vec<NodeRow>,
 }
 
+/// The failing filters of a node by name, each with its reasons; nodes on which the same fails share it.
+pub type FailingFilters = BTreeMap<String, Vec<String>>;
+
+/// A cell of the matrix: column, text, whether the node passes. Cells share their texts.
+pub type Cell = (Arc<str>, Arc<str>, bool);
+
 /// One row of the matrix.
 #[derive(Clone, Debug, Serialize, Default, PartialEq)]
 pub struct NodeRow {
     /// The node.
-    pub node: String,
+    pub node: Arc<str>,
     /// (column, text, passes): `("memory", "-1.7Gi", false)`. Same columns in every row, columns where all pass with nothing to say left out.
-    pub cells: Vec<(String, String, bool)>,
+    pub cells: Vec<Cell>,
     /// How many filters fail.
     pub away: usize,
 }

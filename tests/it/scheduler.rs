@@ -56,7 +56,7 @@ fn expected_nodes(verdict: &Value) -> Reasons {
 }
 
 fn our_nodes(ours: &Scheduling) -> Reasons {
-    let mut nodes = ours.nodes.clone();
+    let mut nodes: Reasons = ours.nodes.iter().map(|(node, failing)| (node.to_string(), (**failing).clone())).collect();
     for reasons in nodes.values_mut().flat_map(BTreeMap::values_mut) {
         for reason in reasons.iter_mut().filter(|r| *r == "node(s) didn't satisfy plugin(s) [NodeAffinity]") {
             *reason = "(excluded by prefilter)".into();

@@ -11,12 +11,13 @@ use crate::diagnose::kinds::*;
 use crate::diagnose::pods::{self, condition};
 use crate::diagnose::scheduling::changes::{self, Changes};
 use crate::diagnose::scheduling::filter::PLUGINS;
+use crate::diagnose::scheduling::judgement::{in_place, is_place};
 use crate::diagnose::scheduling::pod::shape;
 use crate::diagnose::scheduling::preemption::{self, Victims};
 use crate::diagnose::scheduling::snapshot::counts;
 use crate::diagnose::scheduling::{
-    Failing, Judgement, Node, Objects, Pod, Snapshot, inter_pod_affinity, is_place, judge, message, migration,
-    nominated, report, volume_binding, volume_restrictions,
+    Failing, Judgement, Node, Objects, Pod, Snapshot, inter_pod_affinity, judge, message, migration, nominated, report,
+    volume_binding, volume_restrictions,
 };
 use crate::diagnose::verdict::{Confidence, Fix, Scheduling};
 use crate::world::object::{ObjectRef, list_at, str_at};
@@ -234,14 +235,14 @@ impl Placement {
     /// Nodes on which a filter fails, with whether it is the only one there.
     pub fn failing(&self, plugin: &str) -> Vec<(&Node, bool)> {
         let fails = |failing: &[(usize, _)]| failing.iter().any(|(at, _)| PLUGINS[*at].name == plugin);
-        let nodes = self.world.nodes.iter().map(AsRef::as_ref).zip(&self.judgement.nodes);
+        let nodes = self.world.nodes.iter().map(AsRef::as_ref).zip(self.judgement.nodes());
         nodes.filter(|(_, f)| fails(f)).map(|(node, f)| (node, f.len() == 1)).collect()
     }
 
     /// Nodes on which a filter gives this very reason.
     pub fn with_reason(&self, reason: &str) -> Vec<&Node> {
-        let gives = |failing: &Failing| failing.iter().any(|(_, reasons)| reasons.iter().any(|r| r == reason));
-        self.world.nodes.iter().zip(&self.judgement.nodes).filter(|(_, f)| gives(f)).map(|(n, _)| n.as_ref()).collect()
+        let nodes = self.world.nodes.iter().map(AsRef::as_ref).zip(self.judgement.nodes());
+        nodes.filter(|(_, f)| gives(f, reason)).map(|(node, _)| node).collect()
     }
 
     /// Why a plugin refuses the pod before looking at nodes.
@@ -258,16 +259,16 @@ impl Placement {
             let plugin = PLUGINS[*at].name;
             return if plugin.starts_with("Volume") { "VolumeBinding" } else { plugin };
         }
-        let left = self.judgement.nodes_left();
-        let nodes = self.judgement.nodes.iter().enumerate().filter(|(at, _)| left.is_empty() || left.contains(at));
-        let nodes: Vec<&Failing> = nodes.map(|(_, failing)| failing).collect();
+        let left = self.judgement.leaves_nodes();
+        let kinds: Vec<(&Failing, usize)> = self.judgement.counted().filter(|(f, _)| !left || in_place(f)).collect();
+        let nodes: usize = kinds.iter().map(|(_, nodes)| nodes).sum();
         let fails_on = |plugin: &str, failing: &Failing| failing.iter().any(|(at, _)| PLUGINS[*at].name == plugin);
-        let closed = |plugin: &str| nodes.iter().filter(|f| fails_on(plugin, f)).count();
+        let closed = |plugin: &str| kinds.iter().filter(|(f, _)| fails_on(plugin, f)).map(|(_, n)| n).sum::<usize>();
         let single = !self.changes.found.is_empty() && !self.changes.pairs;
-        if !single && nodes.len() > 1 && PLUGINS.iter().all(|p| closed(p.name) < nodes.len()) {
+        if !single && nodes > 1 && PLUGINS.iter().all(|p| closed(p.name) < nodes) {
             return EACH_ITS_OWN;
         }
-        let counts = |plugin: &str| left.is_empty() || !is_place(plugin);
+        let counts = |plugin: &str| !left || !is_place(plugin);
         if let Some(change) = self.changes.found.iter().find(|change| counts(change.plugin)) {
             return change.plugin;
         }
@@ -347,7 +348,7 @@ impl Placement {
 
     /// The id of the cause that speaks for a filter.
     fn cause_of(&self, plugin: &str) -> &'static str {
-        let any = |reason: &str| !self.with_reason(reason).is_empty();
+        let any = |reason: &str| self.judgement.kinds().iter().any(|failing| gives(failing, reason));
         let refused = !self.judgement.refused.is_empty();
         match plugin {
             "NodeAffinity" if refused => "node-affinity-conflict",
@@ -374,6 +375,11 @@ impl Placement {
             _ => "pod-affinity-unmatched",
         }
     }
+}
+
+/// Whether a reason is among those of a node.
+fn gives(failing: &Failing, reason: &str) -> bool {
+    failing.iter().any(|(_, reasons)| reasons.iter().any(|r| r == reason))
 }
 
 /// A checked change as a fix.

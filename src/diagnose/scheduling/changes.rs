@@ -11,11 +11,13 @@ mod template;
 
 pub use template::Template;
 
+use super::judgement::is_place;
 use super::pod::Pod;
 use super::rejudge::{self, Filters, Reach};
 use super::snapshot::Snapshot;
-use super::{Judgement, is_place, judge};
+use super::{Judgement, judge};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -198,7 +200,7 @@ fn candidates(world: &Snapshot, pod: &Pod<'_>, judgement: &Judgement) -> Vec<Can
         all.retain(|c| c.plugin != "NodeAffinity" && !c.summary.starts_with(of_cluster::ONE_MORE));
     }
     // As long as the places where the owner wants the pod leave nodes, another place is the last thing to try.
-    if !judgement.nodes_left().is_empty() {
+    if judgement.leaves_nodes() {
         all.iter_mut().filter(|c| is_place(c.plugin)).for_each(|c| c.cost += ELSEWHERE);
     }
     all.sort_by_key(|c| c.cost);
@@ -220,19 +222,19 @@ impl Search<'_> {
         let (world, raw) = self.changed(changes);
         let changed = raw.as_ref().map(Pod::new);
         let pod = changed.as_ref().unwrap_or(self.pod);
-        let reach = Reach::between((self.world, self.pod), (&world, pod));
+        let reach = Reach::between((self.world, self.pod), (&*world, pod));
         let (fits, work) = rejudge::fits(self.judgement, &reach, &world, pod);
         self.work = self.work.saturating_sub(work);
         (reach, fits)
     }
 
     /// The cluster after some changes, and the pod where it is another.
-    fn changed(&self, changes: &[&Candidate]) -> (Snapshot, Option<Value>) {
-        let (mut world, mut raw) = (self.world.clone(), None);
+    fn changed(&self, changes: &[&Candidate]) -> (Cow<'_, Snapshot>, Option<Value>) {
+        let (mut world, mut raw) = (Cow::Borrowed(self.world), None);
         for change in changes {
             match &change.apply {
                 Apply::Pod(edit) => edit(raw.get_or_insert_with(|| self.pod.raw.clone())),
-                Apply::World(edit) => world = edit(&world),
+                Apply::World(edit) => world = Cow::Owned(edit(&world)),
             }
         }
         (world, raw)
@@ -240,7 +242,7 @@ impl Search<'_> {
 
     /// Pairs that help, among those that together reach every filter that fails on some node.
     fn pairs(&mut self, candidates: &[Candidate], reaches: &[Reach]) -> Vec<(u32, Change)> {
-        let obstacles: BTreeSet<Filters> = self.judgement.nodes.iter().map(Filters::failing).collect();
+        let obstacles: BTreeSet<Filters> = self.judgement.kinds().iter().map(Filters::failing).collect();
         let refused =
             Filters::failing(&self.judgement.refused.iter().map(|(at, _)| (*at, Default::default())).collect());
         let enough = |reach: &Reach| {

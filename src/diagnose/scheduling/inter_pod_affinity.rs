@@ -9,6 +9,7 @@ use super::labels::Labels;
 use super::node::Node;
 use super::pod::{AffinityTerm, Pod};
 use super::snapshot::{Group, Rest, Snapshot};
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 /// No pod matches the affinity in the node's domain.
@@ -47,22 +48,22 @@ impl Meaning<'_> {
 /// Whether a required term of a pod means pods of a group.
 /// Selectors of namespaces see only namespaces that exist (the scheduler lists them first).
 pub fn means(rest: &Rest, term: &AffinityTerm, group: &Group) -> bool {
-    let named;
-    let labels = match &rest.namespaces {
+    let named = OnceCell::new();
+    let labels = || match &rest.namespaces {
         Some(known) => known.get(&group.namespace),
-        None => {
-            named = name_label(&group.namespace);
-            Some(&named)
-        }
+        None => Some(named.get_or_init(|| name_label(&group.namespace))),
     };
-    term.matches(&group.namespace, || labels, &group.labels)
+    term.matches(&group.namespace, labels, &group.labels)
 }
 
 /// Whether the anti-affinity of placed pods means the new pod.
 pub fn repels(rest: &Rest, term: &AffinityTerm, pod: &Pod) -> bool {
-    let fallback = if rest.namespaces.is_some() { Labels::default() } else { name_label(pod.namespace) };
-    let labels = rest.namespaces.as_ref().and_then(|known| known.get(pod.namespace)).unwrap_or(&fallback);
-    term.matches(pod.namespace, || Some(labels), &pod.labels)
+    let fallback = OnceCell::new();
+    let labels = || match &rest.namespaces {
+        Some(known) => known.get(pod.namespace).unwrap_or_else(|| fallback.get_or_init(Labels::default)),
+        None => fallback.get_or_init(|| name_label(pod.namespace)),
+    };
+    term.matches(pod.namespace, || Some(labels()), &pod.labels)
 }
 
 /// The one label that every namespace is known to have.

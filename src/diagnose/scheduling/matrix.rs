@@ -1,64 +1,139 @@
 //! The node × filter matrix for people: a row per node, nearest miss first, amounts instead of yes and no.
+//!
+//! It is made column by column: what many nodes have in common is worded once, and a column in which all pass with
+//! nothing to say is not made at all.
 
-use super::filter::PLUGINS;
+use super::filter::{PLUGINS, Reasons};
+use super::judgement::{Failing, Judgement};
 use super::node::Node;
 use super::pod::{Pod, untolerated};
 use super::requests::human;
 use super::snapshot::Snapshot;
-use super::{Judgement, node_affinity, node_ports, volume_binding, volume_restrictions};
+use super::{node_affinity, node_ports, volume_binding, volume_restrictions};
 use crate::diagnose::verdict::NodeRow;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-/// A cell: column, text, whether it passes.
-type Cell = (String, String, bool);
+/// A text and whether the node passes.
+type Said = (Arc<str>, bool);
+
+/// A title and what is said of each node, in the cluster's order.
+struct Column {
+    title: Arc<str>,
+    nodes: Vec<Said>,
+}
+
+/// The columns that a filter's reason is the text of, with the filters.
+const WORDS: [(&str, &[&str]); 6] = [
+    ("affinity", &["NodeAffinity", "NodeName"]),
+    ("volumes", &["VolumeRestrictions", "NodeVolumeLimits", "VolumeBinding", "VolumeZone"]),
+    ("spread", &["PodTopologySpread"]),
+    ("other pods", &["InterPodAffinity"]),
+    ("devices", &["DynamicResources"]),
+    ("features", &["NodeDeclaredFeatures"]),
+];
 
 /// Rows for every node: fewest obstacles first, then those that lack least.
 pub fn rows(world: &Snapshot, pod: &Pod, judgement: &Judgement) -> Vec<NodeRow> {
-    let nodes = world.nodes.iter().zip(&judgement.nodes);
-    let mut ranked: Vec<(u64, NodeRow)> =
-        nodes.map(|(node, failing)| (shortage(node, pod), row(node, pod, failing))).collect();
-    ranked.sort_by(|(short, a), (other, b)| (a.away, short, &a.node).cmp(&(b.away, other, &b.node)));
-    let mut rows: Vec<NodeRow> = ranked.into_iter().map(|(_, row)| row).collect();
-    drop_quiet_columns(&mut rows);
-    rows
+    let columns = columns(world, pod, judgement);
+    let needs = needs(pod);
+    let mut ranked: Vec<(usize, u64, usize, Arc<str>)> = vec![];
+    for (name, at) in world.by_name().iter() {
+        if let (Some(node), Some(failing)) = (world.nodes.get(*at), judgement.at(*at)) {
+            ranked.push((away(node, pod, failing), shortage(node, &needs), *at, name.clone()));
+        }
+    }
+    ranked.sort_by_key(|(away, short, ..)| (*away, *short));
+    let cells = |at: usize| {
+        let mut cells = Vec::with_capacity(columns.len());
+        let said = columns.iter().filter_map(|column| Some((&column.title, column.nodes.get(at)?)));
+        cells.extend(said.map(|(title, (text, passes))| (title.clone(), text.clone(), *passes)));
+        cells
+    };
+    ranked.into_iter().map(|(away, _, at, node)| NodeRow { node, cells: cells(at), away }).collect()
+}
+
+/// What the pod asks for, by name.
+fn needs<'p>(pod: &'p Pod) -> Vec<(&'p str, i64)> {
+    pod.requests.names().map(|name| (name, pod.requests.get(name))).collect()
 }
 
 /// What a node lacks of the requests, in thousandths of each, added up.
-fn shortage(node: &Node, pod: &Pod) -> u64 {
-    let lacking = |resource: &str| {
-        let need = i128::from(pod.requests.get(resource));
-        let missing = need - i128::from(node.free(resource)).max(0);
-        u64::try_from(missing.max(0) * 1_000 / need.max(1)).unwrap_or(u64::MAX)
+fn shortage(node: &Node, needs: &[(&str, i64)]) -> u64 {
+    let lacking = |(resource, need): &(&str, i64)| {
+        let missing = i128::from(*need) - i128::from(node.free(resource)).max(0);
+        match missing {
+            ..=0 => 0,
+            _ => u64::try_from(missing * 1_000 / i128::from(*need).max(1)).unwrap_or(u64::MAX),
+        }
     };
-    pod.requests.names().map(lacking).fold(0, u64::saturating_add)
+    needs.iter().map(lacking).fold(0, u64::saturating_add)
 }
 
-fn row(node: &Node, pod: &Pod, failing: &super::Failing) -> NodeRow {
-    let failed = |plugin: &str| failing.iter().find(|(at, _)| PLUGINS[*at].name == plugin).map(|(_, reasons)| reasons);
-    let reason = |plugin: &str| failed(plugin).and_then(|r| r.first()).map(AsRef::as_ref);
-    let mut cells = amounts(node, pod);
-    cells.push(taint_cell(node, pod, failed("NodeUnschedulable").is_some()));
-    let mut words = |column: &str, plugins: &[&str]| {
-        let text = plugins.iter().find_map(|p| reason(p)).map(short);
-        cells.push((column.into(), text.unwrap_or("ok").into(), text.is_none()));
+/// The columns in which some node fails or has something to say.
+fn columns(world: &Snapshot, pod: &Pod, judgement: &Judgement) -> Vec<Column> {
+    let nodes = || world.nodes.iter().map(AsRef::as_ref);
+    let ok: Said = ("ok".into(), true);
+    let mut all: Vec<Column> = needs(pod).into_iter().map(|(name, need)| amounts(nodes(), name, need)).collect();
+    let full = |node: &Node| node.pods + 1 > node.allocatable.pods;
+    let count = |node: &Node| (format!("{}/{}", node.pods, node.allocatable.pods).into(), false);
+    all.extend(column("pods", &ok, nodes().map(|node| full(node).then(|| count(node)))));
+    let judged = nodes().zip(judgement.nodes());
+    all.extend(column(
+        "taint",
+        &ok,
+        judged.map(|(node, failing)| taint(node, pod, failed(failing, "NodeUnschedulable").is_some())),
+    ));
+    for (title, plugins) in WORDS {
+        let reason = |failing: &Failing| plugins.iter().find_map(|p| failed(failing, p)?.first().cloned());
+        let texts: Vec<Option<Said>> =
+            judgement.kinds().iter().map(|f| reason(f).map(|reason| (short(&reason).into(), false))).collect();
+        if texts.iter().any(Option::is_some) {
+            let of_node = (0..judgement.len()).map(|at| texts.get(judgement.kind_of(at)?)?.clone());
+            all.extend(column(title, &ok, of_node));
+        }
+    }
+    let taken = |node: &Node| node_ports::taken(&pod.ports, node).map(|p| (format!("{} taken", p.port).into(), false));
+    all.extend(column("ports", &ok, nodes().map(taken)));
+    all
+}
+
+/// A column, unless nothing is said of any node.
+fn column(title: &str, ok: &Said, said: impl Iterator<Item = Option<Said>>) -> Option<Column> {
+    let mut loud = false;
+    let nodes = said.inspect(|said| loud |= said.is_some()).map(|said| said.unwrap_or_else(|| ok.clone())).collect();
+    loud.then(|| Column { title: title.into(), nodes })
+}
+
+/// What is free or short of a resource.
+fn amounts<'n>(nodes: impl Iterator<Item = &'n Node>, resource: &str, need: i64) -> Column {
+    let mut worded: HashMap<i64, Said> = HashMap::new();
+    let mut said = |node: &Node| {
+        let free = node.free(resource);
+        worded.entry(free).or_insert_with(|| amount(resource, need, free)).clone()
     };
-    words("affinity", &["NodeAffinity", "NodeName"]);
-    words("volumes", &["VolumeRestrictions", "NodeVolumeLimits", "VolumeBinding", "VolumeZone"]);
-    words("spread", &["PodTopologySpread"]);
-    words("other pods", &["InterPodAffinity"]);
-    words("devices", &["DynamicResources"]);
-    words("features", &["NodeDeclaredFeatures"]);
-    let taken = node_ports::taken(&pod.ports, node);
-    let port = taken.map_or("ok".into(), |p| format!("{} taken", p.port));
-    cells.push(("ports".into(), port, taken.is_none()));
-    NodeRow { node: node.name.clone(), away: away(node, pod, failing), cells }
+    Column { title: resource.into(), nodes: nodes.map(&mut said).collect() }
+}
+
+fn amount(resource: &str, need: i64, free: i64) -> Said {
+    let text = match need > free {
+        true if free < 0 => format!("-{} (over-committed)", human(resource, need - free)),
+        true => format!("-{}", human(resource, need - free)),
+        false => format!("ok ({})", human(resource, free)),
+    };
+    (text.into(), need <= free)
+}
+
+/// The reasons of a filter, where it fails.
+fn failed<'f>(failing: &'f Failing, plugin: &str) -> Option<&'f Reasons> {
+    failing.iter().find(|(at, _)| PLUGINS[*at].name == plugin).map(|(_, reasons)| reasons)
 }
 
 /// How many filters fail. A cordon fails two (the flag and the taint it adds) and counts once, as people see it.
-fn away(node: &Node, pod: &Pod, failing: &super::Failing) -> usize {
-    let cordon = failing.iter().any(|(at, _)| PLUGINS[*at].name == "NodeUnschedulable");
-    let only_its_taint = cordon && other_taint(node, pod).is_none();
-    let counted = failing.iter().filter(|(at, _)| !(only_its_taint && PLUGINS[*at].name == "TaintToleration"));
-    counted.count()
+fn away(node: &Node, pod: &Pod, failing: &Failing) -> usize {
+    let cordon = failed(failing, "NodeUnschedulable").is_some();
+    let twice = cordon && failed(failing, "TaintToleration").is_some() && other_taint(node, pod).is_none();
+    failing.len() - usize::from(twice)
 }
 
 /// The first untolerated taint that is not the cordon's own.
@@ -68,25 +143,8 @@ pub fn other_taint<'n>(node: &'n Node, pod: &Pod) -> Option<&'n super::pod::Tain
     })
 }
 
-/// What is free or short of every resource that the pod asks for, and the number of pods.
-fn amounts(node: &Node, pod: &Pod) -> Vec<Cell> {
-    let cell = |resource: &str| {
-        let (need, free) = (pod.requests.get(resource), node.free(resource));
-        let text = match need > free {
-            true if free < 0 => format!("-{} (over-committed)", human(resource, need - free)),
-            true => format!("-{}", human(resource, need - free)),
-            false => format!("ok ({})", human(resource, free)),
-        };
-        (resource.to_owned(), text, need <= free)
-    };
-    let mut cells: Vec<Cell> = pod.requests.names().map(cell).collect();
-    let full = node.pods + 1 > node.allocatable.pods;
-    let text = if full { format!("{}/{}", node.pods, node.allocatable.pods) } else { "ok".into() };
-    cells.push(("pods".into(), text, !full));
-    cells
-}
-
-fn taint_cell(node: &Node, pod: &Pod, cordoned: bool) -> Cell {
+/// The taint that keeps the pod away, or that the node is cordoned.
+fn taint(node: &Node, pod: &Pod, cordoned: bool) -> Option<Said> {
     let taint = other_taint(node, pod).map(|t| match t.value.as_str() {
         "" => t.key.clone(),
         value => format!("{}={value}", t.key),
@@ -95,12 +153,9 @@ fn taint_cell(node: &Node, pod: &Pod, cordoned: bool) -> Cell {
         (true, Some(taint)) => format!("cordoned, {taint}"),
         (true, None) => "cordoned".into(),
         (false, Some(taint)) => taint,
-        (false, None) => match untolerated(&node.taints, &pod.tolerations) {
-            Some(taint) => taint.key.clone(),
-            None => return ("taint".into(), "ok".into(), true),
-        },
+        (false, None) => untolerated(&node.taints, &pod.tolerations)?.key.clone(),
     };
-    ("taint".into(), text, false)
+    Some((text.into(), false))
 }
 
 /// A reason in two or three words.
@@ -128,17 +183,42 @@ fn short(reason: &str) -> &str {
     }
 }
 
-/// Leaves out columns where every node passes and has nothing to say.
-fn drop_quiet_columns(rows: &mut [NodeRow]) {
-    let columns = rows.iter().map(|r| r.cells.len()).max().unwrap_or(0);
-    let loud: Vec<bool> = (0..columns)
-        .map(|i| rows.iter().any(|r| r.cells.get(i).is_some_and(|(_, text, ok)| !ok || text != "ok")))
-        .collect();
-    for row in rows {
-        let mut at = 0;
-        row.cells.retain(|_| {
-            at += 1;
-            loud.get(at - 1).copied().unwrap_or(false)
-        });
+#[cfg(test)]
+mod tests {
+    use super::super::{Objects, judge};
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn node(name: &str, cpu: &str, taints: Value) -> Value {
+        json!({"metadata": {"name": name}, "spec": {"taints": taints},
+            "status": {"allocatable": {"cpu": cpu, "memory": "8Gi", "pods": "10"}}})
+    }
+
+    #[test]
+    fn the_nearest_node_comes_first_and_quiet_columns_are_left_out() {
+        let taint = json!([{"key": "dedicated", "value": "db", "effect": "NoSchedule"}]);
+        let nodes = [
+            node("n3", "2", json!([])),
+            node("n2", "1", taint),
+            node("n1", "1", json!([])),
+            node("n0", "1", json!([])),
+        ];
+        let world = Snapshot::build(&Objects { nodes: nodes.iter().collect(), ..Objects::default() });
+        let raw = json!({"spec": {"containers": [{"resources": {"requests": {"cpu": "3"}}}]}});
+        let pod = Pod::new(&raw);
+        let said = |row: &NodeRow| {
+            let cells = row.cells.iter().map(|(title, text, ok)| format!("{title} {text} {ok}"));
+            format!("{} {}: {}", row.node, row.away, cells.collect::<Vec<_>>().join(", "))
+        };
+        let rows: Vec<String> = rows(&world, &pod, &judge(&world, &pod)).iter().map(said).collect();
+        assert_eq!(
+            rows,
+            [
+                "n3 1: cpu -1 false, taint ok true",
+                "n0 1: cpu -2 false, taint ok true",
+                "n1 1: cpu -2 false, taint ok true",
+                "n2 2: cpu -2 false, taint dedicated=db false",
+            ]
+        );
     }
 }

@@ -10,19 +10,19 @@ use std::collections::BTreeMap;
 
 /// `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s).`; empty when a node fits.
 pub fn of(judgement: &Judgement) -> String {
-    let nodes = judgement.nodes.len();
+    let nodes = judgement.len();
     if nodes == 0 {
         return "no nodes available to schedule pods".into();
     }
     if let Some((_, refusal)) = judgement.refused.first() {
         return format!("0/{nodes} nodes are available: {refusal}.");
     }
-    if judgement.nodes.iter().any(Vec::is_empty) {
+    if judgement.kinds().iter().any(Vec::is_empty) {
         return String::new();
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for reason in judgement.nodes.iter().flat_map(|failing| first(failing)) {
-        *counts.entry(reason).or_default() += 1;
+    for (failing, nodes) in judgement.counted() {
+        first(failing).for_each(|reason| *counts.entry(reason).or_default() += nodes);
     }
     format!("0/{nodes} nodes are available: {}.", counted(&counts))
 }

@@ -8,6 +8,7 @@ use super::node::Node;
 use super::pod::Pod;
 use super::requests::Resources;
 use super::snapshot::Snapshot;
+use std::borrow::Cow;
 
 /// The reason the scheduler gives when the node runs as many pods as it may.
 pub const TOO_MANY_PODS: &str = "Too many pods";
@@ -26,7 +27,17 @@ impl Filter for NodeResourcesFit<'_> {
             reasons.push(TOO_MANY_PODS.into());
         }
         let short = self.0.names().filter(|name| self.0.get(name) > node.free(name));
-        reasons.extend(short.map(|name| format!("Insufficient {name}").into()));
+        reasons.extend(short.map(insufficient));
         reasons
+    }
+}
+
+/// The reason for one resource; those that every pod asks for are said all the time.
+fn insufficient(resource: &str) -> Cow<'static, str> {
+    match resource {
+        "cpu" => "Insufficient cpu".into(),
+        "memory" => "Insufficient memory".into(),
+        "ephemeral-storage" => "Insufficient ephemeral-storage".into(),
+        other => format!("Insufficient {other}").into(),
     }
 }

@@ -61,13 +61,13 @@ pub fn cheapest(
     let mut on: BTreeMap<usize, Vec<&Value>> = BTreeMap::new();
     for other in lower {
         let at = world.position(str_at(other, "/spec/nodeName"));
-        let open = |at: &usize| judgement.nodes.get(*at).is_some_and(|f| Filters::failing(f).within(helpful));
+        let open = |at: &usize| judgement.at(*at).is_some_and(|f| Filters::failing(f).within(helpful));
         if let Some(at) = at.filter(open) {
             on.entry(at).or_default().push(other);
         }
     }
     let mut nodes: Vec<(usize, Vec<&Value>)> = on.into_iter().collect();
-    nodes.sort_by_key(|(at, pods)| (judgement.nodes.get(*at).map(Vec::len), pods.len()));
+    nodes.sort_by_key(|(at, pods)| (judgement.at(*at).map(Vec::len), pods.len()));
     let found = nodes.into_iter().take(MOST_NODES).filter_map(|(at, here)| on_node(world, pod, at, here, budgets));
     found.min_by_key(|v| {
         let highest = v.pods.iter().map(|(_, _, p)| *p).max();

@@ -67,7 +67,8 @@ impl Reach {
                 "DynamicResources",
             ]));
         }
-        for (at, node) in new.0.nodes.iter().enumerate() {
+        let nodes = if std::ptr::eq(old.0, new.0) { &[][..] } else { &new.0.nodes[..] };
+        for (at, node) in nodes.iter().enumerate() {
             let before = old.0.nodes.get(at);
             if before.is_none_or(|before| !Arc::ptr_eq(before, node)) {
                 reach.nodes.push(at);
@@ -128,8 +129,9 @@ pub fn fits(before: &Judgement, reach: &Reach, world: &Snapshot, pod: &Pod<'_>) 
     if before.refused.iter().any(|(at, _)| !reach.filters.has(*at)) {
         return (vec![], 1);
     }
-    let open = |at: &usize| match before.nodes.get(*at) {
-        Some(failing) => reach.nodes.contains(at) || Filters::failing(failing).within(reach.filters),
+    let reached: Vec<bool> = before.kinds().iter().map(|f| Filters::failing(f).within(reach.filters)).collect();
+    let open = |at: &usize| match before.kind_of(*at) {
+        Some(kind) => reached.get(kind) == Some(&true) || reach.nodes.contains(at),
         None => true,
     };
     let candidates: Vec<usize> = (0..world.nodes.len()).filter(open).collect();

@@ -65,7 +65,7 @@ fn place<'a>(world: &mut Snapshot, emptied: &str, pod: &'a Value) -> Move<'a> {
         let lacks: Vec<String> = cells.map(|(column, text, _)| format!("{column} {text}")).collect();
         format!("{}: {}", row.node, lacks.join(", "))
     };
-    let nearest = said.matrix.iter().find(|row| row.node != emptied).map(lacks).unwrap_or_default();
+    let nearest = said.matrix.iter().find(|row| *row.node != *emptied).map(lacks).unwrap_or_default();
     Move { pod, to: None, message: said.message, nearest }
 }
 

@@ -71,7 +71,12 @@ pub struct Snapshot {
     pub rest: Arc<Rest>,
     /// Places of the nodes it was built with.
     index: Arc<HashMap<String, usize>>,
+    /// Names of the nodes it was built with and their places, by name.
+    by_name: ByName,
 }
+
+/// Names of nodes with their places, by name.
+pub type ByName = Arc<[(Arc<str>, usize)]>;
 
 /// What is not a node.
 #[derive(Clone, Debug, Default)]
@@ -128,7 +133,13 @@ impl Snapshot {
                 nodes[at].attached.extend(volume.map(|v| v.volume));
             }
         }
-        Self { nodes: nodes.into_iter().map(Arc::new).collect(), rest: Arc::new(rest), index: Arc::new(index) }
+        let nodes: Vec<Arc<Node>> = nodes.into_iter().map(Arc::new).collect();
+        Self { by_name: by_name(&nodes), nodes, rest: Arc::new(rest), index: Arc::new(index) }
+    }
+
+    /// Names and places of all nodes, by name. No change renames a node, but one may have been added.
+    pub fn by_name(&self) -> ByName {
+        if self.by_name.len() == self.nodes.len() { self.by_name.clone() } else { by_name(&self.nodes) }
     }
 
     /// The place of a node by its name.
@@ -283,6 +294,12 @@ impl Rest {
     }
 }
 
+fn by_name(nodes: &[Arc<Node>]) -> ByName {
+    let mut all: Vec<(Arc<str>, usize)> = nodes.iter().map(|node| Arc::from(node.name.as_str())).zip(0..).collect();
+    all.sort();
+    all.into()
+}
+
 /// Puts a pod on a node; what is shared is copied only where the pod brings something new to it.
 fn place_shared(rest: &mut Arc<Rest>, raw: &Value, node: &mut Node) {
     match rest.known_groups.get(&group_key(raw)) {
@@ -317,4 +334,21 @@ fn volume_limits(csinode: &Value) -> Vec<(String, i64)> {
         .iter()
         .filter_map(|d| Some((str_at(d, "/name").to_owned(), int_at(d, "/allocatable/count")?)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn nodes_are_listed_by_name_an_added_one_too() {
+        let nodes = ["b", "a"].map(|name| json!({"metadata": {"name": name}}));
+        let world = Snapshot::build(&Objects { nodes: nodes.iter().collect(), ..Objects::default() });
+        let named =
+            |world: &Snapshot| world.by_name().iter().map(|(name, at)| (name.to_string(), *at)).collect::<Vec<_>>();
+        assert_eq!(named(&world), [("a".to_owned(), 1), ("b".to_owned(), 0)]);
+        let more = world.with_new_node(Node { name: "aa".into(), ..Node::default() });
+        assert_eq!(named(&more), [("a".to_owned(), 1), ("aa".to_owned(), 2), ("b".to_owned(), 0)]);
+    }
 }

@@ -179,7 +179,7 @@ fn stuck(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if exists {
         for pod in kin::waiting_for(case, suspect.object)? {
             let placement = evaluated(case, pod)?;
-            let failing = placement.scheduling.nodes.get(node).into_iter().flatten();
+            let failing = placement.scheduling.nodes.get(node.as_str()).into_iter().flat_map(|f| f.iter());
             obstacles.extend(failing.filter(|(plugin, _)| *plugin != "VolumeBinding").flat_map(|(_, r)| r.clone()));
         }
         if obstacles.is_empty() {

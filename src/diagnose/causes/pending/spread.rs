@@ -63,7 +63,7 @@ fn ghosts(placement: &Placement, spread: &Spread) -> Vec<(String, Vec<String>)> 
         let nodes = placement.world.nodes.iter().filter(|n| n.labels.get(&spread.key) == Some(domain));
         let nodes: Vec<String> = nodes.map(|n| n.name.clone()).collect();
         let fails = |node: &String| {
-            placement.scheduling.nodes.get(node).is_some_and(|f| f.keys().any(|plugin| plugin != PLUGIN))
+            placement.scheduling.nodes.get(node.as_str()).is_some_and(|f| f.keys().any(|plugin| plugin != PLUGIN))
         };
         nodes.iter().all(fails).then(|| (domain.clone(), nodes))
     };
@@ -122,7 +122,7 @@ fn ghost(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         for node in ghosts.iter().flat_map(|(_, nodes)| nodes).take(super::NAMED) {
             let taints: Vec<String> =
                 placement.world.node(node).into_iter().flat_map(|n| &n.taints).map(ToString::to_string).collect();
-            let failing = placement.scheduling.nodes.get(node).into_iter().flatten();
+            let failing = placement.scheduling.nodes.get(node.as_str()).into_iter().flat_map(|f| f.iter());
             let reasons: Vec<&str> =
                 failing.filter(|(p, _)| *p != PLUGIN).flat_map(|(_, r)| r).map(String::as_str).collect();
             let taints = if taints.is_empty() { String::new() } else { format!(" ({})", taints.join(", ")) };

@@ -22,7 +22,7 @@ const HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// Every candidate for a pod that fits nowhere.
 pub fn candidates(world: &Snapshot, pod: &Pod, judgement: &Judgement) -> Vec<Candidate> {
-    let mut near: Vec<(&Node, &Failing)> = world.nodes.iter().map(AsRef::as_ref).zip(&judgement.nodes).collect();
+    let mut near: Vec<(&Node, &Failing)> = world.nodes.iter().map(AsRef::as_ref).zip(judgement.nodes()).collect();
     near.sort_by_key(|(_, failing)| failing.len());
     near.truncate(NEAREST);
     let mut all = claims(world, pod);
@@ -84,11 +84,10 @@ fn neighbours(world: &Snapshot, pod: &Pod) -> Vec<Candidate> {
     let rest = &world.rest;
     let mut kinds: BTreeMap<(String, String), Vec<(usize, AffinityTerm)>> = BTreeMap::new();
     for (at, group) in rest.groups.iter().enumerate() {
-        let told_apart = |key: &str| key != "pod-template-hash";
-        let labels = group.labels.iter().filter(|(k, _)| told_apart(k)).map(|(k, v)| format!("{k}={v}"));
-        let labels = labels.collect::<Vec<_>>().join(",");
         for term in group.anti_affinity.iter().filter(|term| repels(rest, term, pod)) {
-            kinds.entry((group.namespace.clone(), labels.clone())).or_default().push((at, term.clone()));
+            let told_apart = group.labels.iter().filter(|(key, _)| *key != "pod-template-hash");
+            let labels: Vec<String> = told_apart.map(|(k, v)| format!("{k}={v}")).collect();
+            kinds.entry((group.namespace.clone(), labels.join(","))).or_default().push((at, term.clone()));
         }
     }
     let narrowed = |((ns, labels), terms): ((String, String), Vec<(usize, AffinityTerm)>)| {

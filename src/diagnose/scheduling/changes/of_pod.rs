@@ -23,7 +23,7 @@ const MOST_REQUESTS: usize = 40;
 /// Every candidate of a pod that fits nowhere.
 pub fn candidates(world: &Snapshot, pod: &Pod, judgement: &Judgement) -> Vec<Candidate> {
     let template = Template::of(pod.raw);
-    let mut near: Vec<(&Node, &Failing)> = world.nodes.iter().map(AsRef::as_ref).zip(&judgement.nodes).collect();
+    let mut near: Vec<(&Node, &Failing)> = world.nodes.iter().map(AsRef::as_ref).zip(judgement.nodes()).collect();
     near.sort_by_key(|(_, failing)| failing.len());
     near.truncate(NEAREST);
     let fails = |plugin: &str| near.iter().any(|(_, f)| f.iter().any(|(at, _)| PLUGINS[*at].name == plugin));
