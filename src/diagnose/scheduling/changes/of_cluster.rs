@@ -55,7 +55,9 @@ fn claims(world: &Snapshot, pod: &Pod) -> Vec<Candidate> {
         let known = world.rest.classes.iter().flatten().filter(|(name, class)| {
             **name != claim.class && class.provisions() && class.waits && claim.volume.is_empty() && !claim.bound
         });
-        for (class, _) in known.take(4) {
+        let mut classes: Vec<&String> = known.map(|(class, _)| class).collect();
+        classes.sort();
+        for class in classes.into_iter().take(4) {
             let (key, class) = (key.clone(), class.clone());
             let text = format!("claim {} made anew with class {class}", claim.name);
             let edit = move |world: &Snapshot| with_claim(world, &key, |c| c.class.clone_from(&class));
