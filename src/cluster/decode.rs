@@ -2,8 +2,8 @@
 //! columns, everything else from the server's `Table`.
 
 use super::intern::Interner;
-use super::managed_fields;
 use super::raw::{Dictionary, Keeper, LARGEST};
+use super::skim::Skimmed;
 use super::split::Step;
 use crate::kinds::Kind;
 use crate::world::column::{Column, Source};
@@ -35,9 +35,9 @@ pub struct Decoder {
     plural: String,
     names: Interner,
     keeper: Keeper,
-    /// Room for a pod without what rows do not need, and how much of it follows that.
-    short: Vec<u8>,
-    rest: usize,
+    /// A pod without what rows do not need, and how many bytes are looked at for it.
+    skimmed: Skimmed,
+    window: usize,
     definitions: Vec<Value>,
     columns: Arc<[Column]>,
     notes: Vec<String>,
@@ -66,8 +66,8 @@ impl Decoder {
             plural: clean(&resource.id.plural).into_owned(),
             names: Interner::default(),
             keeper: Keeper::new(dictionary),
-            short: vec![],
-            rest: REST,
+            skimmed: Skimmed::default(),
+            window: WINDOW,
             definitions: vec![],
             columns: Arc::from([]),
             notes: vec![],
@@ -177,7 +177,7 @@ impl Decoder {
         let de = serde_json::Deserializer::from_slice(bytes);
         match self.shape {
             Shape::Pods => {
-                if let Some(done) = self.pod_unmanaged(bytes) {
+                if let Some(done) = self.pod_skimmed(bytes) {
                     return Ok(done);
                 }
                 let mut it = de.into_iter::<wire::Pod>();
@@ -199,36 +199,32 @@ impl Decoder {
         }
     }
 
-    /// A pod read past its `managedFields`, a third of its bytes that no row needs. `None` where that cannot be done
-    /// (there are none, it is broken): then it is read in full.
-    fn pod_unmanaged(&mut self, bytes: &[u8]) -> Option<Option<(Row, usize)>> {
-        let (from, to) = managed_fields::elements(bytes)?;
-        let mut short = std::mem::take(&mut self.short);
-        short.clear();
-        short.extend_from_slice(&bytes[..from]);
-        short.extend_from_slice(&bytes[to..bytes.len().min(to + self.rest)]);
-        let done = self.read_short(&short, bytes, (from, to));
-        self.short = short;
+    /// A pod read without what no row needs. `None` where that cannot be done (it is broken, or larger than the one
+    /// before): then it is read in full.
+    fn pod_skimmed(&mut self, bytes: &[u8]) -> Option<Option<(Row, usize)>> {
+        let mut skimmed = std::mem::take(&mut self.skimmed);
+        let window = &bytes[..bytes.len().min(self.window)];
+        skimmed.read(window);
+        let done = self.read_skimmed(&skimmed, bytes, window.len() == bytes.len());
+        self.skimmed = skimmed;
         done
     }
 
     /// `Some(None)`: cut off.
-    fn read_short(&mut self, short: &[u8], bytes: &[u8], (from, to): (usize, usize)) -> Option<Option<(Row, usize)>> {
+    fn read_skimmed(&mut self, skimmed: &Skimmed, bytes: &[u8], all: bool) -> Option<Option<(Row, usize)>> {
         // Checked as a whole, which is quicker than string by string.
-        let text = valid(short);
+        let text = valid(skimmed.text());
         let mut it = serde_json::Deserializer::from_str(text).into_iter::<wire::Pod>();
         let pod = match it.next()? {
             Ok(pod) => pod,
             Err(error) => {
-                self.rest = REST;
-                let all = text.len() == bytes.len() - (to - from);
-                return (all && error.is_eof()).then_some(None);
+                self.window = WINDOW;
+                let whole = text.len() == skimmed.text().len();
+                return (all && whole && error.is_eof()).then_some(None);
             }
         };
-        let read = it.byte_offset();
-        // What was left out may belong to the next pod.
-        let used = if read > from { read + to - from } else { read };
-        self.rest = read.saturating_sub(from) + SLACK;
+        let used = skimmed.place(it.byte_offset());
+        self.window = used + SLACK;
         Some(Some((self.pod(&pod, &bytes[..used]), used)))
     }
 
@@ -332,9 +328,9 @@ impl Decoder {
     }
 }
 
-/// Bytes behind the `managedFields` of a pod that are looked at to begin with; later on as many as the pod before had,
-/// and some more: neighbours are alike.
-const REST: usize = 24 * 1024;
+/// Bytes that are looked at for a pod to begin with; later on as many as the pod before had, and some more: neighbours
+/// are alike.
+const WINDOW: usize = 32 * 1024;
 const SLACK: usize = 1024;
 
 /// The beginning that is UTF-8.

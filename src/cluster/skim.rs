@@ -1,0 +1,190 @@
+//! More than half of what an API server sends of a pod stands in arrays of which no row shows anything, a third of it in
+//! `metadata.managedFields` alone. Finding the end of an array is several times quicker than parsing through it.
+
+/// Elements of an array that were left out of a text.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    /// Where, in the text that is left.
+    at: usize,
+    /// How many bytes.
+    bytes: usize,
+}
+
+/// A pod without the elements of the arrays that rows do not need.
+#[derive(Default)]
+pub struct Skimmed {
+    text: Vec<u8>,
+    cuts: Vec<Cut>,
+}
+
+/// Arrays of a pod of which rows show nothing; in no part of a pod does an array of the same name matter to one.
+fn is_unneeded(key: &[u8]) -> bool {
+    matches!(
+        key,
+        b"managedFields"
+            | b"volumes"
+            | b"volumeMounts"
+            | b"env"
+            | b"envFrom"
+            | b"ports"
+            | b"args"
+            | b"command"
+            | b"tolerations"
+            | b"topologySpreadConstraints"
+            | b"preferredDuringSchedulingIgnoredDuringExecution"
+            | b"imagePullSecrets"
+            | b"hostAliases"
+            | b"hostIPs"
+            | b"podIPs"
+    )
+}
+
+impl Skimmed {
+    /// Takes in the beginning of a text that begins with an object. It may end anywhere: what is open at its end is left
+    /// as it stands.
+    pub fn read(&mut self, json: &[u8]) {
+        self.text.clear();
+        self.cuts.clear();
+        let (mut copied, mut at) = (0, 0);
+        while let Some(bracket) = memchr::memchr(b'[', &json[at..]) {
+            let open = at + bracket + 1;
+            at = open;
+            if !key_before(&json[..open - 1]).is_some_and(is_unneeded) {
+                continue;
+            }
+            let Some(end) = end_of_array(json, open) else { break };
+            self.text.extend_from_slice(&json[copied..open]);
+            self.cuts.push(Cut { at: self.text.len(), bytes: end - open });
+            (copied, at) = (end, end);
+        }
+        self.text.extend_from_slice(&json[copied..]);
+    }
+
+    /// What is left.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Where a place of what is left stood in the whole text.
+    pub fn place(&self, at: usize) -> usize {
+        at + self.cuts.iter().take_while(|cut| cut.at < at).map(|cut| cut.bytes).sum::<usize>()
+    }
+}
+
+/// The key of the member whose value begins behind this text. A string that only looks like one has a backslash before
+/// its second quote, which then belongs to the key.
+fn key_before(json: &[u8]) -> Option<&[u8]> {
+    let key = json.strip_suffix(b"\":")?;
+    Some(&key[memchr::memrchr(b'"', key)? + 1..])
+}
+
+/// Where the `]` stands that closes the array whose elements begin at `from`. Brackets in strings do not count: those
+/// have an odd number of quotes before them; a backslash, which only strings have, makes the byte behind it one of theirs.
+fn end_of_array(json: &[u8], from: usize) -> Option<usize> {
+    let (mut at, mut depth, mut in_string) = (from, 1, false);
+    loop {
+        let next = at + memchr::memchr3(b'[', b']', b'\\', json.get(at..)?)?;
+        in_string ^= memchr::memchr_iter(b'"', &json[at..next]).count() % 2 == 1;
+        at = next + 1;
+        match json[next] {
+            b'\\' => at += 1,
+            _ if in_string => {}
+            b'[' => depth += 1,
+            _ => depth -= 1,
+        }
+        if depth == 0 {
+            return Some(next);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::decode::Decoder;
+    use crate::cluster::split::Step;
+    use crate::world::object::{Resource, ResourceId};
+    use crate::world::row::Row;
+
+    fn skimmed(text: &str) -> String {
+        let mut skimmed = Skimmed::default();
+        skimmed.read(text.as_bytes());
+        String::from_utf8(skimmed.text().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn unneeded_arrays_are_left_out_and_nothing_else() {
+        for inside in ["", "[1]", r#""]""#, r#""\\""#, r#""\"]""#, r#"{"k:{\"type\":\"]\"}":["[",{}]},"a""#] {
+            let text = format!(r#"{{"env":[{inside}],"conditions":[{inside}],"args":null}}"#);
+            assert_eq!(skimmed(&text), format!(r#"{{"env":[],"conditions":[{inside}],"args":null}}"#));
+        }
+        let inner = r#"{"volumes":[{"projected":{"sources":[{"items":[1]}]}}],"x":1}"#;
+        assert_eq!(skimmed(inner), r#"{"volumes":[],"x":1}"#);
+        for same in [r#"{"env":["a","b"#, r#"{"note":"\"env\":[1]","b":[2]}"#, r#"{"env": [1]}"#, "", "[", r#"":["#] {
+            assert_eq!(skimmed(same), same);
+        }
+    }
+
+    #[test]
+    fn places_are_those_of_the_whole_text() {
+        let text = r#"{"env":[1,2],"a":{"ports":[3]},"b":4}"#;
+        let mut skimmed = Skimmed::default();
+        skimmed.read(text.as_bytes());
+        let left = std::str::from_utf8(skimmed.text()).unwrap().to_string();
+        for part in ["{", "\"a\"", "\"b\"", ":4}"] {
+            assert_eq!(skimmed.place(left.find(part).unwrap()), text.find(part).unwrap(), "{part}");
+        }
+        assert_eq!(skimmed.place(left.len()), text.len());
+    }
+
+    /// A pod as a list carries it; another follows, so that what is left out may be that one's.
+    fn list(managed: &str) -> (String, usize) {
+        let pod = |name: &str, managed: &str| {
+            format!(
+                r#"{{"metadata":{{"name":"{name}","namespace":"shop","labels":{{"app":"web"}}{managed}}},"spec":{{"nodeName":"n1","containers":[{{"name":"app","image":"a:1"}}]}},"status":{{"phase":"Running"}}}}"#
+            )
+        };
+        let first = pod("web-1", managed);
+        let second = pod("web-2", r#","managedFields":[{"manager":"kubelet"}]"#);
+        (format!("{first},{second}]}}"), first.len())
+    }
+
+    fn decode(decoder: &mut Decoder, bytes: &[u8]) -> (Option<Row>, Option<usize>) {
+        let mut row = None;
+        match decoder.step(bytes, |read| row = Some(read)) {
+            Step::Used(used) => (row, Some(used)),
+            _ => (row, None),
+        }
+    }
+
+    #[test]
+    fn a_pod_reads_the_same_with_and_without_them_wherever_it_is_cut() {
+        let resource = Resource {
+            id: ResourceId::core("pods"),
+            version: "v1".into(),
+            kind: "Pod".into(),
+            singular: "pod".into(),
+            namespaced: true,
+            short_names: vec![],
+            verbs: vec![],
+        };
+        for managed in [
+            "",
+            r#","managedFields":[{"manager":"kubelet","fieldsV1":{"f:status":{"k:{\"type\":\"Ready\"}":{}}}}]"#,
+            r#","managedFields":[{"x":["y"]}],"annotations":{"a":"\"env\":[1]"}"#,
+        ] {
+            let (text, len) = list(managed);
+            let mut decoder = Decoder::new(&resource, Default::default());
+            for cut in 0..len {
+                assert!(decode(&mut decoder, &text.as_bytes()[..cut]).1.is_none(), "cut at {cut}");
+            }
+            let (row, used) = decode(&mut decoder, text.as_bytes());
+            decoder.seal();
+            let row = row.unwrap();
+            assert_eq!((row.meta.name.as_str(), used), ("web-1", Some(len)));
+            let kept = row.raw.value().unwrap();
+            assert_eq!((&kept["kind"], &kept["spec"]["nodeName"]), (&"Pod".into(), &"n1".into()));
+            assert_eq!(kept["metadata"].get("managedFields").is_some(), !managed.is_empty());
+        }
+    }
+}
