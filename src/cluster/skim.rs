@@ -78,24 +78,31 @@ fn key_before(json: &[u8]) -> Option<&[u8]> {
     Some(&key[memchr::memrchr(b'"', key)? + 1..])
 }
 
-/// Where the `]` stands that closes the array whose elements begin at `from`. Brackets in strings do not count: those
-/// have an odd number of quotes before them; a backslash, which only strings have, makes the byte behind it one of theirs.
+/// Where the `]` stands that closes the array whose elements begin at `from`. A bracket behind an odd number of quotes
+/// stands in a string and does not count; nor does a quote behind a backslash, which only strings have.
 fn end_of_array(json: &[u8], from: usize) -> Option<usize> {
-    let (mut at, mut depth, mut in_string) = (from, 1, false);
-    loop {
-        let next = at + memchr::memchr3(b'[', b']', b'\\', json.get(at..)?)?;
-        in_string ^= memchr::memchr_iter(b'"', &json[at..next]).count() % 2 == 1;
-        at = next + 1;
-        match json[next] {
-            b'\\' => at += 1,
-            _ if in_string => {}
-            b'[' => depth += 1,
-            _ => depth -= 1,
+    let inside = &json[from..];
+    let (mut depth, mut quotes, mut counted, mut escaped) = (1, 0, 0, None);
+    for at in memchr::memchr3_iter(b'[', b']', b'\\', inside) {
+        if escaped == Some(at) {
+            continue;
         }
+        if inside[at] == b'\\' {
+            escaped = Some(at + 1);
+            quotes += usize::from(inside.get(at + 1) == Some(&b'"'));
+            continue;
+        }
+        quotes += memchr::memchr_iter(b'"', &inside[counted..at]).count();
+        counted = at;
+        if quotes % 2 == 1 {
+            continue;
+        }
+        depth += if inside[at] == b'[' { 1 } else { -1 };
         if depth == 0 {
-            return Some(next);
+            return Some(from + at);
         }
     }
+    None
 }
 
 #[cfg(test)]
