@@ -114,6 +114,13 @@ pub static TABLE: &[Action] = &[
     Action::read("history-back", "back", "Go to the place visited before.", going::history_back),
     Action::read("history-forward", "forward", "Go forward again in the places visited.", going::history_forward),
     Action::read("last-view", "last", "Switch to the place visited last, and back again.", going::last_view),
+    Action::read(
+        "close-cluster",
+        "close",
+        "Let go of the cluster, or of the marked ones: rows, watches and connection.",
+        going::close_clusters,
+    )
+    .when(on_open_cluster),
     Action::read("refresh", "refresh", "Draw everything again, and retry lost clusters now.", going::refresh),
     Action::read("tutorial", "tutorial", "Hide the tutorial, or show it again.", going::tutorial).when(has_tutorial),
     Action::read("suspend", "suspend", "Stop the program and go to the shell (fg comes back).", going::suspend),
@@ -279,6 +286,10 @@ fn on_problem(state: &State) -> bool {
     state.problem().is_some()
 }
 
+fn on_open_cluster(state: &State) -> bool {
+    !going::clusters_listed(state).is_empty()
+}
+
 fn on_table(state: &State) -> bool {
     matches!(state.nav.top().view, View::Table(_))
 }
@@ -339,7 +350,7 @@ fn can_open(state: &State) -> bool {
 fn has_row(state: &State) -> bool {
     match &state.nav.top().view {
         View::Table(table) => !table.order.entries.is_empty(),
-        View::List(list) => list.of == ListOf::Fleet,
+        View::List(list) => matches!(list.of, ListOf::Fleet | ListOf::Namespaces),
         _ => false,
     }
 }

@@ -7,6 +7,8 @@ mod paths;
 mod read;
 mod write;
 
+use crate::world::glob::shell;
+
 pub use paths::Paths;
 pub use read::{Loaded, Problem, load, parse};
 pub use write::{add_cluster, add_repository};
@@ -27,6 +29,53 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     /// `[[repository]]`, in the order of the file.
     pub repositories: Vec<Repository>,
+    /// Names for the `:` line.
+    pub names: Names,
+}
+
+/// `[groups]`, `[aliases]`, `[namespaces]`: names that a person gives to what they look at often.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// `[groups]`: a name for several contexts, and the patterns (`*`, `?`) of their names.
+    pub groups: Vec<(String, Vec<String>)>,
+    /// `[aliases]`: a word for the `:` line, and the line it stands for.
+    pub aliases: Vec<(String, String)>,
+    /// `[namespaces] favourites`: behind the keys 1 to 9, in this order; patterns are allowed.
+    pub favourites: Vec<String>,
+}
+
+impl Names {
+    /// The patterns of a group.
+    pub fn group(&self, name: &str) -> Option<&[String]> {
+        self.groups.iter().find(|(group, _)| group == name).map(|(_, patterns)| patterns.as_slice())
+    }
+
+    /// The line that an alias stands for.
+    pub fn alias(&self, name: &str) -> Option<&str> {
+        self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, line)| line.as_str())
+    }
+
+    /// Which of these contexts a name means: `@prod` or `prod-*`; `None` where it is the name of a context itself.
+    ///
+    /// # Errors
+    /// A sentence where there is no such group, or nothing matches.
+    pub fn contexts(&self, name: &str, all: &[String]) -> Option<Result<Vec<String>, String>> {
+        let patterns = match name.strip_prefix('@') {
+            Some(group) => match self.group(group) {
+                Some(patterns) => patterns.to_vec(),
+                None => {
+                    let near = crate::world::text::closest(group, self.groups.iter().map(|(name, _)| name.as_str()));
+                    let near = near.map_or_else(String::new, |near| format!("; did you mean @{near}?"));
+                    return Some(Err(format!("config.toml has no group {group:?} under [groups]{near}")));
+                }
+            },
+            None if crate::world::glob::is_pattern(name) => vec![name.to_string()],
+            None => return None,
+        };
+        let found: Vec<String> = all.iter().filter(|c| patterns.iter().any(|p| shell(p, c))).cloned().collect();
+        let nothing = || format!("{name} ({}) matches no context of the kubeconfig", patterns.join(", "));
+        Some(if found.is_empty() { Err(nothing()) } else { Ok(found) })
+    }
 }
 
 /// `[ui]`: how the screen looks and reacts.
@@ -88,7 +137,7 @@ pub struct Settings {
 impl Config {
     /// The settings of a context: of every field, the first matching `[[cluster]]` that sets it wins.
     pub fn settings(&self, context: &str) -> Settings {
-        let matching = || self.clusters.iter().filter(|c| matches(&c.context, context));
+        let matching = || self.clusters.iter().filter(|c| shell(&c.context, context));
         let place = |path: Option<String>, default: &str| {
             path.unwrap_or_else(|| default.into()).replace("{cluster}", &path_name(context))
         };
@@ -107,29 +156,6 @@ impl Config {
     }
 }
 
-/// Whether a name matches a pattern with `*` (any characters) and `?` (one character).
-fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n, mut retry) = (0, 0, None);
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                retry = Some((p + 1, n + 1));
-                p += 1;
-            }
-            Some(&c) if c == '?' || c == name[n] => (p, n) = (p + 1, n + 1),
-            _ => match retry {
-                Some((star, from)) => {
-                    (p, n) = (star, from);
-                    retry = Some((star, from + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p.min(pattern.len())..].iter().all(|c| *c == '*')
-}
-
 /// A context's name as one directory name: contexts may hold `/`, `:` and `@` (`arn:aws:eks:…:cluster/prod`).
 fn path_name(context: &str) -> String {
     let name: String =
@@ -140,24 +166,6 @@ fn path_name(context: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns_match_as_in_a_shell() {
-        for (pattern, name, expected) in [
-            ("prod-*", "prod-eu", true),
-            ("prod-*", "preprod-eu", false),
-            ("*", "", true),
-            ("*prod*", "a-prod-b", true),
-            ("p?od", "prod", true),
-            ("p?od", "prood", false),
-            ("a*b*c", "a-b-b-c", true),
-            ("a*b", "a-b-c", false),
-            ("edge", "edge", true),
-            ("edge", "edge2", false),
-        ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
-    }
 
     #[test]
     fn the_first_entry_that_sets_a_field_wins() {

@@ -19,6 +19,8 @@ pub struct RequestId(pub u64);
 pub enum Effect {
     /// Connect to a cluster and discover what it serves; answered by deltas.
     Open(ClusterId),
+    /// Let go of a cluster: its connection and everything that is watched there.
+    Close(ClusterId),
     /// Try a lost cluster again now, not when its backoff ends.
     Retry(ClusterId),
     /// List and watch a kind; answered by deltas. Replaces the watch that there may be.
@@ -65,6 +67,8 @@ pub enum Effect {
     Copy(String),
     /// Keep the history of commands, newest last.
     SaveHistory(Vec<String>),
+    /// Keep the namespaces visited, newest last.
+    SaveNamespaces(Vec<String>),
     /// `Ctrl-Z`: restore the terminal and stop the process; answered by [`Msg::Resumed`](crate::msg::Msg::Resumed).
     Suspend,
     /// Erase and draw everything again (`Ctrl-R`, after another program wrote to the terminal).

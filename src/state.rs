@@ -1,6 +1,7 @@
 //! The one state that `update` owns and `ui` draws.
 
 pub mod command;
+pub mod favourites;
 pub mod filter;
 pub mod grid;
 pub mod head;
@@ -21,6 +22,7 @@ pub mod watch;
 pub mod why;
 
 use crate::actions;
+use crate::config::Names;
 pub use crate::diagnose::case::Subject as WhySubject;
 use crate::diagnose::ledger::PATIENCE;
 use crate::effect::{Effect, RequestId};
@@ -28,6 +30,7 @@ use crate::keymap::Keymap;
 use crate::msg::{Level, OperationStatus, OperationView, StepState};
 use crate::world::fleet::{ClusterId, Fleet};
 use crate::world::time::Time;
+use favourites::Favourites;
 use filter::Filter;
 use grid::Grid;
 use head::Head;
@@ -63,6 +66,12 @@ pub struct Start {
     pub command: Option<String>,
     /// Colours of clusters by name, for the frame of what is about to be written there.
     pub accents: HashMap<String, Color>,
+    /// Groups, aliases and favourites of the configuration.
+    pub names: Names,
+    /// Namespaces looked at in earlier runs, the latest last.
+    pub visited: Vec<String>,
+    /// URLs of the clusters' servers, in the order of the contexts; may be shorter.
+    pub servers: Vec<String>,
 }
 
 /// Everything there is.
@@ -97,7 +106,11 @@ pub struct State {
     /// Commands typed, oldest first.
     pub history: Vec<String>,
     /// Namespaces behind the keys 1 to 9.
-    pub favourites: Vec<String>,
+    pub favourites: Favourites,
+    /// Groups and aliases of the configuration.
+    pub names: Names,
+    /// URLs of the clusters' servers, in the order of the contexts; may be shorter.
+    pub servers: Vec<String>,
     /// What is wrong.
     pub problems: Problems,
     /// What the visible part looks like; `ui` paints it.
@@ -145,9 +158,15 @@ impl State {
         let count = start.contexts.len();
         let opened: BTreeSet<ClusterId> = start.open.into_iter().filter(|id| usize::from(id.0) < count).collect();
         let scope = Scope { clusters: opened.iter().copied().collect(), namespaces: start.namespaces.clone() };
-        let mut favourites = start.namespaces.clone();
-        if !favourites.iter().any(|ns| ns == "default") {
-            favourites.push("default".into());
+        let mut favourites = Favourites::new(&start.names.favourites);
+        for name in start
+            .namespaces
+            .iter()
+            .map(String::as_str)
+            .chain(["default"])
+            .chain(start.visited.iter().map(String::as_str))
+        {
+            favourites.visit(name);
         }
         Self {
             fleet: Fleet::new(start.contexts),
@@ -165,6 +184,8 @@ impl State {
             tutorial_hidden: false,
             history: start.history,
             favourites,
+            names: start.names,
+            servers: start.servers,
             problems: Problems::new(PATIENCE),
             painted: Painted::default(),
             help_for: vec![],
@@ -203,6 +224,19 @@ impl State {
         new.map(Effect::Open).collect()
     }
 
+    /// Lets go of clusters: their rows, their watches, and their place in every view.
+    pub fn close_clusters(&mut self, clusters: &[ClusterId]) -> Vec<Effect> {
+        let closed: Vec<ClusterId> = clusters.iter().copied().filter(|id| self.opened.remove(id)).collect();
+        for &id in &closed {
+            self.forget_watches(id);
+        }
+        for screen in self.nav.screens_mut() {
+            screen.scope.clusters.retain(|id| !closed.contains(id));
+        }
+        self.rescoped();
+        closed.into_iter().map(Effect::Close).collect()
+    }
+
     /// Says something.
     pub fn say(&mut self, text: String) {
         self.notices.add(Level::Info, text, self.now);
@@ -231,9 +265,9 @@ impl State {
         self.rescoped();
     }
 
-    /// Looks at these clusters from here on.
-    pub fn set_clusters(&mut self, clusters: Vec<ClusterId>) {
-        self.nav.top_mut().scope.clusters = clusters;
+    /// Looks at these clusters and namespaces from here on.
+    pub fn set_scope(&mut self, scope: Scope) {
+        self.nav.top_mut().scope = scope;
         self.rescoped();
     }
 
@@ -246,16 +280,12 @@ impl State {
         }
     }
 
-    /// Puts namespaces behind the keys 1 to 9.
-    pub fn prefer(&mut self, namespaces: &[String]) {
-        for name in namespaces {
-            if !self.favourites.contains(name) {
-                self.favourites.push(name.clone());
-            }
-        }
-        if self.favourites.len() > 9 {
-            self.favourites.drain(..self.favourites.len() - 9);
-        }
+    /// Puts namespaces behind the keys 1 to 9, and keeps that for the next start.
+    pub fn prefer(&mut self, namespaces: &[String]) -> Vec<Effect> {
+        let before = self.favourites.visited().to_vec();
+        namespaces.iter().for_each(|name| self.favourites.visit(name));
+        let changed = before != self.favourites.visited();
+        changed.then(|| Effect::SaveNamespaces(self.favourites.visited().to_vec())).into_iter().collect()
     }
 
     /// Brings the order of the table in view up to date.

@@ -71,6 +71,9 @@ pub fn report(url: &str, pods: usize) -> Result<()> {
         history: vec![],
         command: Some("problems".into()),
         accents: HashMap::new(),
+        names: Default::default(),
+        visited: vec![],
+        servers: vec![],
     });
     let mut cockpit = Cockpit { state, hub };
     start(&mut cockpit.state).into_iter().for_each(|effect| cockpit.run(effect));

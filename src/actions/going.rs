@@ -8,7 +8,7 @@ use crate::state::State;
 use crate::state::command::{self, Command};
 use crate::state::filter::Filter;
 use crate::state::list::{ListOf, ListView};
-use crate::state::nav::{Scope, Screen, View};
+use crate::state::nav::{Place, Scope, Screen, View};
 use crate::state::operation::OperationScreen;
 use crate::state::order::Within;
 use crate::state::picked::Picked;
@@ -86,10 +86,12 @@ pub fn last_view(state: &mut State, _: &str) -> Vec<Effect> {
 }
 
 fn visit(state: &mut State, place: Option<usize>) -> Vec<Effect> {
-    let Some((place, line)) = place.and_then(|n| Some((n, state.nav.places.get(n)?.clone()))) else { return vec![] };
+    let Some((place, known)) = place.and_then(|n| Some((n, state.nav.places.get(n)?.clone()))) else { return vec![] };
     state.nav.place = place;
+    let Place { line, scope } = known;
     match command::parse(state, &line) {
-        Ok(command) => run(state, command),
+        // As it was seen then, not as the screen is that one comes from.
+        Ok(command) => run(state, command, scope),
         Err(error) => {
             state.warn(error);
             vec![]
@@ -122,38 +124,51 @@ pub fn quit(_: &mut State, _: &str) -> Vec<Effect> {
 pub fn run_line(state: &mut State, line: &str) -> Result<Vec<Effect>, String> {
     let line = line.trim();
     let command = command::parse(state, line)?;
-    if !matches!(command, Command::Action(..)) {
+    let leads = !matches!(command, Command::Action(..));
+    let scope = state.nav.top().scope.clone();
+    let effects = run(state, command, scope);
+    if leads {
         state.nav.remember(line);
     }
-    Ok(run(state, command))
+    Ok(effects)
 }
 
-fn run(state: &mut State, command: Command) -> Vec<Effect> {
+/// Runs a command; what it does not say is as in this scope.
+fn run(state: &mut State, command: Command, mut scope: Scope) -> Vec<Effect> {
     state.touch();
     match command {
         Command::Table { resource, namespaces, filter, clusters } => {
-            let mut scope = state.nav.top().scope.clone();
             scope.namespaces = namespaces.unwrap_or(scope.namespaces);
             scope.clusters = clusters.unwrap_or(scope.clusters);
             let mut table = new_table(state, resource);
             table.filter = Filter::parse(filter.as_deref().unwrap_or_default());
-            state.prefer(&scope.namespaces);
-            show_table(state, scope, table)
-        }
-        Command::List(list) => state.show_list(list),
-        Command::Context(clusters) => {
-            let effects = state.open(&clusters);
-            state.set_clusters(clusters);
+            let mut effects = looked(state, &scope);
+            effects.extend(show_table(state, scope, table));
             effects
         }
-        Command::Namespace(namespaces) => {
-            state.prefer(&namespaces);
-            state.set_namespaces(namespaces);
-            vec![]
+        Command::List(list) => state.show_list(list),
+        Command::Look(look) => {
+            scope.namespaces = look.namespaces.unwrap_or(scope.namespaces);
+            scope.clusters = look.clusters.unwrap_or(scope.clusters);
+            let mut effects = looked(state, &scope);
+            effects.extend(state.open(&scope.clusters));
+            state.set_scope(scope);
+            if let Some(filter) = look.filter {
+                state.set_filter(&filter);
+            }
+            effects
         }
         Command::Why { subject, clusters } => super::reading::ask_why(state, subject, clusters),
         Command::Action(action, args) => perform(state, action, &args),
     }
+}
+
+/// A person asked for these namespaces: they get keys, and one that nobody knows is named.
+fn looked(state: &mut State, scope: &Scope) -> Vec<Effect> {
+    if let Some(sentence) = command::unheard_of(state, &scope.clusters, &scope.namespaces) {
+        state.warn(sentence);
+    }
+    state.prefer(&scope.namespaces)
 }
 
 fn new_table(state: &State, resource: ResourceId) -> TableView {
@@ -205,13 +220,7 @@ fn open_list(state: &mut State, of: ListOf) -> Vec<Effect> {
             Some(problem) => super::reading::why_problem(state, &problem),
             None => open_clusters(state, &key),
         },
-        ListOf::Namespaces => {
-            let namespaces = if key == "all" { vec![] } else { vec![key] };
-            state.prefer(&namespaces);
-            let effects = state.back();
-            state.set_namespaces(namespaces);
-            effects
-        }
+        ListOf::Namespaces => open_namespaces(state, key),
         ListOf::Containers { .. } => super::reading::logs(state, &key),
         ListOf::Managed { .. } => match state.picked() {
             Some(picked) => go_to(state, picked.cluster, &picked.object),
@@ -224,6 +233,42 @@ fn open_list(state: &mut State, of: ListOf) -> Vec<Effect> {
         ListOf::Aliases => run_line(state, &key).unwrap_or_default(),
         ListOf::Notices | ListOf::Help => vec![],
     }
+}
+
+/// The namespace under the cursor, or the marked ones.
+fn open_namespaces(state: &mut State, key: String) -> Vec<Effect> {
+    let marks = match &mut state.nav.top_mut().view {
+        View::List(list) => std::mem::take(&mut list.marks),
+        _ => Default::default(),
+    };
+    let chosen: Vec<String> = if marks.is_empty() { vec![key] } else { marks.into_iter().collect() };
+    let namespaces = if chosen.iter().any(|name| name == "all") { vec![] } else { chosen };
+    let mut effects = state.prefer(&namespaces);
+    effects.extend(state.back());
+    state.set_namespaces(namespaces);
+    effects
+}
+
+/// The opened clusters that the list of the fleet is about: the marked ones, or the one under the cursor.
+pub fn clusters_listed(state: &State) -> Vec<ClusterId> {
+    let View::List(list) = &state.nav.top().view else { return vec![] };
+    if list.of != ListOf::Fleet {
+        return vec![];
+    }
+    let key = if list.marks.is_empty() { state.list_key() } else { None };
+    let chosen = |name: &str| list.marks.contains(name) || key.as_deref() == Some(name);
+    let clusters = state.fleet.iter().filter(|(id, shard)| state.opened.contains(id) && chosen(&shard.name));
+    clusters.map(|(id, _)| id).collect()
+}
+
+pub fn close_clusters(state: &mut State, _: &str) -> Vec<Effect> {
+    let clusters = clusters_listed(state);
+    if let View::List(list) = &mut state.nav.top_mut().view {
+        list.marks.clear();
+    }
+    let names: Vec<&str> = clusters.iter().map(|id| state.fleet.shard(*id).name.as_str()).collect();
+    state.say(format!("let go of {}; Enter opens it again", names.join(", ")));
+    state.close_clusters(&clusters)
 }
 
 /// A closed cluster is opened and joins the view; an open one, or the marked ones, are gone into.
@@ -267,8 +312,9 @@ fn open_object(state: &mut State, picked: &Picked) -> Vec<Effect> {
     let object = &picked.object;
     if picked.resource == ResourceId::core("namespaces") {
         let name = object.name.clone();
-        state.prefer(std::slice::from_ref(&name));
-        return drill(state, picked.cluster, &name, ResourceId::core("pods"), None);
+        let mut effects = state.prefer(std::slice::from_ref(&name));
+        effects.extend(drill(state, picked.cluster, &name, ResourceId::core("pods"), None));
+        return effects;
     }
     match picked.opens() {
         Opens::Containers => {

@@ -102,16 +102,16 @@ pub fn faults(state: &mut State, _: &str) -> Vec<Effect> {
 pub fn namespace<const N: usize>(state: &mut State, _: &str) -> Vec<Effect> {
     let namespaces = match N {
         0 => vec![],
-        n => match state.favourites.get(n - 1) {
-            Some(name) => vec![name.clone()],
+        n => match state.favourites.get(n) {
+            Some(name) => vec![name.to_string()],
             None => {
                 state.warn(format!("no favourite namespace {n} yet: `:ns NAME` adds one"));
                 return vec![];
             }
         },
     };
-    state.set_namespaces(namespaces);
-    vec![]
+    state.set_namespaces(namespaces.clone());
+    state.prefer(&namespaces)
 }
 
 pub fn row_namespace(state: &mut State, _: &str) -> Vec<Effect> {

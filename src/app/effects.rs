@@ -20,6 +20,8 @@ use tokio::task::AbortHandle;
 
 /// Name of the file in the state directory that keeps the commands typed.
 pub const HISTORY: &str = "history";
+/// Name of the file in the state directory that keeps the namespaces visited.
+pub const NAMESPACES: &str = "namespaces";
 
 /// An effect that only the owner of the terminal can run.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +64,7 @@ impl Runner {
         let hub = &self.session.hub;
         match effect {
             Effect::Open(cluster) => hub.open(cluster),
+            Effect::Close(cluster) => hub.close(cluster),
             Effect::Retry(cluster) => hub.retry(cluster),
             Effect::Watch { cluster, resource, namespaces } => hub.watch(cluster, resource, namespaces),
             Effect::Unwatch { cluster, resource } => hub.unwatch(cluster, &resource),
@@ -74,7 +77,8 @@ impl Runner {
             Effect::Diagnose { cluster, subjects } => self.look_into(cluster, subjects),
             Effect::Recalled { ticket, kept } => self.desk.answer(ticket, kept),
             Effect::StopLogs(request) | Effect::StopWhy(request) => self.stop(request),
-            Effect::SaveHistory(lines) => self.save_history(lines),
+            Effect::SaveHistory(lines) => self.save(HISTORY, lines, "the command history"),
+            Effect::SaveNamespaces(names) => self.save(NAMESPACES, names, "the namespaces visited"),
             Effect::Shell { cluster, namespace, pod, container } => {
                 return Some(ForTerminal::Shell { cluster, namespace, pod, container });
             }
@@ -190,17 +194,14 @@ impl Runner {
         });
     }
 
-    fn save_history(&mut self, lines: Vec<String>) {
-        let file = self.session.paths.state.join(HISTORY);
+    fn save(&mut self, name: &str, lines: Vec<String>, what: &'static str) {
+        let file = self.session.paths.state.join(name);
         let sender = self.sender.clone();
         self.runtime.spawn_blocking(move || {
             let saved = std::fs::create_dir_all(file.parent().unwrap_or(&file))
                 .and_then(|()| std::fs::write(&file, lines.join("\n") + "\n"));
             if let Err(e) = saved {
-                sender.send(Msg::Notice(
-                    Level::Warn,
-                    format!("the command history could not be kept in {}: {e}", file.display()),
-                ));
+                sender.send(Msg::Notice(Level::Warn, format!("{what} could not be kept in {}: {e}", file.display())));
             }
         });
     }

@@ -53,6 +53,9 @@ impl Headless {
             history: Vec::new(),
             command: None,
             accents: HashMap::new(),
+            names: session.config.names.clone(),
+            visited: Vec::new(),
+            servers: session.contexts.iter().map(|context| context.server.clone()).collect(),
         });
         let runner = Runner::new(session.clone(), sender, Handle::current());
         Ok(Self { session, state, inbox, runner, every, tick: Instant::now() })

@@ -1,7 +1,7 @@
 //! The event loop: one thread owns the state, hears keys and messages, updates, and draws when something changed.
 
 use super::edit;
-use super::effects::{ForTerminal, HISTORY, Runner};
+use super::effects::{ForTerminal, HISTORY, NAMESPACES, Runner};
 use super::inbox::{self, Inbox, Sender};
 use super::session::Session;
 use super::shell;
@@ -119,7 +119,10 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
         let all = session.contexts.iter().enumerate().map(|(i, c)| (ClusterId(i as u16), c));
         open.extend(all.collect::<Vec<_>>().iter().filter(quiet).map(|(id, _)| *id));
     }
-    let history = std::fs::read_to_string(session.paths.state.join(HISTORY)).unwrap_or_default();
+    let kept = |name: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(session.paths.state.join(name)).unwrap_or_default();
+        text.lines().map(Into::into).collect()
+    };
     Start {
         contexts: session.names(),
         open,
@@ -128,9 +131,12 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
         now: session.now(),
         size,
         keymap,
-        history: history.lines().map(Into::into).collect(),
+        history: kept(HISTORY),
         command: None,
         accents: accents(session),
+        names: session.config.names.clone(),
+        visited: kept(NAMESPACES),
+        servers: session.contexts.iter().map(|context| context.server.clone()).collect(),
     }
 }
 

@@ -4,10 +4,11 @@
 use crate::cli::args::Global;
 use crate::cluster::hub::{Hub, HubOptions, Sink};
 use crate::cluster::kubeconfig::{self, Context, Flags};
-use crate::config::{self, Config, Paths};
+use crate::config::{self, Config, Names, Paths};
 use crate::sim::recording::Recording;
 use crate::sim::server::{Options, Server};
 use crate::world::fleet::ClusterId;
+use crate::world::glob::is_pattern;
 use crate::world::time::Time;
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::path::PathBuf;
@@ -51,21 +52,25 @@ impl Session {
     /// When the kubeconfig or a recording cannot be read, or a context is not there.
     pub async fn start(global: &Global, paths: Option<Paths>, sink: Sink) -> Result<Self> {
         let served = serve(&global.from).await?;
+        let paths = paths.map_or_else(Paths::from_env, Ok).map_err(|e| anyhow!(e))?;
+        let loaded = config::load(&paths.config_file());
+        let wanted = wanted(global, &loaded.config.names, |global| match served.is_empty() {
+            true => from_kubeconfig(global).map(|(contexts, ..)| contexts),
+            false => Ok(from_recordings(&served, global)?.0),
+        })?;
         let (contexts, mut open, mut notices) = match served.is_empty() {
-            true => from_kubeconfig(global)?,
-            false => from_recordings(&served, global)?,
+            true => from_kubeconfig(&wanted)?,
+            false => from_recordings(&served, &wanted)?,
         };
         if global.all_contexts {
             open = (0..contexts.len()).collect();
         }
-        let paths = paths.map_or_else(Paths::from_env, Ok).map_err(|e| anyhow!(e))?;
-        let loaded = config::load(&paths.config_file());
         notices.extend(loaded.problems.iter().map(ToString::to_string));
         let hub = Hub::new(contexts.clone(), HubOptions::default(), tokio::runtime::Handle::current(), sink);
         Ok(Self {
             contexts,
             open: open.into_iter().map(|i| ClusterId(i as u16)).collect(),
-            named: !global.contexts.is_empty(),
+            named: !wanted.contexts.is_empty(),
             hub,
             config: loaded.config,
             paths,
@@ -102,6 +107,26 @@ impl Session {
     pub fn names(&self) -> Vec<String> {
         self.contexts.iter().map(|c| c.name.clone()).collect()
     }
+}
+
+/// The arguments with groups (`--group prod`, `--context @prod`) and patterns (`--context 'prod-*'`) written out.
+/// `contexts` gives all contexts there are.
+fn wanted(global: &Global, names: &Names, contexts: impl Fn(&Global) -> Result<Vec<Context>>) -> Result<Global> {
+    let groups = global.groups.iter().map(|group| format!("@{}", group.trim_start_matches('@')));
+    let named: Vec<String> = global.contexts.iter().cloned().chain(groups).collect();
+    let mut wanted = Global { contexts: vec![], groups: vec![], ..global.clone() };
+    if named.iter().all(|name| !name.starts_with('@') && !is_pattern(name)) {
+        return Ok(Global { contexts: named, ..wanted });
+    }
+    let all: Vec<String> = contexts(&wanted)?.into_iter().map(|context| context.name).collect();
+    for name in named {
+        // A context may be called like a pattern.
+        let meant = names.contexts(&name, &all).filter(|_| !all.contains(&name));
+        let found = meant.transpose().map_err(|e| anyhow!("--context {name}: {e}"))?.unwrap_or(vec![name]);
+        let new: Vec<String> = found.into_iter().filter(|name| !wanted.contexts.contains(name)).collect();
+        wanted.contexts.extend(new);
+    }
+    Ok(wanted)
 }
 
 /// Contexts, the indices to open at once, notices.

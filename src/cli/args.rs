@@ -24,9 +24,12 @@ pub struct Global {
     /// Kubeconfig file; without it KUBECONFIG (several files are merged), then ~/.kube/config
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Context to open at once (repeatable); every other context stays one key away
+    /// Context to open at once (repeatable), also `@GROUP` or 'prod-*'; every other context stays one key away
     #[arg(long = "context", global = true, value_name = "NAME")]
     pub contexts: Vec<String>,
+    /// Group of contexts to open at once, as named under [groups] in config.toml (repeatable)
+    #[arg(long = "group", global = true, value_name = "NAME")]
+    pub groups: Vec<String>,
     /// Open every context at once
     #[arg(long, global = true)]
     pub all_contexts: bool,

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, OnceCell, watch as signal};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 /// Where deltas go; called from many tasks, must not block.
 pub type Sink = Arc<dyn Fn(ClusterId, Delta) + Send + Sync>;
@@ -68,6 +68,7 @@ pub(super) struct Cluster {
     credentials: Arc<Credentials>,
     state: signal::Sender<State>,
     opened: AtomicBool,
+    keeper: Mutex<Option<AbortHandle>>,
     /// Try again now, and look again which kinds there are.
     wake: Notify,
     /// A watch has failed: see whether the server still answers.
@@ -95,7 +96,7 @@ pub(super) struct Session {
 }
 
 struct Watching {
-    namespaces: Vec<String>,
+    namespaces: signal::Sender<Vec<String>>,
     alive: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
@@ -112,6 +113,7 @@ impl Hub {
                 sink: sink.clone(),
                 state: signal::Sender::new(State::Opening),
                 opened: AtomicBool::new(false),
+                keeper: Mutex::default(),
                 wake: Notify::new(),
                 suspect: Notify::new(),
                 watches: Mutex::default(),
@@ -131,8 +133,21 @@ impl Hub {
         if let Some(cluster) = self.cluster(id)
             && !cluster.opened.swap(true, Ordering::AcqRel)
         {
-            self.runtime.spawn(keep(cluster.clone()));
+            let task = self.runtime.spawn(keep(cluster.clone()));
+            *cluster.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         }
+    }
+
+    /// Lets go of a cluster: everything watched there ends, and nobody connects again until somebody asks for it.
+    pub fn close(&self, id: ClusterId) {
+        let Some(cluster) = self.cluster(id) else { return };
+        cluster.watches().drain().for_each(|(_, watching)| watching.end());
+        if let Some(task) = cluster.keeper.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
+        cluster.state.send_replace(State::Opening);
+        cluster.opened.store(false, Ordering::Release);
+        cluster.say(Delta::Link(Link::Closed));
     }
 
     /// Whether somebody has opened a cluster.
@@ -141,19 +156,29 @@ impl Hub {
     }
 
     /// Keeps a table of a kind: lists it and watches it. `namespaces` empty: all of them.
-    /// Opens the cluster; does nothing when the same is already watched; replaces a watch of other namespaces.
+    /// Opens the cluster; does nothing when the same is already watched. Namespaces that are added to others are listed
+    /// alone, the others go on; any other change replaces the watch.
     pub fn watch(&self, id: ClusterId, resource: ResourceId, namespaces: Vec<String>) {
         let Some(cluster) = self.cluster(id) else { return };
         self.open(id);
         let mut watches = cluster.watches();
-        if watches.get(&resource).is_some_and(|w| w.namespaces == namespaces && !w.task.is_finished()) {
-            return;
+        if let Some(known) = watches.get(&resource).filter(|w| !w.task.is_finished()) {
+            let before = known.namespaces.borrow().clone();
+            let grows = !before.is_empty() && before.iter().all(|ns| namespaces.contains(ns));
+            if before == namespaces {
+                return;
+            }
+            if grows {
+                known.namespaces.send_replace(namespaces);
+                return;
+            }
         }
         if let Some(old) = watches.remove(&resource) {
             old.end();
         }
         let alive = Arc::new(AtomicBool::new(true));
-        let job = Job::new(cluster.clone(), resource.clone(), namespaces.clone(), alive.clone());
+        let namespaces = signal::Sender::new(namespaces);
+        let job = Job::new(cluster.clone(), resource.clone(), namespaces.subscribe(), alive.clone());
         let task = self.runtime.spawn(watch::run(job));
         watches.insert(resource, Watching { namespaces, alive, task });
     }

@@ -118,11 +118,14 @@ impl Out {
 pub(super) struct Job {
     cluster: Arc<Cluster>,
     id: ResourceId,
-    namespaces: Vec<String>,
+    /// Empty: all. More may come while it runs, none goes.
+    namespaces: Receiver<Vec<String>>,
     out: Out,
     dictionary: Arc<Dictionary>,
     /// What is being watched; empty before the first list and after 410.
     scopes: Vec<Scope>,
+    /// Namespaces that may not be listed.
+    refused: Vec<String>,
 }
 
 /// One watch: everything, or one namespace.
@@ -154,9 +157,14 @@ impl From<ApiError> for Stop {
 }
 
 impl Job {
-    pub fn new(cluster: Arc<Cluster>, id: ResourceId, namespaces: Vec<String>, alive: Arc<AtomicBool>) -> Self {
+    pub fn new(
+        cluster: Arc<Cluster>,
+        id: ResourceId,
+        namespaces: Receiver<Vec<String>>,
+        alive: Arc<AtomicBool>,
+    ) -> Self {
         let out = Out { cluster: cluster.clone(), id: id.clone(), alive, said: Arc::default() };
-        Self { cluster, id, namespaces, out, dictionary: Arc::default(), scopes: vec![] }
+        Self { cluster, id, namespaces, out, dictionary: Arc::default(), scopes: vec![], refused: vec![] }
     }
 }
 
@@ -257,37 +265,71 @@ impl Job {
             tokio::time::sleep(LIST_AGAIN).await;
             return Stop::Expired;
         }
-        let mut watches: FuturesUnordered<_> =
-            self.scopes.iter_mut().map(|scope| stream::follow(&self.out, session, &resource, scope)).collect();
-        watches.next().await.unwrap_or(Stop::Expired)
+        loop {
+            if let Err(error) = self.list_added(session, &resource).await {
+                return error.into();
+            }
+            let mut watches: FuturesUnordered<_> =
+                self.scopes.iter_mut().map(|scope| stream::follow(&self.out, session, &resource, scope)).collect();
+            let mut wanted = self.namespaces.clone();
+            tokio::select! {
+                stop = watches.next() => return stop.unwrap_or(Stop::Expired),
+                // A watch that is dropped loses nothing: those that go on do so at their last revision.
+                Ok(()) = wanted.changed() => {}
+            }
+        }
+    }
+
+    /// Lists the namespaces that were asked for since; the rows of the others stay as they are.
+    async fn list_added(&mut self, session: &Session, resource: &Resource) -> Result<(), ApiError> {
+        let wanted = self.namespaces.borrow_and_update().clone();
+        let watched = |ns: &String| self.scopes.iter().any(|scope| scope.namespace.as_ref() == Some(ns));
+        let added: Vec<Option<String>> =
+            wanted.iter().filter(|ns| !self.refused.contains(ns) && !watched(ns)).cloned().map(Some).collect();
+        if added.is_empty() {
+            return Ok(());
+        }
+        // Until their rows are here the table is not whole.
+        self.out.feed(Feed::Loading { seen: 0, about: None });
+        match self.list_scopes(session, resource, added, false).await {
+            Ok(more) => self.scopes.extend(more),
+            // The others are there.
+            Err(error) if error.code() == 403 => {
+                self.out.notes(&[error.to_string()]);
+                self.out.feed(Feed::Live);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Lists everything, or what may be listed; old rows stay until the new list is whole.
     async fn list(&mut self, session: &Session, resource: &Resource) -> Result<(), ApiError> {
-        let own = std::mem::take(&mut self.namespaces);
+        let own = self.namespaces.borrow_and_update().clone();
+        self.refused.clear();
         let wanted: Vec<Option<String>> = match own.as_slice() {
             [] => vec![None],
             some => some.iter().cloned().map(Some).collect(),
         };
-        self.namespaces = own;
-        match self.list_scopes(session, resource, wanted).await {
-            Err(error) if error.code() == 403 && self.namespaces.is_empty() && resource.namespaced => {
+        match self.list_scopes(session, resource, wanted, true).await {
+            Err(error) if error.code() == 403 && own.is_empty() && resource.namespaced => {
                 let readable = narrow::readable(&session.api, resource, &self.cluster.context.namespace).await?;
                 if readable.is_empty() {
                     return Err(error);
                 }
                 self.narrowed(&readable);
                 let wanted = readable.into_iter().map(Some).collect();
-                self.list_scopes(session, resource, wanted).await
+                self.scopes = self.list_scopes(session, resource, wanted, true).await?;
             }
-            Ok(()) => {
-                if self.namespaces.is_empty() {
+            Ok(scopes) => {
+                if own.is_empty() {
                     self.out.table(TableDelta::Narrowed(vec![]));
                 }
-                Ok(())
+                self.scopes = scopes;
             }
-            other => other,
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 
     fn narrowed(&self, namespaces: &[String]) {
@@ -302,18 +344,22 @@ impl Job {
         )));
     }
 
+    /// `whole`: rows that these lists do not have are gone.
     async fn list_scopes(
         &mut self,
         session: &Session,
         resource: &Resource,
         wanted: Vec<Option<String>>,
-    ) -> Result<(), ApiError> {
+        whole: bool,
+    ) -> Result<Vec<Scope>, ApiError> {
         let lanes = if self.id == ResourceId::core("pods") { lanes() } else { 1 };
         let decoder = || Decoder::new(resource, self.dictionary.clone());
         let mut decoders: Vec<Decoder> = std::iter::repeat_with(decoder).take(lanes).collect();
         let progress = Arc::new(Progress::default());
         let mut scopes: Vec<(Option<String>, String)> = vec![];
-        self.out.table(TableDelta::ListStart);
+        if whole {
+            self.out.table(TableDelta::ListStart);
+        }
         let mut denied = None;
         for namespace in wanted {
             let list = List {
@@ -337,6 +383,7 @@ impl Job {
                 Ok(revision) => scopes.push((namespace, revision)),
                 // One namespace of several that is closed leaves the others open.
                 Err(error) if error.code() == 403 && namespace.is_some() => {
+                    self.refused.extend(namespace);
                     denied = Some(error);
                     decoders.resize_with(lanes, decoder);
                 }
@@ -356,8 +403,7 @@ impl Job {
             let decoder = decoders.pop().unwrap_or_else(decoder);
             Scope { namespace, revision, decoder }
         });
-        self.scopes = open.collect();
-        Ok(())
+        Ok(open.collect())
     }
 }
 

@@ -7,6 +7,8 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+mod names;
+
 /// What was read, and what could not be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
@@ -81,8 +83,8 @@ impl Reader<'_> {
     }
 
     fn config(&mut self, root: &Table<'_>) -> Config {
-        self.only("the file", root, &["ui", "cluster", "repository"]);
-        let mut config = Config { ui: self.ui(root), ..Config::default() };
+        self.only("the file", root, &["ui", "cluster", "repository", "groups", "aliases", "namespaces"]);
+        let mut config = Config { ui: self.ui(root), names: self.names(root), ..Config::default() };
         for (table, span) in self.tables(root, "cluster") {
             config.clusters.extend(self.cluster(table, span));
         }

@@ -1,5 +1,13 @@
-//! The line after `:`. `KIND [NAMESPACE] [/filter] [-l selector] [label=value,…] [@context]`, the names of screens,
-//! `why URL`, `why KIND/NAME`, and the name of any action.
+//! The line after `:`. `KIND [NAMESPACE …] [/filter] [-l selector] [label=value,…] [@context]` in any order, the names of
+//! screens, `why URL`, `why KIND/NAME`, the name of any action, and the aliases of the configuration.
+
+mod alias;
+mod complete;
+mod places;
+
+pub use complete::{Offer, complete};
+use places::context;
+pub use places::{namespaces, unheard_of};
 
 use super::State;
 use super::list::ListOf;
@@ -25,10 +33,8 @@ pub enum Command {
     },
     /// A list.
     List(ListOf),
-    /// Look at these clusters.
-    Context(Vec<ClusterId>),
-    /// Look at these namespaces; empty: all.
-    Namespace(Vec<String>),
+    /// Look at other rows in the view that there is.
+    Look(Look),
     /// Diagnose.
     Why { subject: Subject, clusters: Option<Vec<ClusterId>> },
     /// Do something with what is selected; the rest of the line goes with it.
@@ -47,105 +53,143 @@ const ALIASES: &[(&str, &str, &str)] = &[
     ("np", "networking.k8s.io", "networkpolicies"),
 ];
 
-/// Names of screens, each with the ways to type it.
-const SCREENS: &[(&[&str], ListOf)] = &[
-    (&["fleet", "ctx", "context", "contexts", "clusters"], ListOf::Fleet),
-    (&["problems"], ListOf::Problems),
-    (&["operations", "ops"], ListOf::Operations),
-    (&["notices", "messages"], ListOf::Notices),
-    (&["aliases", "alias", "a"], ListOf::Aliases),
-    (&["help", "h", "?", "keys"], ListOf::Help),
+/// Names of screens, each with the ways to type it, and one line of help.
+const SCREENS: &[(&[&str], ListOf, &str)] = &[
+    (
+        &["fleet", "ctx", "context", "contexts", "clusters"],
+        ListOf::Fleet,
+        "Every cluster: open, close, mark several to view them together",
+    ),
+    (&["problems"], ListOf::Problems, "What is wrong in the fleet, grouped by cause"),
+    (&["operations", "ops"], ListOf::Operations, "Everything that was changed, and how it went"),
+    (&["notices", "messages"], ListOf::Notices, "What was said so far, newest first"),
+    (&["aliases", "alias", "a"], ListOf::Aliases, "Every kind with the names it answers to, and your own aliases"),
+    (&["help", "h", "?", "keys"], ListOf::Help, "The keys of this screen and every action"),
 ];
 
-/// Reads a command line.
+/// Reads a command line. Its parts may stand in any order: the first word that is no part of another kind (`@…`, `/…`,
+/// `-l …`, `label=…`, `-n …`, `-A`) says what it is about.
 ///
 /// # Errors
 /// A sentence that says what was not understood, and what it may have been meant to be.
 pub fn parse(state: &State, line: &str) -> Result<Command, String> {
-    let words = split(line);
-    let Some((first, rest)) = words.split_first() else { return Err("nothing to do: the command is empty".into()) };
-    match first.as_str() {
+    let mut words = alias::expand(state, split(line))?;
+    if words.is_empty() {
+        return Err("nothing to do: the command is empty".into());
+    }
+    let Some(at) = head_at(&words) else { return Look::read(state, &words).map(Look::here) };
+    let head = words.remove(at);
+    let rest = words.as_slice();
+    match head.as_str() {
         "why" => return why(state, rest),
-        "ns" | "namespace" | "namespaces" => return namespace(state, rest),
-        "ctx" | "context" | "contexts" if !rest.is_empty() => {
-            return Ok(Command::Context(context(state, rest[0].trim_start_matches('@'))?));
-        }
+        "ns" | "namespace" | "namespaces" if rest.is_empty() => return Ok(Command::List(ListOf::Namespaces)),
+        "ns" | "namespace" | "namespaces" => return Look::read(state, rest).map(Look::here),
+        "ctx" | "context" | "contexts" if !rest.is_empty() => return clusters_named(state, rest),
         "q" | "q!" | "qa" | "Q" | "quit" | "exit" => return action("quit", ""),
         _ => {}
     }
-    if let Some((_, list)) = SCREENS.iter().find(|(names, _)| names.contains(&first.as_str())) {
+    if let Some((_, list, _)) = SCREENS.iter().find(|(names, ..)| names.contains(&head.as_str())) {
         return Ok(Command::List(list.clone()));
     }
-    if let Some(resource) = resource(state, first) {
-        return table(state, resource, rest);
+    if let Some(resource) = resource(state, &head) {
+        let Look { namespaces, filter, clusters } = Look::read(state, rest)?;
+        return Ok(Command::Table { resource, namespaces, filter, clusters });
     }
-    if actions::find(first).is_some() {
-        let args = line.trim_start().strip_prefix(first.as_str()).unwrap_or_default().trim();
-        return action(first, args);
+    match actions::find(&head) {
+        Some(_) => action(&head, &rest.join(" ")),
+        None => Err(unknown(state, &head)),
     }
-    Err(unknown(state, first))
 }
 
 fn action(name: &str, args: &str) -> Result<Command, String> {
     actions::find(name).map(|a| Command::Action(a, args.into())).ok_or_else(|| format!("no action {name}"))
 }
 
-fn table(state: &State, resource: ResourceId, rest: &[String]) -> Result<Command, String> {
-    let (mut namespaces, mut filter, mut clusters) = (None, None, None);
-    let mut words = rest.iter();
-    while let Some(word) = words.next() {
-        if let Some(text) = word.strip_prefix('/') {
-            filter = Some(text.to_string());
-        } else if let Some(name) = word.strip_prefix('@') {
-            clusters = Some(context(state, name)?);
-        } else if word == "-l" {
-            filter = Some(format!("-l {}", words.next().ok_or("-l needs a label selector, such as app=web")?));
-        } else if let Some(selector) = word.strip_prefix("-l") {
-            filter = Some(format!("-l {selector}"));
-        } else if word.contains('=') {
-            filter = Some(format!("-l {word}"));
-        } else {
-            namespaces = Some(if matches!(word.as_str(), "all" | "*" | "-A") {
-                vec![]
-            } else {
-                word.split(',').map(String::from).collect()
-            });
+/// Where the word stands that says what a line is about.
+fn head_at(words: &[String]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        match word.as_str() {
+            "-l" | "-n" => at += 2,
+            _ if word.starts_with(['@', '/', '-']) || (word.contains('=') && !word.contains("://")) => at += 1,
+            _ => return Some(at),
         }
     }
-    Ok(Command::Table { resource, namespaces, filter, clusters })
+    None
 }
 
-fn namespace(_: &State, rest: &[String]) -> Result<Command, String> {
-    Ok(match rest.first().map(String::as_str) {
-        None => Command::List(ListOf::Namespaces),
-        Some("all" | "*" | "-A") => Command::Namespace(vec![]),
-        Some(names) => Command::Namespace(names.split(',').map(String::from).collect()),
-    })
+/// `ctx prod-eu prod-us`, `ctx @prod`
+fn clusters_named(state: &State, names: &[String]) -> Result<Command, String> {
+    let mut clusters = vec![];
+    for name in names {
+        clusters.extend(context(state, name.trim_start_matches('@'))?);
+    }
+    clusters.sort();
+    clusters.dedup();
+    Ok(Command::Look(Look { clusters: Some(clusters), ..Look::default() }))
 }
 
-/// The clusters that a name after `@` means: exact, or the only one that begins or contains it; `*`: all opened.
-fn context(state: &State, name: &str) -> Result<Vec<ClusterId>, String> {
-    if matches!(name, "*" | "all") {
-        return Ok(state.opened.iter().copied().collect());
+/// Which rows a line asks for. `None`: as on the screen it was typed on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// Names and patterns; empty: all.
+    pub namespaces: Option<Vec<String>>,
+    /// As typed after `/`.
+    pub filter: Option<String>,
+    /// The clusters.
+    pub clusters: Option<Vec<ClusterId>>,
+}
+
+impl Look {
+    fn here(self) -> Command {
+        Command::Look(self)
     }
-    if name.contains(',') {
-        return name.split(',').map(|one| context(state, one)).collect::<Result<Vec<_>, _>>().map(|all| all.concat());
-    }
-    let pick = |test: &dyn Fn(&str) -> bool| -> Vec<ClusterId> {
-        state.fleet.iter().filter(|(_, shard)| test(&shard.name)).map(|(id, _)| id).collect()
-    };
-    for found in [pick(&|n| n == name), pick(&|n| n.starts_with(name)), pick(&|n| n.contains(name))] {
-        match found.len() {
-            0 => {}
-            1 => return Ok(found),
-            _ => {
-                let names: Vec<&str> = found.iter().map(|id| state.fleet.shard(*id).name.as_str()).collect();
-                return Err(format!("@{name} is more than one context: {}", names.join(", ")));
+
+    fn read(state: &State, words: &[String]) -> Result<Self, String> {
+        let (mut look, mut label, mut text) = (Self::default(), None, None);
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            if let Some(filter) = word.strip_prefix('/') {
+                text = Some(filter.to_string());
+            } else if let Some(name) = word.strip_prefix('@') {
+                look.clusters.get_or_insert_default().extend(context(state, name)?);
+            } else if word == "-l" {
+                label = Some(words.next().ok_or("-l needs a label selector, such as app=web")?.clone());
+            } else if let Some(selector) = word.strip_prefix("-l") {
+                label = Some(selector.to_string());
+            } else if word == "-n" {
+                look.add(words.next().ok_or("-n needs a namespace")?);
+            } else if word == "-A" {
+                look.namespaces = Some(vec![]);
+            } else if word.starts_with('-') {
+                return Err(format!("{word} is none of -l SELECTOR, -n NAMESPACE, -A (all namespaces)"));
+            } else if word.contains('=') {
+                label = Some(word.clone());
+            } else {
+                look.add(word);
             }
         }
+        if let Some(clusters) = &mut look.clusters {
+            clusters.sort();
+            clusters.dedup();
+        }
+        look.filter = match (label, text) {
+            (None, text) => text,
+            (Some(label), None) => Some(format!("-l {label}")),
+            (Some(label), Some(text)) => Some(format!("-l {label} /{text}")),
+        };
+        Ok(look)
     }
-    let known = state.fleet.shards.iter().map(|shard| shard.name.as_str());
-    Err(format!("no context `{name}` in the kubeconfig{}", did_you_mean(name, known)))
+
+    fn add(&mut self, names: &str) {
+        match names {
+            "all" | "*" => self.namespaces = Some(vec![]),
+            _ => self
+                .namespaces
+                .get_or_insert_default()
+                .extend(names.split(',').filter(|n| !n.is_empty()).map(Into::into)),
+        }
+    }
 }
 
 fn why(state: &State, rest: &[String]) -> Result<Command, String> {
@@ -183,8 +227,8 @@ fn why(state: &State, rest: &[String]) -> Result<Command, String> {
 /// The namespace of an object that was named without one: the one in view, or where the only one of that name is.
 fn find_namespace(state: &State, id: &ResourceId, name: &str) -> Result<String, String> {
     let scope = &state.nav.top().scope;
-    if let [one] = scope.namespaces.as_slice() {
-        return Ok(one.clone());
+    if let Some(one) = scope.one_namespace() {
+        return Ok(one.into());
     }
     let tables = scope.clusters.iter().filter_map(|cluster| state.fleet.shard(*cluster).table(id));
     let found: BTreeSet<String> = tables
@@ -260,60 +304,6 @@ pub fn names(state: &State) -> Vec<(ResourceId, String, Vec<String>)> {
     all.into_iter().map(|(id, (kind, names))| (id, kind, names.into_iter().collect())).collect()
 }
 
-/// Namespaces seen on these clusters: the objects themselves, and those that rows live in.
-pub fn namespaces(state: &State, clusters: &[ClusterId]) -> Vec<String> {
-    let mut all = BTreeSet::new();
-    for id in clusters {
-        let shard = state.fleet.shard(*id);
-        if let Some(table) = shard.table(&ResourceId::core("namespaces")) {
-            all.extend(table.rows().map(|(_, row)| row.meta.name.to_string()));
-        }
-        if let Some(table) = shard.table(&ResourceId::core("pods")) {
-            let mut last: &str = "";
-            for (_, row) in table.rows() {
-                if *row.meta.namespace != *last {
-                    last = &row.meta.namespace;
-                    if !all.contains(last) {
-                        all.insert(last.to_string());
-                    }
-                }
-            }
-        }
-    }
-    all.into_iter().collect()
-}
-
-/// What the line could become: the first is shown behind the cursor, the rest with the arrow keys.
-pub fn complete(state: &State, line: &str) -> Vec<String> {
-    let (before, word) = match line.rfind(' ') {
-        Some(at) => line.split_at(at + 1),
-        None => ("", line),
-    };
-    if word.is_empty() {
-        return vec![];
-    }
-    let begins = |candidate: &String| candidate.starts_with(word) && candidate != word;
-    let mut candidates: Vec<String> = if before.trim().is_empty() {
-        let kinds = names(state).into_iter().flat_map(|(id, _, names)| names.into_iter().chain([id.to_string()]));
-        let screens = SCREENS.iter().flat_map(|(names, _)| names.iter().map(|name| name.to_string()));
-        let actions = actions::TABLE.iter().map(|action| action.name.to_string());
-        let own = ["why", "ns", "quit"].map(String::from);
-        kinds.chain(screens).chain(own).chain(actions).filter(begins).collect()
-    } else if let Some(name) = word.strip_prefix('@') {
-        let contexts = state.fleet.shards.iter().map(|shard| shard.name.as_str());
-        contexts.filter(|context| context.starts_with(name) && *context != name).map(|c| format!("@{c}")).collect()
-    } else if matches!(before.trim(), "ctx" | "context" | "contexts") {
-        state.fleet.shards.iter().map(|shard| shard.name.clone()).filter(begins).collect()
-    } else {
-        namespaces(state, &state.nav.top().scope.clusters).into_iter().filter(begins).collect()
-    };
-    // Shortest first: `pods` before `poddisruptionbudgets`.
-    candidates.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
-    candidates.dedup();
-    candidates.truncate(50);
-    candidates.into_iter().map(|c| format!("{before}{c}")).collect()
-}
-
 /// Words at spaces; `'…'` and `"…"` keep them together.
 fn split(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote, mut open) = (vec![], String::new(), None, false);
@@ -340,9 +330,10 @@ fn split(line: &str) -> Vec<String> {
 fn unknown(state: &State, name: &str) -> String {
     let kinds = names(state);
     let kinds = kinds.iter().flat_map(|(_, _, names)| names.iter().map(String::as_str));
-    let screens = SCREENS.iter().flat_map(|(names, _)| names.iter().copied());
+    let screens = SCREENS.iter().flat_map(|(names, ..)| names.iter().copied());
     let actions = actions::TABLE.iter().map(|action| action.name);
-    let meant = did_you_mean(name, kinds.chain(screens).chain(actions));
+    let aliases = state.names.aliases.iter().map(|(alias, _)| alias.as_str());
+    let meant = did_you_mean(name, kinds.chain(screens).chain(actions).chain(aliases));
     format!("no kind, screen or action `{name}`{meant} (Ctrl-A lists the kinds)")
 }
 

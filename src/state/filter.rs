@@ -23,6 +23,8 @@ enum Test {
     Words { words: Words, inverse: bool },
     /// Rows whose labels match.
     Labels(Selector),
+    /// Both: `-l app=web /crash`.
+    Both { labels: Selector, words: Words, inverse: bool },
     /// The selector is not finished or wrong: nothing is hidden, the sentence is shown.
     Wrong(String),
 }
@@ -71,8 +73,15 @@ impl Filter {
         let typed = text.trim();
         let test = if typed.is_empty() || typed == "!" || typed == "-l" {
             Test::All
-        } else if let Some(selector) = typed.strip_prefix("-l") {
-            Selector::parse(selector.trim()).map_or_else(Test::Wrong, Test::Labels)
+        } else if let Some(rest) = typed.strip_prefix("-l") {
+            // A key may hold a slash, but none begins with one.
+            let (selector, words) = rest.split_once(" /").unwrap_or((rest, ""));
+            let (inverse, words) = words.strip_prefix('!').map_or((false, words.trim()), |words| (true, words.trim()));
+            match Selector::parse(selector.trim()) {
+                Err(reason) => Test::Wrong(reason),
+                Ok(labels) if words.is_empty() => Test::Labels(labels),
+                Ok(labels) => Test::Both { labels, words: Words::parse(words), inverse },
+            }
         } else {
             let (inverse, words) = typed.strip_prefix('!').map_or((false, typed), |rest| (true, rest.trim()));
             Test::Words { words: Words::parse(words), inverse }
@@ -112,7 +121,7 @@ impl Filter {
     /// Whether a line of text passes. A label selector lets every line pass.
     pub fn line(&self, text: &str) -> bool {
         match &self.test {
-            Test::Words { words, inverse } => words.is_in(text) != *inverse,
+            Test::Words { words, inverse } | Test::Both { words, inverse, .. } => words.is_in(text) != *inverse,
             _ => true,
         }
     }
@@ -146,7 +155,8 @@ impl Sieve<'_> {
         match self.test {
             Test::All | Test::Wrong(_) => true,
             Test::Labels(selector) => selector.matches_with(|key| row.meta.label(key)),
-            Test::Words { words: wanted, inverse } => {
+            Test::Both { labels, .. } if !labels.matches_with(|key| row.meta.label(key)) => false,
+            Test::Words { words: wanted, inverse } | Test::Both { words: wanted, inverse, .. } => {
                 let mut hit = false;
                 words(&mut |word| {
                     hit |= match word {
@@ -223,6 +233,14 @@ mod tests {
         assert!(filter.is_empty());
         assert!(filter.error().unwrap().contains("parentheses"));
         assert!(Filter::parse("-l app=web").error().is_none());
+    }
+
+    #[test]
+    fn a_selector_and_words_hold_together() {
+        let filter = Filter::parse("-l app.kubernetes.io/name in (web, cart) /!crash");
+        assert!(filter.error().is_none() && !filter.is_empty());
+        assert!(filter.line("web Running") && !filter.line("web CrashLoopBackOff"));
+        assert!(Filter::parse("-l a=b /").line("anything"));
     }
 
     #[test]

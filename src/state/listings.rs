@@ -108,7 +108,7 @@ pub fn namespaces(state: &State, scope: &Scope) -> Listing {
     let mark = |in_scope: bool| if in_scope { "*" } else { "" }.to_string();
     let all = ListRow::new("all", vec!["all".into(), mark(scope.namespaces.is_empty()), "0".into()]);
     let rest = command::namespaces(state, &scope.clusters).into_iter().map(|name| {
-        let key = state.favourites.iter().position(|f| *f == name).map(|n| (n + 1).to_string());
+        let key = state.favourites.key(&name).map(|n| n.to_string());
         let cells = vec![name.clone(), mark(scope.namespaces.contains(&name)), key.unwrap_or_default()];
         ListRow::new(name, cells)
     });
@@ -248,9 +248,15 @@ pub fn notices(state: &State) -> Listing {
 
 /// Every kind with the names it answers to.
 pub fn aliases(state: &State) -> Listing {
-    let rows = command::names(state)
+    let own = state
+        .names
+        .aliases
+        .iter()
+        .map(|(alias, line)| ListRow::new(alias, vec![alias.clone(), "your alias".into(), format!(":{line}")]));
+    let kinds = command::names(state)
         .into_iter()
         .map(|(id, kind, names)| ListRow::new(id.to_string(), vec![names.join(" "), kind, id.to_string()]));
+    let rows = own.chain(kinds);
     Listing {
         columns: &[("NAMES", false), ("KIND", false), ("RESOURCE", false)],
         rows: rows.collect(),

@@ -16,6 +16,16 @@ pub struct Scope {
     pub namespaces: Vec<String>,
 }
 
+impl Scope {
+    /// The namespace, where it is one and no pattern.
+    pub fn one_namespace(&self) -> Option<&str> {
+        match self.namespaces.as_slice() {
+            [one] if !crate::world::glob::is_pattern(one) => Some(one),
+            _ => None,
+        }
+    }
+}
+
 /// One screen of the stack.
 #[derive(Debug)]
 pub struct Screen {
@@ -42,12 +52,21 @@ pub enum View {
     Operation(OperationScreen),
 }
 
+/// A place visited by command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The command.
+    pub line: String,
+    /// What it was about then.
+    pub scope: Scope,
+}
+
 /// The stack of screens, never empty, and the places visited by command.
 #[derive(Debug)]
 pub struct Nav {
     stack: Vec<Screen>,
     /// Commands that led somewhere, for `[`, `]` and `-`.
-    pub places: Vec<String>,
+    pub places: Vec<Place>,
     /// Which of them is the current one.
     pub place: usize,
 }
@@ -58,8 +77,9 @@ const DEPTH: usize = 32;
 impl Nav {
     /// The fleet at the bottom.
     pub fn new(scope: Scope) -> Self {
+        let place = Place { line: "fleet".into(), scope: scope.clone() };
         let fleet = Screen { scope, view: View::List(ListView::new(ListOf::Fleet)) };
-        Self { stack: vec![fleet], places: vec!["fleet".into()], place: 0 }
+        Self { stack: vec![fleet], places: vec![place], place: 0 }
     }
 
     /// The screen in view.
@@ -95,11 +115,12 @@ impl Nav {
 
     /// Remembers a command that led somewhere; what lay ahead of the current place is forgotten.
     pub fn remember(&mut self, command: &str) {
-        if self.places.get(self.place).is_some_and(|at| at == command) {
+        let place = Place { line: command.into(), scope: self.top().scope.clone() };
+        if self.places.get(self.place) == Some(&place) {
             return;
         }
         self.places.truncate(self.place + 1);
-        self.places.push(command.into());
+        self.places.push(place);
         if self.places.len() > 100 {
             self.places.remove(0);
         }

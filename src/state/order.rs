@@ -8,6 +8,7 @@ use crate::kinds;
 use crate::kinds::relations::Pods;
 use crate::world::column::{Column, Source, cell};
 use crate::world::fleet::{ClusterId, Fleet, Table};
+use crate::world::glob::shell;
 use crate::world::object::ResourceId;
 use crate::world::row::{Cell, Row, Tone, Uid};
 use std::cmp::Ordering;
@@ -147,7 +148,7 @@ impl<'a> Rules<'a> {
     fn belongs(&self, row: &Row) -> bool {
         (self.namespaces.is_empty()
             || row.meta.namespace.is_empty()
-            || self.namespaces.iter().any(|ns| **ns == *row.meta.namespace))
+            || self.namespaces.iter().any(|ns| shell(ns, &row.meta.namespace)))
             && !(self.faults && matches!(row.tone, Tone::Ok | Tone::Done))
             && self.within.is_none_or(|within| within.accepts(row))
     }

@@ -1,5 +1,6 @@
 //! The line one types on: a command, a filter, a search, or the answer to a question.
 
+use super::command::Offer;
 use crate::effect::{Intent, RequestId};
 use crate::world::fleet::ClusterId;
 use crate::world::object::ObjectRef;
@@ -14,9 +15,11 @@ pub struct Prompt {
     /// The text with its cursor.
     pub input: Input,
     /// What it could become, best first (commands only).
-    pub offers: Vec<String>,
+    pub offers: Vec<Offer>,
     /// Which of the offers is shown behind the cursor.
     pub offer: usize,
+    /// The offer was chosen with the arrow keys: Enter takes it.
+    pub chosen: bool,
     /// Which entry of the history is shown, counted from the newest.
     pub recalled: Option<usize>,
     /// What is wrong with what was typed.
@@ -105,6 +108,7 @@ impl Prompt {
             input: Input::new(text.into()),
             offers: vec![],
             offer: 0,
+            chosen: false,
             recalled: None,
             error: None,
             before: text.into(),
@@ -135,7 +139,7 @@ impl Prompt {
     /// The rest of the offer behind what was typed.
     pub fn ghost(&self) -> &str {
         let typed = self.input.value();
-        self.offers.get(self.offer).and_then(|offer| offer.strip_prefix(typed)).unwrap_or_default()
+        self.offers.get(self.offer).and_then(|offer| offer.line.strip_prefix(typed)).unwrap_or_default()
     }
 }
 

@@ -216,7 +216,7 @@ impl TableView {
     pub fn columns(&self, fleet: &Fleet, scope: &Scope) -> Vec<(ViewColumn, String, bool)> {
         let kind = self.kind_columns(fleet, scope);
         let cluster = (scope.clusters.len() > 1).then(|| (ViewColumn::Cluster, "CLUSTER".to_string(), false));
-        let namespace = (self.namespaced && scope.namespaces.len() != 1)
+        let namespace = (self.namespaced && scope.one_namespace().is_none())
             .then(|| (ViewColumn::Namespace, "NAMESPACE".to_string(), false));
         let shown = kind.iter().enumerate().filter(|(_, column)| self.wide || !column.wide);
         let kind = shown.map(|(n, column)| (ViewColumn::Kind(n), column.title.to_string(), column.right));

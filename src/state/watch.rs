@@ -2,10 +2,13 @@
 //! after a while.
 
 use super::State;
+use super::list::ListOf;
 use super::nav::View;
+use super::prompt::Asks;
 use crate::diagnose::screen;
 use crate::effect::Effect;
-use crate::world::fleet::{ClusterId, Feed, Table};
+use crate::world::fleet::{ClusterId, Feed, Link, Table};
+use crate::world::glob::is_pattern;
 use crate::world::object::ResourceId;
 use crate::world::time::Time;
 use std::collections::BTreeMap;
@@ -55,12 +58,14 @@ impl State {
                     if watch.covers(&namespaces) {
                         continue;
                     }
-                    if watch.refused {
-                        let more = namespaces.into_iter().filter(|ns| !watch.namespaces.contains(ns));
-                        watch.namespaces = watch.namespaces.iter().cloned().chain(more).collect();
-                    } else {
-                        watch.namespaces = namespaces;
-                    }
+                    watch.namespaces = match namespaces.is_empty() {
+                        true => namespaces,
+                        // What is watched already stays: one may come back to it.
+                        false => {
+                            let more = namespaces.into_iter().filter(|ns| !watch.namespaces.contains(ns));
+                            watch.namespaces.iter().cloned().chain(more).collect()
+                        }
+                    };
                 }
                 None => {
                     let watch = Watch { namespaces, needed: self.now, refused: false };
@@ -80,6 +85,22 @@ impl State {
             self.problems.ledger.dropped(cluster, &resource);
         }
         effects
+    }
+
+    /// Nothing is watched in a cluster any more, and its rows are forgotten.
+    pub(super) fn forget_watches(&mut self, cluster: ClusterId) {
+        let gone: Vec<ResourceId> =
+            self.watches.0.keys().filter(|(id, _)| *id == cluster).map(|(_, r)| r.clone()).collect();
+        for resource in gone {
+            self.watches.0.remove(&(cluster, resource.clone()));
+            if let Some(shard) = self.fleet.shards.get_mut(usize::from(cluster.0)) {
+                shard.drop_table(&resource);
+            }
+            self.problems.ledger.dropped(cluster, &resource);
+        }
+        if let Some(shard) = self.fleet.shards.get_mut(usize::from(cluster.0)) {
+            shard.link = Link::Closed;
+        }
     }
 
     /// Whether a watch was asked for that holds all objects of a namespace (`None`: of all).
@@ -106,7 +127,7 @@ impl State {
                 // Pods and nodes are there before anybody has said so.
                 let certain = kind.group.is_empty() && matches!(kind.plural.as_str(), "pods" | "nodes");
                 if certain || catalog.iter().any(|r| r.id == kind) {
-                    let namespaces = if kind.plural == "nodes" { vec![] } else { self.start_namespaces.clone() };
+                    let namespaces = if kind.plural == "nodes" { vec![] } else { asked(&self.start_namespaces) };
                     needs.insert((cluster, kind), namespaces);
                 }
             }
@@ -115,7 +136,7 @@ impl State {
         for screen in self.nav.screens() {
             let View::Table(table) = &screen.view else { continue };
             for &cluster in screen.scope.clusters.iter().filter(|id| self.opened.contains(id)) {
-                let namespaces = if table.namespaced { screen.scope.namespaces.clone() } else { vec![] };
+                let namespaces = if table.namespaced { asked(&screen.scope.namespaces) } else { vec![] };
                 let key = (cluster, table.resource.clone());
                 // All of them is enough for some of them, where all may be read.
                 if needs.get(&key).is_none_or(|known: &Vec<String>| !known.is_empty() || self.refused(&key)) {
@@ -123,13 +144,18 @@ impl State {
                 }
             }
         }
-        if let View::List(list) = &self.nav.top().view
-            && list.of == super::list::ListOf::Namespaces
-        {
+        // The names of namespaces: for the list of them, and for the line they are typed on.
+        let listed = matches!(&self.nav.top().view, View::List(list) if list.of == ListOf::Namespaces);
+        if listed || self.prompt.as_ref().is_some_and(|prompt| prompt.asks == Asks::Command) {
             for &cluster in self.nav.top().scope.clusters.iter().filter(|id| self.opened.contains(id)) {
                 needs.insert((cluster, ResourceId::core("namespaces")), vec![]);
             }
         }
         needs
     }
+}
+
+/// The namespaces to ask a server for: a pattern is matched here, over all of them.
+fn asked(namespaces: &[String]) -> Vec<String> {
+    if namespaces.iter().any(|name| is_pattern(name)) { vec![] } else { namespaces.to_vec() }
 }

@@ -53,6 +53,9 @@ impl Stage {
             history: vec!["nodes".into()],
             command: None,
             accents: HashMap::new(),
+            names: Default::default(),
+            visited: vec![],
+            servers: vec![],
         };
         change(&mut begin);
         let mut state = State::new(begin);

@@ -1,7 +1,8 @@
 //! The line one types on, and what is wrong with what was typed, above it.
 
 use super::brush::{Brush, inset, width};
-use crate::state::grid::wrapped;
+use crate::state::command::Offer;
+use crate::state::grid::{fit, wrapped};
 use crate::state::prompt::{Asks, Prompt};
 use crate::theme::Meaning;
 use ratatui::layout::{Position, Rect};
@@ -27,25 +28,33 @@ pub fn draw(brush: &mut Brush, foot: Rect, body: Rect, prompt: &Prompt) -> Posit
             brush.clear(space);
             brush.line(inset(space), line, Meaning::Bad);
         }
-    } else if prompt.asks == Asks::Command && prompt.offers.len() > 1 {
-        let space = Rect { y: body.y + body.height.saturating_sub(1), height: body.height.min(1), ..body };
-        brush.clear(space);
-        brush.spans(inset(space), &offers(prompt));
+    } else if prompt.asks == Asks::Command {
+        offers(brush, body, prompt);
     }
     let x = prompt.input.visual_cursor().max(scroll) - scroll;
     Position::new(rest.x.saturating_add(x as u16).min(foot.x + foot.width.saturating_sub(1)), foot.y)
 }
 
-/// What it could become, the one that Tab takes set apart.
-fn offers(prompt: &Prompt) -> Vec<(Meaning, String)> {
-    let first = prompt.offer.saturating_sub(2);
-    let shown = prompt.offers.iter().enumerate().skip(first).take(20);
-    shown
-        .map(|(n, offer)| {
-            let word = offer.rsplit(' ').next().unwrap_or_default();
-            (if n == prompt.offer { Meaning::Key } else { Meaning::Muted }, format!("{word}  "))
-        })
-        .collect()
+/// Offers shown at once, where the screen has the room.
+const OFFERS: usize = 8;
+
+/// What it could become, one in a line with its help, the best nearest to the line that is typed.
+fn offers(brush: &mut Brush, body: Rect, prompt: &Prompt) {
+    let room = OFFERS.min(usize::from(body.height) / 2);
+    let first = (prompt.offer + 1).saturating_sub(room);
+    let shown: Vec<(usize, &Offer)> = prompt.offers.iter().enumerate().skip(first).take(room).collect();
+    let words = shown.iter().map(|(_, offer)| width(&offer.word)).max().unwrap_or(0).min(usize::from(body.width) / 2);
+    for (row, (n, offer)) in shown.iter().enumerate() {
+        let y = body.y + body.height.saturating_sub(1 + row as u16);
+        let space = Rect { y, height: 1, ..body };
+        brush.clear(space);
+        let here = *n == prompt.offer;
+        let sign = if here && prompt.chosen { "▸" } else { " " };
+        let word = fit(&offer.word, words);
+        let pad = " ".repeat(words.saturating_sub(width(&word)));
+        let look = if here { Meaning::Key } else { Meaning::Text };
+        brush.spans(space, &[(look, format!("{sign}{word}{pad}  ")), (Meaning::Muted, offer.help.clone())]);
+    }
 }
 
 /// The text without its first so many columns.

@@ -92,7 +92,7 @@ fn prompt(state: &mut State, event: KeyEvent) -> Vec<Effect> {
         KeyCode::Esc => return cancel(state),
         KeyCode::Char('c') if ctrl => return cancel(state),
         KeyCode::Enter => return enter(state),
-        KeyCode::Char('e') if ctrl && prompt.asks == Asks::Command && prompt.ghost().is_empty() => return enter(state),
+        KeyCode::Char('e') if ctrl && prompt.asks == Asks::Command => return enter(state),
         KeyCode::Tab => return accept(state),
         KeyCode::Right | KeyCode::End if at_end && !prompt.ghost().is_empty() => return accept(state),
         KeyCode::Char('f') if ctrl && at_end => return accept(state),
@@ -113,6 +113,7 @@ fn typed(state: &mut State) -> Vec<Effect> {
     prompt.error = None;
     prompt.recalled = None;
     prompt.offer = 0;
+    prompt.chosen = false;
     let text = prompt.input.value().to_string();
     match prompt.asks {
         Asks::Command => prompt.offers = command::complete(state, &text),
@@ -134,12 +135,13 @@ fn cancel(state: &mut State) -> Vec<Effect> {
 
 fn accept(state: &mut State) -> Vec<Effect> {
     let Some(prompt) = &mut state.prompt else { return vec![] };
-    if !prompt.ghost().is_empty() {
-        let offer = prompt.offers.get(prompt.offer).cloned().unwrap_or_default();
-        prompt.input = tui_input::Input::new(offer);
-        return typed(state);
+    match prompt.offers.get(prompt.offer) {
+        Some(offer) => {
+            prompt.input = tui_input::Input::new(offer.line.clone());
+            typed(state)
+        }
+        None => vec![],
     }
-    vec![]
 }
 
 /// Offers where something was typed, else the history; `by` 1 is upwards.
@@ -150,7 +152,9 @@ fn walk(state: &mut State, by: isize) -> Vec<Effect> {
     }
     if !prompt.input.value().is_empty() && prompt.recalled.is_none() {
         let last = prompt.offers.len().saturating_sub(1);
-        prompt.offer = prompt.offer.saturating_add_signed(-by).min(last);
+        // The first is chosen by going to it: until then what was typed counts.
+        prompt.offer = if prompt.chosen { prompt.offer.saturating_add_signed(by).min(last) } else { 0 };
+        prompt.chosen = !prompt.offers.is_empty();
         return vec![];
     }
     let next = match prompt.recalled {
@@ -176,9 +180,14 @@ fn enter(state: &mut State) -> Vec<Effect> {
         }
         Asks::Command if text.is_empty() => cancel(state),
         Asks::Command => {
-            let offered = prompt.recalled.is_none().then(|| prompt.offers.get(prompt.offer).cloned()).flatten();
+            let offered = prompt.recalled.is_none().then(|| prompt.offers.get(prompt.offer)).flatten();
+            let (line, chosen) = (offered.map(|offer| offer.line.clone()), prompt.chosen);
             state.prompt = None;
-            enter_command(state, &text, offered)
+            match line {
+                Some(line) if chosen => enter_command(state, &line, None),
+                // Only what goes on from the typed word is taken for it: nothing is guessed.
+                line => enter_command(state, &text, line.filter(|line| line.starts_with(&text))),
+            }
         }
         Asks::WhyUrl if text.is_empty() => cancel(state),
         Asks::WhyUrl => {

@@ -22,6 +22,10 @@ pub fn apply(state: &mut State, deltas: Vec<(ClusterId, Delta)>) -> bool {
         if usize::from(cluster.0) >= state.fleet.shards.len() {
             continue;
         }
+        // What was on its way when the cluster was closed. (Whoever asks a closed cluster hears how the way there stands.)
+        if matches!(delta, Delta::Table(..)) && !state.opened.contains(&cluster) {
+            continue;
+        }
         match &delta {
             Delta::Notice(text) => {
                 let text = format!("{}: {text}", state.fleet.shard(cluster).name);

@@ -43,9 +43,61 @@ fn expression(pattern: &str) -> String {
     out
 }
 
+/// Whether a text matches a pattern as a shell reads it: `*` any characters, `?` one; everything else is itself.
+/// Cheap enough to be asked of every row.
+pub fn shell(pattern: &str, text: &str) -> bool {
+    let (mut wanted, mut rest) = (pattern.chars(), text.chars());
+    // Behind the last `*`, and where its text may end one character later.
+    let mut again: Option<(std::str::Chars, std::str::Chars)> = None;
+    loop {
+        match (wanted.clone().next(), rest.clone().next()) {
+            (Some('*'), _) => {
+                wanted.next();
+                again = Some((wanted.clone(), rest.clone()));
+            }
+            (Some(c), Some(d)) if c == '?' || c == d => {
+                wanted.next();
+                rest.next();
+            }
+            (None, None) => return true,
+            _ => {
+                let Some((from, at)) = &mut again else { return false };
+                if at.next().is_none() {
+                    return false;
+                }
+                (wanted, rest) = (from.clone(), at.clone());
+            }
+        }
+    }
+}
+
+/// Whether a name is such a pattern.
+pub fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_match_as_in_a_shell() {
+        for (pattern, name, expected) in [
+            ("prod-*", "prod-eu", true),
+            ("prod-*", "preprod-eu", false),
+            ("*", "", true),
+            ("*prod*", "a-prod-b", true),
+            ("p?od", "prod", true),
+            ("p?od", "prood", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b", "a-b-c", false),
+            ("edge", "edge", true),
+            ("edge", "edge2", false),
+            ("é?", "éa", true),
+        ] {
+            assert_eq!(shell(pattern, name), expected, "{pattern} {name}");
+        }
+    }
 
     #[test]
     fn patterns_match_whole_texts() {

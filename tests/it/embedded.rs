@@ -66,6 +66,11 @@ impl Embedded {
         self.store.get(&ResourceId::core(plural), namespace, name)
     }
 
+    /// How often a resource was listed.
+    pub fn listed(&self, resource: &str) -> u64 {
+        self.server.as_ref().map_or(0, |server| server.stats().count("list", resource))
+    }
+
     /// Deletes a pod of namespace `shop` at once.
     pub fn delete_pod(&self, name: &str) {
         let id = ResourceId::core("pods");

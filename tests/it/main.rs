@@ -13,6 +13,7 @@ mod git;
 mod harness;
 mod kubectl;
 mod layers;
+mod navigation;
 mod operations;
 mod problems;
 mod record;
