@@ -6,6 +6,7 @@
 mod going;
 mod moving;
 mod reading;
+mod relating;
 mod sorting;
 mod writing;
 
@@ -122,6 +123,7 @@ pub static TABLE: &[Action] = &[
     )
     .when(on_open_cluster),
     Action::read("refresh", "refresh", "Draw everything again, and retry lost clusters now.", going::refresh),
+    Action::read("crumbs", "crumbs", "Name the screens below in the top line, or leave them out.", going::crumbs),
     Action::read("tutorial", "tutorial", "Hide the tutorial, or show it again.", going::tutorial).when(has_tutorial),
     Action::read("suspend", "suspend", "Stop the program and go to the shell (fg comes back).", going::suspend),
     Action::read("quit", "quit", "Leave.", going::quit),
@@ -145,6 +147,33 @@ pub static TABLE: &[Action] = &[
         .when(has_object),
     Action::read("owner", "owner", "Go to the controller that owns the object.", going::owner).when(has_owner),
     Action::read("node", "node", "Go to the node that the pod runs on.", going::node).when(on_pods),
+    Action::read("children", "owned", "Go to what the object owns or leads to.", relating::children).when(has_object),
+    Action::read(
+        "application",
+        "application",
+        "Go to the Argo CD Application that the object belongs to.",
+        relating::application,
+    )
+    .when(has_object),
+    Action::read(
+        "used-by",
+        "used by",
+        "Show the workloads and pods that use the ConfigMap, Secret, claim or ServiceAccount.",
+        relating::xray,
+    )
+    .when(relating::is_used),
+    Action::read(
+        "xray",
+        "tree",
+        "Show the object as a tree: what it owns, what its pods use, where it leads; or who uses it.",
+        relating::xray,
+    )
+    .when(has_object),
+    Action::read("fold", "fold", "Fold the line, or go to the one it hangs on.", relating::fold).when(on_tree),
+    Action::read("unfold", "unfold", "Unfold the line.", relating::unfold).when(on_tree),
+    Action::read("fold-all", "fold all", "Unfold every line, or fold all again.", relating::fold_all).when(on_tree),
+    Action::read("in-table", "in table", "Go to the object in the table of its kind.", relating::in_table)
+        .when(on_tree),
     Action::read("wide", "wide", "Show all columns, or the usual ones.", sorting::wide).when(on_table),
     Action::read("faults", "faults", "Show only what is not as it should be.", sorting::faults).when(on_table),
     Action::read("sort-name", "by name", "Sort by name; again reverses.", sorting::by_name).when(on_table),
@@ -295,7 +324,15 @@ fn on_table(state: &State) -> bool {
 }
 
 fn on_pods(state: &State) -> bool {
-    matches!(&state.nav.top().view, View::Table(table) if table.resource.plural == "pods")
+    match &state.nav.top().view {
+        View::Table(table) => table.resource.plural == "pods",
+        View::Tree(tree) => tree.line().is_some_and(|line| line.object.kind == "Pod"),
+        _ => false,
+    }
+}
+
+fn on_tree(state: &State) -> bool {
+    matches!(state.nav.top().view, View::Tree(_))
 }
 
 fn on_text(state: &State) -> bool {
@@ -343,6 +380,7 @@ fn can_open(state: &State) -> bool {
         View::Table(table) => !table.order.entries.is_empty(),
         View::List(_) => state.list_key().is_some(),
         View::Text(text) => text.lines.get(text.cursor.at).is_some_and(|line| line.target.is_some()),
+        View::Tree(tree) => tree.line().is_some(),
         View::Logs(_) | View::Operation(_) => false,
     }
 }

@@ -16,7 +16,7 @@ const DEFAULT: &str = include_str!("../keymaps/default.toml");
 
 /// Sections that are screens; every other name must look like a kind's plural.
 pub const SECTIONS: &[&str] =
-    &["global", "table", "list", "fleet", "containers", "text", "describe", "yaml", "why", "logs", "operation"];
+    &["global", "table", "tree", "list", "fleet", "containers", "text", "describe", "yaml", "why", "logs", "operation"];
 
 /// A checked keymap.
 #[derive(Clone, Debug, Default, PartialEq)]

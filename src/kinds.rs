@@ -20,6 +20,7 @@ pub mod replicasets;
 pub mod resolve;
 pub mod services;
 pub mod statefulsets;
+pub mod uses;
 pub mod yaml;
 
 pub use resolve::{Resolved, resolve};

@@ -1,5 +1,6 @@
 //! The one state that `update` owns and `ui` draws.
 
+mod belonging;
 pub mod command;
 pub mod favourites;
 pub mod filter;
@@ -18,6 +19,7 @@ pub mod prompt;
 pub mod recall;
 pub mod table;
 pub mod text;
+pub mod tree;
 pub mod watch;
 pub mod why;
 
@@ -93,6 +95,8 @@ pub struct State {
     pub opened: BTreeSet<ClusterId>,
     /// Where one is.
     pub nav: Nav,
+    /// The top line names the screens below.
+    pub crumbs: bool,
     /// What is being typed.
     pub prompt: Option<Prompt>,
     /// What was said.
@@ -177,6 +181,7 @@ impl State {
             keymap: start.keymap,
             opened,
             nav: Nav::new(scope),
+            crumbs: true,
             prompt: None,
             notices: Notices::default(),
             operations: vec![],
@@ -254,6 +259,7 @@ impl State {
             View::Table(table) => table.set_filter(Filter::parse(text)),
             View::List(list) => list.filter = Filter::parse(text),
             View::Logs(logs) => logs.set_filter(Filter::parse(text)),
+            View::Tree(tree) => tree.set_filter(Filter::parse(text)),
             View::Text(view) => view.search(text),
             View::Operation(_) => {}
         }
@@ -410,6 +416,7 @@ impl State {
                 text::TextOf::Yaml { .. } => ["yaml", "text"],
                 text::TextOf::Why { .. } => ["why", "text"],
             },
+            View::Tree(_) => ["tree", "table"],
             View::Logs(_) => ["logs", "logs"],
             View::Operation(_) => ["operation", "operation"],
         };

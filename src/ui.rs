@@ -20,6 +20,8 @@ mod order_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tree_tests;
+#[cfg(test)]
 mod update_tests;
 
 use crate::state::State;
@@ -41,7 +43,7 @@ pub fn draw(state: &State, theme: &Theme, frame: &mut Frame) {
     head(&mut brush, areas.head, state);
     brush.line(areas.bar, &state.painted.bar, Meaning::Warn);
     match &state.nav.top().view {
-        View::Table(_) | View::List(_) => grid::draw(&mut brush, areas.body, &state.painted.grid),
+        View::Table(_) | View::List(_) | View::Tree(_) => grid::draw(&mut brush, areas.body, &state.painted.grid),
         View::Text(view) => text::draw(&mut brush, areas.body, view),
         View::Logs(view) => logs::draw(&mut brush, areas.body, view),
         View::Operation(view) => operation::draw(&mut brush, areas.body, state, view),

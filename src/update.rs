@@ -27,6 +27,7 @@ pub fn start(state: &mut State) -> Vec<Effect> {
         }
     }
     state.reorder();
+    state.grow();
     effects.extend(state.sync_watches());
     effects
 }
@@ -92,6 +93,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Terminate => vec![Effect::Quit],
     };
     state.reorder();
+    state.grow();
     if watches_may_change {
         effects.extend(state.sync_watches());
     }
@@ -128,6 +130,7 @@ fn grid(state: &mut State, width: usize, height: usize) -> crate::state::grid::G
     let screen = state.nav.top_mut();
     match &mut screen.view {
         View::Table(table) => return table.grid(fleet, problems, &screen.scope, now, (width, height)),
+        View::Tree(tree) => return tree.grid(now, width, height),
         View::Text(text) => text.settle(width, height, now),
         View::Logs(logs) => {
             logs.settle(height, |logs, n| match logs.line(n) {

@@ -27,6 +27,7 @@ pub fn filter(state: &mut State, _: &str) -> Vec<Effect> {
         View::Table(table) => (Asks::Filter, table.filter.text().to_string()),
         View::List(list) => (Asks::Filter, list.filter.text().to_string()),
         View::Logs(logs) => (Asks::Filter, logs.filter.text().to_string()),
+        View::Tree(tree) => (Asks::Filter, tree.filter.text().to_string()),
         View::Text(_) => (Asks::Search, String::new()),
         View::Operation(_) => return vec![],
     };
@@ -45,6 +46,7 @@ pub fn back(state: &mut State, _: &str) -> Vec<Effect> {
         View::Table(table) => !table.filter.text().is_empty(),
         View::List(list) => !list.filter.text().is_empty(),
         View::Logs(logs) => !logs.filter.text().is_empty(),
+        View::Tree(tree) => !tree.filter.text().is_empty(),
         View::Text(text) => text.find.is_some(),
         View::Operation(_) => false,
     };
@@ -104,6 +106,11 @@ pub fn refresh(state: &mut State, _: &str) -> Vec<Effect> {
     lost.map(|(id, _)| Effect::Retry(id)).chain([Effect::Repaint]).collect()
 }
 
+pub fn crumbs(state: &mut State, _: &str) -> Vec<Effect> {
+    state.crumbs = !state.crumbs;
+    vec![]
+}
+
 pub fn tutorial(state: &mut State, _: &str) -> Vec<Effect> {
     state.tutorial_hidden = !state.tutorial_hidden;
     vec![]
@@ -158,32 +165,33 @@ fn run(state: &mut State, command: Command, mut scope: Scope) -> Vec<Effect> {
             }
             effects
         }
+        Command::Xray { resource, name, look } => super::relating::xray_of(state, resource, name, look, scope),
         Command::Why { subject, clusters } => super::reading::ask_why(state, subject, clusters),
         Command::Action(action, args) => perform(state, action, &args),
     }
 }
 
 /// A person asked for these namespaces: they get keys, and one that nobody knows is named.
-fn looked(state: &mut State, scope: &Scope) -> Vec<Effect> {
+pub(super) fn looked(state: &mut State, scope: &Scope) -> Vec<Effect> {
     if let Some(sentence) = command::unheard_of(state, &scope.clusters, &scope.namespaces) {
         state.warn(sentence);
     }
     state.prefer(&scope.namespaces)
 }
 
-fn new_table(state: &State, resource: ResourceId) -> TableView {
+pub(super) fn new_table(state: &State, resource: ResourceId) -> TableView {
     let (_, namespaced) = command::kind_of(state, &resource);
     TableView::new(resource, namespaced)
 }
 
-fn show_table(state: &mut State, scope: Scope, table: TableView) -> Vec<Effect> {
+pub(super) fn show_table(state: &mut State, scope: Scope, table: TableView) -> Vec<Effect> {
     let mut effects = state.open(&scope.clusters);
     effects.extend(state.push(Screen { scope, view: View::Table(table) }));
     effects
 }
 
 /// A table of what belongs to an object, in its cluster and namespace.
-fn drill(
+pub(super) fn drill(
     state: &mut State,
     cluster: ClusterId,
     namespace: &str,
@@ -208,6 +216,7 @@ pub fn open(state: &mut State, _: &str) -> Vec<Effect> {
             let cluster = text.cluster;
             target.map(|target| go_to(state, cluster, &target)).unwrap_or_default()
         }
+        View::Tree(_) => super::relating::open_line(state),
         View::Table(_) => state.picked().map(|picked| open_object(state, &picked)).unwrap_or_default(),
         View::Logs(_) | View::Operation(_) => vec![],
     }

@@ -21,6 +21,7 @@ pub fn step(state: &mut State, by: isize) -> Vec<Effect> {
     }
     match &mut state.nav.top_mut().view {
         View::Table(_) => {}
+        View::Tree(tree) => tree.step(by),
         View::Text(text) => text.step(by, height),
         View::Logs(logs) => logs.scroll(by, height),
         View::Operation(screen) => screen.top = screen.top.saturating_add_signed(by),
@@ -91,7 +92,7 @@ fn scroll(state: &mut State, by: isize) -> Vec<Effect> {
         View::Table(table) => table.left = table.left.saturating_add_signed(by).min(columns.saturating_sub(2)),
         View::Text(text) => text.left = text.left.saturating_add_signed(by * 8).min(100_000),
         View::Logs(logs) => logs.left = logs.left.saturating_add_signed(by * 8).min(100_000),
-        View::List(_) | View::Operation(_) => {}
+        View::List(_) | View::Tree(_) | View::Operation(_) => {}
     }
     vec![]
 }

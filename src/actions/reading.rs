@@ -121,6 +121,9 @@ fn show_logs(state: &mut State, container: &str, previous: bool) -> Vec<Effect> 
     let Some(picked) = state.picked() else { return vec![] };
     let chosen = match &state.nav.top().view {
         View::List(list) if matches!(list.of, ListOf::Containers { .. }) => state.list_key().unwrap_or_default(),
+        View::Tree(tree) if container.is_empty() => {
+            tree.line().and_then(|line| line.container.clone()).unwrap_or_default()
+        }
         _ => container.to_string(),
     };
     let mut sources = sources_of(state, &picked);
@@ -184,7 +187,12 @@ pub fn shell(state: &mut State, _: &str) -> Vec<Effect> {
     };
     let (cluster, namespace, pod) = (picked.cluster, picked.object.namespace.clone(), picked.object.name.clone());
     let on_list = matches!(&state.nav.top().view, View::List(list) if matches!(list.of, ListOf::Containers { .. }));
+    let in_tree = match &state.nav.top().view {
+        View::Tree(tree) => tree.line().and_then(|line| line.container.clone()),
+        _ => None,
+    };
     let container = match (on_list, containers.as_slice()) {
+        _ if in_tree.is_some() => in_tree,
         (true, _) => state.list_key(),
         (false, [one]) => Some(one.clone()),
         (false, _) => None,

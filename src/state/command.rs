@@ -35,6 +35,8 @@ pub enum Command {
     List(ListOf),
     /// Look at other rows in the view that there is.
     Look(Look),
+    /// A tree of one object, or of every object of a kind.
+    Xray { resource: ResourceId, name: Option<String>, look: Look },
     /// Diagnose.
     Why { subject: Subject, clusters: Option<Vec<ClusterId>> },
     /// Do something with what is selected; the rest of the line goes with it.
@@ -85,6 +87,8 @@ pub fn parse(state: &State, line: &str) -> Result<Command, String> {
         "ns" | "namespace" | "namespaces" if rest.is_empty() => return Ok(Command::List(ListOf::Namespaces)),
         "ns" | "namespace" | "namespaces" => return Look::read(state, rest).map(Look::here),
         "ctx" | "context" | "contexts" if !rest.is_empty() => return clusters_named(state, rest),
+        "xray" | "xr" | "x" if !rest.is_empty() => return xray(state, rest),
+        "xr" | "x" => return action("xray", ""),
         "q" | "q!" | "qa" | "Q" | "quit" | "exit" => return action("quit", ""),
         _ => {}
     }
@@ -116,6 +120,19 @@ fn head_at(words: &[String]) -> Option<usize> {
         }
     }
     None
+}
+
+/// `xray deploy shop`, `xray deploy/web shop`
+fn xray(state: &State, rest: &[String]) -> Result<Command, String> {
+    let mut words = rest.to_vec();
+    let Some(at) = head_at(&words) else {
+        return Err("xray of what? `:xray deploy`, `:xray deploy/web shop`, or b on a row".into());
+    };
+    let word = words.remove(at);
+    let (kind, name) =
+        word.split_once('/').map_or((word.as_str(), None), |(kind, name)| (kind, Some(name.to_string())));
+    let resource = resource(state, kind).ok_or_else(|| unknown(state, kind))?;
+    Ok(Command::Xray { resource, name, look: Look::read(state, &words)? })
 }
 
 /// `ctx prod-eu prod-us`, `ctx @prod`

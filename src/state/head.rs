@@ -81,6 +81,12 @@ pub fn head(state: &State) -> Head {
                 left.push((Meaning::Match, format!("/{} {at} of {}", find.text, find.hits.len())));
             }
         }
+        View::Tree(tree) => {
+            left.push((Meaning::Cluster, clusters(state, &screen.scope)));
+            left.push((Meaning::Title, "xray".into()));
+            left.push((Meaning::Text, tree.title()));
+            left.extend(filter_span(&tree.filter));
+        }
         View::Logs(logs) => {
             left.push((Meaning::Cluster, state.fleet.shard(logs.cluster).name.clone()));
             left.push((Meaning::Title, if logs.logs.previous { "previous logs" } else { "logs" }.into()));
@@ -98,7 +104,46 @@ pub fn head(state: &State) -> Head {
             left.push((Meaning::Text, operation.title.clone()));
         }
     }
-    Head { left, right: right(state) }
+    let right = right(state);
+    let crumbs = crumbs(state, &left, &right.1);
+    left.extend(crumbs);
+    Head { left, right }
+}
+
+/// Screens below that are named.
+const CRUMBS: usize = 4;
+
+/// The way back: the screens that Esc leads to, the nearest first, as many as there is room for. The fleet is always the
+/// last of them and is not named.
+fn crumbs(state: &State, left: &[(Meaning, String)], right: &str) -> Option<(Meaning, String)> {
+    if !state.crumbs {
+        return None;
+    }
+    let used = left.iter().map(|(_, text)| text.width() + 2).sum::<usize>() + right.width() + 4;
+    let mut room = usize::from(state.size.0).checked_sub(used)?;
+    let mut shown: Vec<String> = vec![];
+    for screen in state.nav.screens().iter().skip(1).rev().skip(1).take(CRUMBS) {
+        let crumb = format!("‹ {}", crumb(&screen.view));
+        let Some(rest) = room.checked_sub(crumb.width() + 1) else { break };
+        room = rest;
+        shown.push(crumb);
+    }
+    (!shown.is_empty()).then(|| (Meaning::Muted, shown.join(" ")))
+}
+
+/// A screen in a word or two.
+fn crumb(view: &View) -> String {
+    match view {
+        View::Table(table) => match &table.within {
+            Some(within) => format!("{} {}", table.resource.plural, within.title()),
+            None => table.resource.plural.clone(),
+        },
+        View::List(list) => list.of.title(),
+        View::Tree(tree) => format!("xray {}", tree.title()),
+        View::Text(text) => text.title().0.into(),
+        View::Logs(_) => "logs".into(),
+        View::Operation(_) => "operation".into(),
+    }
 }
 
 fn filter_span(filter: &super::filter::Filter) -> Option<(Meaning, String)> {
@@ -132,7 +177,7 @@ fn right(state: &State) -> (Meaning, String) {
         View::Table(table) => table.freshness(&state.fleet, &screen.scope, state.now),
         View::List(list) if list.of == ListOf::Fleet => quiet(state),
         View::List(list) => match &list.of {
-            ListOf::Containers { cluster, .. } | ListOf::Managed { cluster, .. } => link(state, *cluster),
+            ListOf::Containers { cluster, .. } | ListOf::Managed { cluster, .. } => link(state, Some(*cluster)),
             _ => String::new(),
         },
         View::Text(text) => match (&text.waiting, &text.error, &text.of) {
@@ -141,8 +186,12 @@ fn right(state: &State) -> (Meaning, String) {
             (_, _, TextOf::Why { verdict: Some(verdict), .. }) => {
                 verdict.primary.as_ref().map(|finding| confidence(finding.confidence)).unwrap_or_default().into()
             }
-            _ => link(state, text.cluster),
+            _ => link(state, Some(text.cluster)),
         },
+        View::Tree(_) => {
+            let not_live = |id: &&ClusterId| state.fleet.shard(**id).link != Link::Live;
+            link(state, screen.scope.clusters.iter().find(not_live).or(screen.scope.clusters.first()).copied())
+        }
         View::Logs(logs) => match (logs.ended.len() >= logs.logs.sources.len(), logs.follow) {
             (true, _) => "ended".into(),
             (_, true) => "following".into(),
@@ -164,7 +213,8 @@ fn confidence(confidence: Confidence) -> &'static str {
     }
 }
 
-fn link(state: &State, cluster: ClusterId) -> String {
+fn link(state: &State, cluster: Option<ClusterId>) -> String {
+    let Some(cluster) = cluster else { return String::new() };
     match &state.fleet.shard(cluster).link {
         Link::Live => "live".into(),
         Link::Lost { since, .. } => format!("lost {}", human(since.age(state.now))),

@@ -5,6 +5,7 @@ use super::logs::LogsView;
 use super::operation::OperationScreen;
 use super::table::TableView;
 use super::text::TextView;
+use super::tree::TreeView;
 use crate::world::fleet::ClusterId;
 
 /// Which clusters and namespaces a screen is about. Commands typed on it inherit this.
@@ -46,6 +47,8 @@ pub enum View {
     List(ListView),
     /// Text with search: describe, YAML, why.
     Text(Box<TextView>),
+    /// What belongs to what.
+    Tree(Box<TreeView>),
     /// Logs.
     Logs(Box<LogsView>),
     /// One operation: the plan, or its steps.

@@ -64,6 +64,11 @@ impl State {
                 }
                 _ => None,
             },
+            View::Tree(tree) => {
+                let line = tree.line()?;
+                let resource = super::command::resource_of(self, &line.object)?;
+                Some(Picked { cluster: line.cluster, resource, object: line.object.clone() })
+            }
             View::Text(text) => {
                 Some(Picked { cluster: text.cluster, resource: text.resource.clone()?, object: text.object.clone() })
             }

@@ -144,6 +144,19 @@ impl State {
                 }
             }
         }
+        for screen in self.nav.screens() {
+            let View::Tree(tree) = &screen.view else { continue };
+            for &cluster in screen.scope.clusters.iter().filter(|id| self.opened.contains(id)) {
+                for (resource, namespaces) in tree.needs(&screen.scope) {
+                    let served = self.fleet.shard(cluster).catalog.iter().any(|r| r.id == resource);
+                    let key = (cluster, resource);
+                    let more = needs.get(&key).is_none_or(|known: &Vec<String>| !known.is_empty());
+                    if served && more {
+                        needs.insert(key, asked(&namespaces));
+                    }
+                }
+            }
+        }
         // The names of namespaces: for the list of them, and for the line they are typed on.
         let listed = matches!(&self.nav.top().view, View::List(list) if list.of == ListOf::Namespaces);
         if listed || self.prompt.as_ref().is_some_and(|prompt| prompt.asks == Asks::Command) {

@@ -331,3 +331,35 @@ pub fn application(name: &str, sync: &str) -> Row {
         }),
     )
 }
+
+/// A row whose whole object has this spec too.
+pub fn with_spec(mut row: Row, spec: Value) -> Row {
+    let mut value = row.raw.value().unwrap();
+    let known = value["spec"].as_object_mut().unwrap();
+    known.extend(spec.as_object().unwrap().clone());
+    row.raw = raw(&value);
+    row
+}
+
+/// A row with an owner.
+pub fn owned(mut row: Row, kind: &str, name: &str) -> Row {
+    row.meta.owner = Some(Arc::new(Owner { kind: kind.into(), name: name.into() }));
+    row
+}
+
+/// A row as the server prints it, of which nothing is kept.
+pub fn printed(kind: &str, name: &str, namespace: &str) -> Row {
+    let meta = meta(kind, namespace, name, 3_600);
+    Row { meta, body: Body::Cells(Box::default()), tone: Tone::Ok, raw: Raw::default() }
+}
+
+pub fn replica_set(name: &str, namespace: &str, deployment: &str, replicas: u32) -> Row {
+    let row = object(
+        "replicasets",
+        json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name, "namespace": namespace},
+            "spec": {"replicas": replicas}, "status": {"replicas": replicas, "readyReplicas": replicas},
+        }),
+    );
+    owned(row, "Deployment", deployment)
+}

@@ -178,3 +178,60 @@ fn the_line_knows_aliases_takes_its_parts_in_any_order_and_explains_them() {
     tui.send("\u{1b}");
     tui.quit();
 }
+
+/// A Deployment whose pods use a ConfigMap that is there and a Secret that is not.
+fn api(cluster: &Embedded) {
+    let labels = json!({"app": "api"});
+    let container = json!({"name": "app", "image": "api:1", "envFrom": [{"configMapRef": {"name": "app-config"}}],
+        "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "api-token", "key": "token"}}}]});
+    let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api", "namespace": "shop", "labels": labels},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}}});
+    cluster.store.create(&ResourceId::new("apps", "deployments"), object).expect("a Deployment");
+    until("its pod", || cluster.pods().iter().any(|pod| pod.starts_with("api-")).then_some(()));
+}
+
+#[test]
+fn a_tree_shows_what_is_missing_and_heals_before_ones_eyes() {
+    let fleet = Fleet::new("");
+    let cluster = &fleet.clusters[0];
+    api(cluster);
+    let mut tui = fleet.tui(&["--context", "prod-eu"]);
+    tui.send(":deploy shop\r").wait("api");
+    tui.send("b").wait("Secret api-token");
+    tui.wait_for("the Secret that is missing", |screen| {
+        screen.contents().lines().any(|line| line.contains("Secret api-token") && line.contains("missing"))
+    });
+    let there = tui.row_with("ConfigMap app-config").unwrap_or_default();
+    assert!(there.contains("envFrom") && !there.contains("missing"), "{}", tui.text());
+    assert!(tui.text().contains("ReplicaSet api-") && tui.text().contains("Pod api-"), "{}", tui.text());
+    let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "api-token", "namespace": "shop"}, "data": {"token": "c2VjcmV0"}});
+    cluster.store.create(&ResourceId::core("secrets"), object).expect("a Secret");
+    tui.wait_gone("missing");
+    // Fold the root, unfold it; go down to the pod, describe it, come back to the same line.
+    tui.send("\r").wait_gone("Pod api-");
+    tui.send("\r").wait("Pod api-");
+    tui.send("jj").send("d").wait("Placement");
+    tui.send("\u{1b}").wait_for("the cursor on the pod", |screen| {
+        screen.contents().lines().any(|line| line.starts_with('▸') && line.contains("Pod api-"))
+    });
+    tui.quit();
+}
+
+#[test]
+fn who_uses_a_config_map_is_one_key_away() {
+    let fleet = Fleet::new("");
+    api(&fleet.clusters[0]);
+    let mut tui = fleet.home.tui_sized(&["--context", "prod-eu"], 80, 24);
+    tui.send(":cm shop /app-config\r").wait("app-config");
+    tui.send("u").wait("Deployment api");
+    tui.wait("Pod api-");
+    assert!(head(&tui).contains("xray  ConfigMap shop/app-config"), "{}", tui.text());
+    // From the pod's line to the pod among the others, to its owner, and back step by step.
+    tui.send("jjt");
+    wait_head(&tui, "pods  ns shop");
+    tui.send("J");
+    wait_head(&tui, "replicasets");
+    tui.send("\u{1b}").send("\u{1b}");
+    wait_head(&tui, "xray");
+    tui.quit();
+}

@@ -25,6 +25,7 @@ pub struct Offer {
 const OWN: &[(&str, &str)] = &[
     ("why", "Explain a URL or an object: why https://host/path, why pod/NAME"),
     ("ns", "List the namespaces; with names: look at those only"),
+    ("xray", "A tree of what belongs together: xray deploy, xray svc/web shop"),
     ("quit", "Leave"),
 ];
 
@@ -60,6 +61,8 @@ pub fn complete(state: &State, line: &str) -> Vec<Offer> {
     let candidates = match head {
         _ if kept.starts_with('@') => contexts(state),
         Some("ctx" | "context" | "contexts") => contexts(state),
+        // The kind is named behind these.
+        Some("xray" | "xr" | "x") if before_words.len() == 1 => kinds(state),
         None if !word.starts_with(['/', '-']) => first_words(state),
         Some(_) if !word.starts_with(['/', '-']) => places(state),
         _ => vec![],
@@ -122,7 +125,9 @@ fn first_words(state: &State) -> Vec<Candidate> {
     });
     let own = OWN.iter().map(|(word, help)| Candidate::new(*word, *help));
     let may = |action: &&actions::Action| {
-        action.name != "quit" && !(state.readonly && action.risk != Risk::Read) && (action.when)(state)
+        !matches!(action.name, "quit" | "xray")
+            && !(state.readonly && action.risk != Risk::Read)
+            && (action.when)(state)
     };
     let actions = actions::TABLE.iter().filter(may).map(|action| Candidate::new(action.name, action.doc));
     aliases.chain(kinds(state)).chain(screens).chain(own).chain(actions).collect()
