@@ -199,6 +199,11 @@ impl Ledger {
         self.forget(cluster, kind, |_| true);
     }
 
+    /// A cluster was closed: nothing of it is told any more.
+    pub fn closed(&mut self, cluster: ClusterId) {
+        self.revision += u64::from(self.pages.remove(&cluster).is_some());
+    }
+
     fn forget(&mut self, cluster: ClusterId, kind: &ResourceId, gone: impl Fn(&Uid) -> bool) {
         let Some(page) = self.pages.get_mut(&cluster) else { return };
         if backends::speaks(kind) {

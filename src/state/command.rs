@@ -53,6 +53,15 @@ const ALIASES: &[(&str, &str, &str)] = &[
     ("ro", "rbac.authorization.k8s.io", "roles"),
     ("rb", "rbac.authorization.k8s.io", "rolebindings"),
     ("np", "networking.k8s.io", "networkpolicies"),
+    // kubectl's own, for the moment before a cluster has said them.
+    ("cm", "", "configmaps"),
+    ("sa", "", "serviceaccounts"),
+    ("ep", "", "endpoints"),
+    ("quota", "", "resourcequotas"),
+    ("cj", "batch", "cronjobs"),
+    ("hpa", "autoscaling", "horizontalpodautoscalers"),
+    ("pdb", "policy", "poddisruptionbudgets"),
+    ("netpol", "networking.k8s.io", "networkpolicies"),
 ];
 
 /// Names of screens, each with the ways to type it, and one line of help.
@@ -79,7 +88,7 @@ pub fn parse(state: &State, line: &str) -> Result<Command, String> {
     if words.is_empty() {
         return Err("nothing to do: the command is empty".into());
     }
-    let Some(at) = head_at(&words) else { return Look::read(state, &words).map(Look::here) };
+    let Some(at) = head(state, &words) else { return Look::read(state, &words).map(Look::here) };
     let head = words.remove(at);
     let rest = words.as_slice();
     match head.as_str() {
@@ -109,7 +118,29 @@ fn action(name: &str, args: &str) -> Result<Command, String> {
     actions::find(name).map(|a| Command::Action(a, args.into())).ok_or_else(|| format!("no action {name}"))
 }
 
-/// Where the word stands that says what a line is about.
+/// Where the word stands that says what a line is about: the first that is no option, or behind names of namespaces the
+/// first that is a kind.
+fn head(state: &State, words: &[String]) -> Option<usize> {
+    let first = head_at(words)?;
+    let word = words.get(first)?;
+    let own = ["why", "ns", "namespace", "namespaces", "xray", "xr", "x", "q", "q!", "qa", "Q", "quit", "exit"];
+    let known = own.contains(&word.as_str())
+        || SCREENS.iter().any(|(names, ..)| names.contains(&word.as_str()))
+        || actions::find(word).is_some();
+    if known || resource(state, word).is_some() {
+        return Some(first);
+    }
+    let mut at = first + 1;
+    while let Some(next) = words.get(at..).and_then(head_at).map(|more| at + more) {
+        if words.get(next).is_some_and(|word| resource(state, word).is_some()) {
+            return Some(next);
+        }
+        at = next + 1;
+    }
+    Some(first)
+}
+
+/// Where the first word stands that is no option.
 fn head_at(words: &[String]) -> Option<usize> {
     let mut at = 0;
     while let Some(word) = words.get(at) {

@@ -96,8 +96,8 @@ impl State {
             if let Some(shard) = self.fleet.shards.get_mut(usize::from(cluster.0)) {
                 shard.drop_table(&resource);
             }
-            self.problems.ledger.dropped(cluster, &resource);
         }
+        self.problems.ledger.closed(cluster);
         if let Some(shard) = self.fleet.shards.get_mut(usize::from(cluster.0)) {
             shard.link = Link::Closed;
         }

@@ -568,6 +568,43 @@ fn enter_on_a_closed_cluster_opens_it_and_it_joins_the_view() {
 }
 
 #[test]
+fn a_closed_cluster_takes_its_rows_and_problems_along() {
+    let mut stage = Stage::live(120, 30);
+    for second in 1..10 {
+        stage.tell(Msg::Tick(Time(NOW.0 + second)));
+    }
+    assert!(stage.screen().contains("web-66c8-9mxrt") && stage.screen().contains("u2 NotReady"), "{}", stage.screen());
+    stage.effects();
+    stage.press("ctrl-d");
+    assert_eq!(stage.effects(), [Effect::Close(EU)]);
+    stage.tell(Msg::Tick(Time(NOW.0 + 10)));
+    assert!(!stage.screen().contains("web-66c8-9mxrt") && stage.screen().contains("u2 NotReady"), "{}", stage.screen());
+    // What was on its way comes too late.
+    stage.rows(EU, "pods", vec![pod("late", "shop", "Running", 1, 1, "n1")]);
+    assert!(stage.state.fleet.shard(EU).table(&resource("pods")).is_none());
+    stage.type_in(":pods\n");
+    assert!(stage.screen().starts_with(" prod-us  pods"), "{}", stage.screen());
+    // Opened again it is watched again.
+    stage.type_in(":pods @prod-eu\n");
+    let asked = stage.effects();
+    assert!(asked.contains(&Effect::Open(EU)) && asked.contains(&watch(EU, "pods", &[])), "{asked:?}");
+}
+
+#[test]
+fn namespaces_of_several_lines_are_watched_side_by_side() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":configmaps shop @prod-eu\n");
+    assert!(stage.effects().contains(&watch(EU, "configmaps", &["shop"])));
+    stage.type_in(":configmaps db @prod-eu\n");
+    assert!(stage.effects().contains(&watch(EU, "configmaps", &["shop", "db"])));
+    stage.type_in(":configmaps shop @prod-eu\n");
+    assert!(!stage.effects().iter().any(|e| matches!(e, Effect::Watch { .. })));
+    // A pattern is matched here.
+    stage.type_in(":configmaps team-* @prod-eu\n");
+    assert!(stage.effects().contains(&watch(EU, "configmaps", &[])));
+}
+
+#[test]
 fn a_lost_cluster_keeps_its_rows_and_is_retried_by_hand() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":pods @prod-us\n");

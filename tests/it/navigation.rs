@@ -210,7 +210,7 @@ fn a_tree_shows_what_is_missing_and_heals_before_ones_eyes() {
     // Fold the root, unfold it; go down to the pod, describe it, come back to the same line.
     tui.send("\r").wait_gone("Pod api-");
     tui.send("\r").wait("Pod api-");
-    tui.send("jj").send("d").wait("Placement");
+    tui.send("jj").send("d").wait("QoS class");
     tui.send("\u{1b}").wait_for("the cursor on the pod", |screen| {
         screen.contents().lines().any(|line| line.starts_with('▸') && line.contains("Pod api-"))
     });

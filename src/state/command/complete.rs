@@ -3,9 +3,9 @@
 use super::{SCREENS, head_at, names, namespaces, split};
 use crate::actions::{self, Risk};
 use crate::state::State;
-use crate::world::fleet::{ClusterId, Link};
+use crate::world::fleet::Link;
 use crate::world::glob::shell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Offers kept.
 const MOST: usize = 50;
@@ -125,9 +125,10 @@ fn first_words(state: &State) -> Vec<Candidate> {
     });
     let own = OWN.iter().map(|(word, help)| Candidate::new(*word, *help));
     let may = |action: &&actions::Action| {
-        !matches!(action.name, "quit" | "xray")
-            && !(state.readonly && action.risk != Risk::Read)
-            && (action.when)(state)
+        let refused = state.readonly && action.risk != Risk::Read;
+        // (Those have words of their own.)
+        let own = matches!(action.name, "quit" | "xray");
+        !own && !refused && (action.when)(state)
     };
     let actions = actions::TABLE.iter().filter(may).map(|action| Candidate::new(action.name, action.doc));
     aliases.chain(kinds(state)).chain(screens).chain(own).chain(actions).collect()
@@ -177,21 +178,20 @@ fn contexts(state: &State) -> Vec<Candidate> {
     groups.chain(contexts).collect()
 }
 
+/// Namespaces of the clusters in view, with where they are and their keys.
 fn places(state: &State) -> Vec<Candidate> {
     let clusters = &state.nav.top().scope.clusters;
-    let several = clusters.len() > 1;
-    let in_view = |name: &str| {
-        let has = |id: &&ClusterId| namespaces(state, &[**id]).iter().any(|known| known == name);
-        let names: Vec<&str> = clusters.iter().filter(has).map(|id| state.fleet.shard(*id).name.as_str()).collect();
-        names.join(", ")
-    };
-    let all = namespaces(state, clusters);
-    // Where there are many, to ask each cluster for each name is not worth it.
-    let where_it_is = several && all.len() <= 100;
+    // Each cluster is asked once: it may have many rows.
+    let mut homes: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for &id in clusters {
+        for name in namespaces(state, &[id]) {
+            homes.entry(name).or_default().push(state.fleet.shard(id).name.as_str());
+        }
+    }
     let mut found = vec![Candidate::new("all", "all namespaces · key 0")];
-    found.extend(all.into_iter().map(|name| {
+    found.extend(homes.into_iter().map(|(name, homes)| {
         let key = state.favourites.key(&name).map(|key| format!(" · key {key}")).unwrap_or_default();
-        let place = if where_it_is { format!(" on {}", in_view(&name)) } else { String::new() };
+        let place = if clusters.len() > 1 { format!(" on {}", homes.join(", ")) } else { String::new() };
         Candidate { help: format!("namespace{place}{key}"), word: name, also: vec![] }
     }));
     found

@@ -38,7 +38,9 @@ pub fn build(
     specs: &mut Specs,
     open: &dyn Fn(&str, bool) -> bool,
 ) -> Vec<Line> {
-    let mut grove = Grove { state, specs, open, kin: HashMap::new(), lines: vec![], path: vec![], roots: roots.len() };
+    let several = roots.iter().any(|(cluster, _)| roots.first().is_some_and(|(first, _)| first != cluster));
+    let (kin, lines, path) = (HashMap::new(), vec![], vec![]);
+    let mut grove = Grove { state, specs, open, kin, lines, path, roots: roots.len(), several };
     for (cluster, object) in roots {
         grove.branch(*cluster, object, Given::default());
     }
@@ -75,6 +77,8 @@ struct Grove<'a> {
     /// Keys from the root to here.
     path: Vec<String>,
     roots: usize,
+    /// The roots are of several clusters.
+    several: bool,
 }
 
 impl<'a> Grove<'a> {
@@ -171,11 +175,20 @@ impl<'a> Grove<'a> {
             container: None,
             text: format!("{} {name}", object.kind),
             status,
-            note,
+            note: self.placed(cluster, note),
             tone,
             created: Time::NEVER,
             fold: Fold::Leaf,
         }
+    }
+
+    /// With the cluster in front, where it is not that of the line above, or there are roots of several.
+    fn placed(&self, cluster: ClusterId, note: String) -> String {
+        let above = self.path.last().and_then(|above| above.split('|').next()?.parse().ok()).map(ClusterId);
+        if above == Some(cluster) || (above.is_none() && !self.several) {
+            return note;
+        }
+        format!("@{} {note}", self.state.fleet.shard(cluster).name).trim_end().into()
     }
 
     /// A line that is no object of its own: it stands for the one above.
