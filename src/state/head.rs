@@ -122,8 +122,15 @@ fn crumbs(state: &State, left: &[(Meaning, String)], right: &str) -> Option<(Mea
     let used = left.iter().map(|(_, text)| text.width() + 2).sum::<usize>() + right.width() + 4;
     let mut room = usize::from(state.size.0).checked_sub(used)?;
     let mut shown: Vec<String> = vec![];
-    for screen in state.nav.screens().iter().skip(1).rev().skip(1).take(CRUMBS) {
-        let crumb = format!("‹ {}", crumb(&screen.view));
+    let mut last = crumb(&state.nav.top().view);
+    for screen in state.nav.screens().iter().skip(1).rev().skip(1) {
+        // The same again, of another place, is one step in mind.
+        let word = crumb(&screen.view);
+        if word == last || shown.len() == CRUMBS {
+            continue;
+        }
+        last.clone_from(&word);
+        let crumb = format!("‹ {word}");
         let Some(rest) = room.checked_sub(crumb.width() + 1) else { break };
         room = rest;
         shown.push(crumb);

@@ -142,7 +142,7 @@ fn namespaces_are_marked_matched_and_come_back_without_a_list() {
     tui.send("0").wait("a-config");
     tui.send("1");
     wait_head(&tui, "ns db");
-    tui.send(":cm team-?\r").wait("b-config");
+    tui.send(":cm team-?\r").wait("team-b");
     assert!(tui.text().contains("a-config") && !tui.text().contains("app-config"), "{}", tui.text());
     assert!(tui.text().contains("NAMESPACE"), "several namespaces are told apart");
     // Marks in the list.
@@ -222,7 +222,8 @@ fn who_uses_a_config_map_is_one_key_away() {
     let fleet = Fleet::new("");
     api(&fleet.clusters[0]);
     let mut tui = fleet.home.tui_sized(&["--context", "prod-eu"], 80, 24);
-    tui.send(":cm shop /app-config\r").wait("app-config");
+    tui.send(":cm shop /app-config\r").wait("DATA");
+    tui.wait("▸app-config");
     tui.send("u").wait("Deployment api");
     tui.wait("Pod api-");
     assert!(head(&tui).contains("xray  ConfigMap shop/app-config"), "{}", tui.text());
