@@ -44,6 +44,8 @@ pub enum Effect {
     /// Diagnose in the background, together and within a budget; answered by
     /// [`Msg::Diagnosed`](crate::msg::Msg::Diagnosed).
     Diagnose { cluster: ClusterId, subjects: Vec<Subject> },
+    /// As [`Effect::Diagnose`], of what does not look wrong: neither logs nor name servers are asked.
+    Glance { cluster: ClusterId, subjects: Vec<Subject> },
     /// Answer to [`Msg::Recall`](crate::msg::Msg::Recall): what the watches keep of what was asked for; the rest has to
     /// be read from the server.
     Recalled { ticket: u64, kept: Vec<(Need, Recalled)> },

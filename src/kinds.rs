@@ -9,8 +9,12 @@ pub mod deployments;
 pub mod describe;
 pub mod endpointslices;
 pub mod events;
+pub mod gateways;
+pub mod httproutes;
 pub mod ingresses;
+pub mod ingressroutes;
 pub mod jobs;
+pub mod networkpolicies;
 pub mod nodes;
 pub mod persistentvolumeclaims;
 pub mod pods;
@@ -103,7 +107,11 @@ pub static TABLE: &[&Kind] = &[
     &jobs::KIND,
     &services::KIND,
     &ingresses::KIND,
+    &httproutes::KIND,
+    &ingressroutes::KIND,
+    &gateways::KIND,
     &endpointslices::KIND,
+    &networkpolicies::KIND,
     &persistentvolumeclaims::KIND,
     &nodes::KIND,
     &events::KIND,
@@ -126,7 +134,8 @@ pub fn well_known() -> Arc<[Resource]> {
     own.chain(more)
         .map(|(group, plural, kind, namespaced)| Resource {
             id: ResourceId::new(group, plural),
-            version: if group == applications::KIND.group { "v1alpha1" } else { "v1" }.into(),
+            version: if [applications::KIND.group, ingressroutes::KIND.group].contains(&group) { "v1alpha1" } else { "v1" }
+                .into(),
             kind: kind.into(),
             singular: kind.to_lowercase(),
             namespaced,

@@ -59,7 +59,8 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Diagnosed { cluster, came } => {
             let pods = state.fleet.shard(cluster).table(&ResourceId::core("pods"));
             let row = |at: &ObjectRef| pods.and_then(|pods| pods.find(&at.namespace, &at.name));
-            state.problems.ledger.found(cluster, came, |pod| row(pod).and_then(screen::pods::workload));
+            let now = state.now;
+            state.problems.ledger.found(cluster, came, now, |pod| row(pod).and_then(screen::pods::workload));
             vec![]
         }
         Msg::Recall { ticket, cluster, needs } => {

@@ -42,7 +42,7 @@ impl Cockpit {
         match effect {
             Effect::Open(cluster) => self.hub.open(cluster),
             Effect::Watch { cluster, resource, namespaces } => self.hub.watch(cluster, resource, namespaces),
-            Effect::Diagnose { cluster, subjects } => {
+            Effect::Diagnose { cluster, subjects } | Effect::Glance { cluster, subjects } => {
                 let failed = |subject| Diagnosis { subject, verdict: Err("not measured".into()), read: vec![] };
                 let came = subjects.into_iter().map(failed).collect();
                 self.take(Msg::Diagnosed { cluster, came });

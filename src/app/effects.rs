@@ -74,7 +74,8 @@ impl Runner {
             Effect::FetchEvents { request, cluster, object } => self.fetch_events(request, cluster, object),
             Effect::StartLogs { request, cluster, logs } => self.start_logs(request, cluster, logs),
             Effect::Why { request, cluster, subject } => self.why(request, cluster, subject),
-            Effect::Diagnose { cluster, subjects } => self.look_into(cluster, subjects),
+            Effect::Diagnose { cluster, subjects } => self.look_into(cluster, subjects, why::BACKGROUND),
+            Effect::Glance { cluster, subjects } => self.look_into(cluster, subjects, why::GLANCE),
             Effect::Recalled { ticket, kept } => self.desk.answer(ticket, kept),
             Effect::StopLogs(request) | Effect::StopWhy(request) => self.stop(request),
             Effect::SaveHistory(lines) => self.save(HISTORY, lines, "the command history"),
@@ -168,12 +169,12 @@ impl Runner {
         }
     }
 
-    fn look_into(&mut self, cluster: ClusterId, subjects: Vec<Subject>) {
+    fn look_into(&mut self, cluster: ClusterId, subjects: Vec<Subject>, budget: why::Budget) {
         let (session, sender, desk) = (self.session.clone(), self.sender.clone(), self.desk.clone());
         self.spawn(None, async move {
             let name = session.context(cluster).name.clone();
             let source = Source { hub: &session.hub, cluster, name: &name, desk: Some(&desk) };
-            let came = why::look_into(source, subjects).await;
+            let came = why::look_into(source, subjects, budget).await;
             sender.send(Msg::Diagnosed { cluster, came });
         });
     }

@@ -35,17 +35,21 @@ const MOST_READ: usize = 48;
 
 /// What a diagnosis may cost.
 #[derive(Clone, Copy, Debug)]
-struct Budget {
+pub struct Budget {
     /// Requests under way at once.
     at_once: usize,
     /// Objects of one list; a longer one stays a hole.
     list: usize,
+    /// Whether logs and name servers are asked.
+    far: bool,
 }
 
 /// Somebody waits for the answer.
-const ASKED: Budget = Budget { at_once: 8, list: usize::MAX };
+const ASKED: Budget = Budget { at_once: 8, list: usize::MAX, far: true };
 /// Nobody does, and the cluster has other things to do. (Unpacked, a pod takes some ten kilobytes.)
-const BACKGROUND: Budget = Budget { at_once: 4, list: 5_000 };
+pub const BACKGROUND: Budget = Budget { at_once: 4, list: 5_000, far: true };
+/// Nothing even looks wrong.
+pub const GLANCE: Budget = Budget { at_once: 2, far: false, ..BACKGROUND };
 
 /// Where facts come from.
 #[derive(Clone, Copy)]
@@ -77,8 +81,8 @@ pub async fn diagnose(
 }
 
 /// Diagnoses subjects in the background: together, slowly, and with an answer for each in any case.
-pub async fn look_into(source: Source<'_>, subjects: Vec<Subject>) -> Vec<Diagnosis> {
-    let work = together(source, subjects.clone(), BACKGROUND, |_, _| {});
+pub async fn look_into(source: Source<'_>, subjects: Vec<Subject>, budget: Budget) -> Vec<Diagnosis> {
+    let work = together(source, subjects.clone(), budget, |_, _| {});
     let error = match tokio::time::timeout(LONGEST, work).await {
         Ok(Ok(done)) => {
             let told = |Done { subject, read, verdict }| Diagnosis { subject, read, verdict: Ok(Box::new(verdict)) };
@@ -175,11 +179,14 @@ async fn gather(
     budget: Budget,
 ) -> Vec<(Need, Answer)> {
     let mut facts = Vec::new();
+    let is_far = |need: &Need| matches!(need, Need::Log { .. } | Need::Name { .. });
+    if !budget.far {
+        facts.extend(needs.extract_if(.., |need| is_far(need)).map(|need| (need, Answer::Failed("not asked".into()))));
+    }
     if let Some(desk) = source.desk {
-        let asked =
-            needs.iter().filter(|need| !matches!(need, Need::Log { .. } | Need::Name { .. })).cloned().collect();
+        let asked = needs.iter().filter(|need| !is_far(need)).cloned().collect();
         let kept = desk.recall(source.cluster, asked).await;
-        facts = tokio::task::spawn_blocking(move || unpacked(kept, budget)).await.unwrap_or_default();
+        facts.extend(tokio::task::spawn_blocking(move || unpacked(kept, budget)).await.unwrap_or_default());
         needs.retain(|need| facts.iter().all(|(known, _)| known != need));
     }
     let far = !source.hub.is_local(source.cluster);

@@ -109,7 +109,7 @@ pub(super) type Kept = (Arc<dyn Any + Send + Sync>, Arc<[Need]>);
 /// Results kept from round to round and from subject to subject: a snapshot of a large cluster takes longer than all
 /// else. A copy of a case file starts without them, since it may be given other facts.
 #[derive(Default)]
-struct Derived(Mutex<HashMap<(TypeId, String), Kept>>);
+struct Derived(Arc<Mutex<HashMap<(TypeId, String), Kept>>>);
 
 impl Clone for Derived {
     fn clone(&self) -> Self {
@@ -127,6 +127,13 @@ impl CaseFile {
     /// A case without any fact yet.
     pub fn new(subject: Subject, now: Time) -> Self {
         Self { subject, now, facts: HashMap::new(), derived: Derived::default() }
+    }
+
+    /// A case about another subject of the same cluster, without any fact yet. What is computed for one of the two serves
+    /// the other, so both must be given the same facts.
+    pub fn beside(&self, subject: Subject) -> Self {
+        let derived = Derived(self.derived.0.clone());
+        Self { subject, now: self.now, facts: HashMap::new(), derived }
     }
 
     /// Turns to another subject of the same cluster; what was fetched and computed so far is kept.

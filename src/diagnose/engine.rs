@@ -4,7 +4,7 @@ use super::Outcome;
 use super::case::{CaseFile, Subject};
 use super::causes::{self, Cause, pending};
 use super::facts::{Case, Fact, Gap, NOTHING};
-use super::finding::{Because, Lead, Match, Suspect};
+use super::finding::{Because, Lead, Match, Suspect, evidence};
 use super::graph::Graph;
 use super::verdict::{Confidence, Mark, State, Verdict};
 use super::{before, kin, status, url};
@@ -135,6 +135,15 @@ fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
     if let Some(primary) = sorted.primary.as_mut().filter(|_| !unreadable.is_empty()) {
         // What could not be read may hold the cause of this cause.
         primary.confidence = primary.confidence.min(Confidence::High);
+    }
+    if let Some(primary) = sorted.primary.as_mut().filter(|p| p.object != *root && p.object.kind == "Pod") {
+        // A pod somewhere else is at fault: how it stands is not to be seen at the subject.
+        if let Some(pod) = suspect_of(case, &Lead::to(primary.object.clone()), false).filter(Suspect::exists)
+            && let Ok(standing) = case.under("", || status::of(case, &pod)).0
+        {
+            let text = format!("{} {}", primary.object.name, standing.headline);
+            primary.evidence.insert(0, evidence(&primary.object, "status", &standing.headline, None, &text));
+        }
     }
     let mut verdict = Verdict {
         version: 1,

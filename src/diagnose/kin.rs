@@ -247,16 +247,25 @@ pub fn changes(case: &Case<'_>, pod: &Value) -> Fact<Option<String>> {
     Ok(template_changes(case, now)?.map(|what| format!("changed {what}")))
 }
 
-/// What a ReplicaSet changed in the template of its Deployment: `since revision 1: spec.… (none) → 1000`.
-pub fn template_changes(case: &Case<'_>, now: &Value) -> Fact<Option<String>> {
+/// The ReplicaSet of the revision before that of a pod; `None` for other pods and for a first revision.
+pub fn replicaset_before<'a>(case: &Case<'a>, pod: &Value) -> Fact<Option<&'a Value>> {
+    let Some(owner) = controller_ref(pod).filter(|o| o.kind == "ReplicaSet") else { return Ok(None) };
+    let Some(now) = case.get(&owner).known()?.flatten() else { return Ok(None) };
+    before(case, now)
+}
+
+/// The ReplicaSet of the revision before, of the same Deployment.
+fn before<'a>(case: &Case<'a>, now: &Value) -> Fact<Option<&'a Value>> {
     let Some(deployment) = controller_ref(now) else { return Ok(None) };
     let all = case.list(REPLICASETS, Some(namespace(now))).known()?.unwrap_or_default();
     let this = revision(now);
-    let before = all
-        .into_iter()
-        .filter(|rs| controller_ref(rs).as_ref() == Some(&deployment) && revision(rs) < this)
-        .max_by_key(|rs| revision(rs));
-    let Some(before) = before else { return Ok(None) };
+    let earlier = |rs: &&Value| controller_ref(rs).as_ref() == Some(&deployment) && revision(rs) < this;
+    Ok(all.into_iter().filter(earlier).max_by_key(|rs| revision(rs)))
+}
+
+/// What a ReplicaSet changed in the template of its Deployment: `since revision 1: spec.… (none) → 1000`.
+pub fn template_changes(case: &Case<'_>, now: &Value) -> Fact<Option<String>> {
+    let Some(before) = before(case, now)? else { return Ok(None) };
     let mut changed = Vec::new();
     let template = |rs: &'_ Value| rs.pointer("/spec/template/spec").cloned().unwrap_or_default();
     differences("spec", &template(before), &template(now), &mut changed);

@@ -5,7 +5,9 @@
 
 use super::case::Subject;
 use super::screen::backends::{self, Backends};
-use super::screen::{CORDONED, Symptom, symptom};
+use super::screen::patrol::{self, Patrol};
+use super::kinds::resource_of;
+use super::screen::{CORDONED, Symptom, routes, symptom};
 use super::verdict::{State, Verdict};
 use crate::world::fleet::{ClusterId, Table, TableDelta};
 use crate::world::object::{ObjectRef, ResourceId};
@@ -48,9 +50,10 @@ struct Page {
     /// The group of every object that has a symptom, table by table.
     places: HashMap<ResourceId, HashMap<Uid, Arc<str>>>,
     backends: Backends,
+    patrol: Patrol,
     /// Services without endpoints behind routes, since when.
     dead: BTreeMap<ObjectRef, Time>,
-    /// The three tables of backends were whole once.
+    /// The tables of backends were whole once.
     begun: bool,
     /// Groups whose verdicts rest on an object.
     readers: HashMap<Uid, BTreeSet<Arc<str>>>,
@@ -93,6 +96,8 @@ pub struct Round {
     pub cluster: ClusterId,
     /// What to ask about.
     pub subjects: Vec<Subject>,
+    /// Nothing looks wrong with them: a glance is enough, see [`patrol`].
+    pub glance: bool,
 }
 
 /// What came of one subject of a round.
@@ -132,6 +137,15 @@ impl Group {
         self.members.values().all(|symptom| symptom.word == CORDONED)
     }
 
+    /// Whether it is about a way: a URL, or a route.
+    fn is_about(&self, way: &Subject) -> bool {
+        let of_member = |symptom: &Symptom| match way {
+            Subject::Url(url) => symptom.shape == *url,
+            Subject::Object(at) => symptom.shape.is_empty() && symptom.object == *at,
+        };
+        backends::speaks(&self.resource) && self.members.values().any(of_member)
+    }
+
     /// Whether its verdict, if any, should be looked for (again).
     fn wants(&self, beat: u64, patience: u64) -> bool {
         let Some(found) = &self.found else { return beat.saturating_sub(self.first) >= patience };
@@ -162,6 +176,7 @@ impl Ledger {
                 if backends::speaks(kind) {
                     page.backends.forget(kind, |uid| gone.contains(uid));
                 }
+                uids.iter().for_each(|uid| page.changed(uid));
                 let left = uids.iter().filter(|uid| page.leave(kind, **uid)).count();
                 self.revision += left as u64;
             }
@@ -215,7 +230,7 @@ impl Ledger {
         self.revision += left.into_iter().filter(|uid| page.leave(kind, *uid)).count() as u64;
     }
 
-    /// One more second. `whole` says of which clusters Services, EndpointSlices and Ingresses are all there.
+    /// One more second. `whole` says of which clusters routes, Services and EndpointSlices are all there.
     pub fn beat(&mut self, now: Time, whole: impl Fn(ClusterId) -> bool) {
         self.beat += 1;
         // There is something new to tell though nothing happened.
@@ -246,7 +261,7 @@ impl Ledger {
         let Some(page) = self.pages.get(&cluster) else { return true };
         let open = |group: &&Group| group.found.is_none() && !group.is_plain() && group.due(now).next().is_some();
         let (open, known) = (page.groups.values().filter(open).count(), page.diagnosed());
-        !page.busy && (open == 0 || known >= MOST)
+        !page.busy && (open == 0 || known >= MOST) && page.patrol.is_done(now, |subject| page.asks(subject))
     }
 
     /// Takes in what came of a round. `workload` names what a pod belongs to.
@@ -254,6 +269,7 @@ impl Ledger {
         &mut self,
         cluster: ClusterId,
         came: Vec<Diagnosis>,
+        now: Time,
         workload: impl Fn(&ObjectRef) -> Option<ObjectRef>,
     ) {
         let Some(page) = self.pages.get_mut(&cluster) else { return };
@@ -261,7 +277,10 @@ impl Ledger {
         self.revision += 1;
         for Diagnosis { subject, verdict, read } in came {
             let asked = |(_, group): &(&Arc<str>, &mut Group)| group.asked.as_ref() == Some(&subject);
-            let Some((key, group)) = page.groups.iter_mut().find(asked) else { continue };
+            let Some((key, group)) = page.groups.iter_mut().find(asked) else {
+                page.glanced(&subject, verdict.as_deref().ok(), now, self.beat);
+                continue;
+            };
             let verdict = verdict.map(Arc::from);
             let fault = verdict.as_ref().ok().and_then(|v: &Arc<Verdict>| v.primary.as_ref()).map(|p| p.object.clone());
             let root = match fault {
@@ -277,6 +296,7 @@ impl Ledger {
             for uid in read {
                 page.readers.entry(uid).or_default().insert(key.clone());
             }
+            page.stood(&key, &subject, now, self.beat);
         }
         let Page { readers, groups, .. } = page;
         readers.retain(|_, keys| {
@@ -370,6 +390,41 @@ impl Page {
         for symptom in symptoms {
             self.join(&kind, symptom, beat);
         }
+        self.patrol.set(self.backends.stops(), beat);
+        for (kind, uid) in self.on_patrol().filter(|(_, uid)| !self.patrol.has(*uid)).collect::<Vec<_>>() {
+            self.leave(&kind, uid);
+        }
+    }
+
+    /// What was found on patrol and is looked at since.
+    fn on_patrol(&self) -> impl Iterator<Item = (ResourceId, Uid)> {
+        let kinds = self.places.iter().filter(|(kind, _)| routes::is_route(kind));
+        kinds.flat_map(|(kind, uids)| uids.keys().map(|uid| (kind.clone(), *uid)))
+    }
+
+    /// Whether a subject stands for a group.
+    fn asks(&self, subject: &Subject) -> bool {
+        self.groups.values().any(|group| group.is_about(subject))
+    }
+
+    /// Takes in what a glance saw.
+    fn glanced(&mut self, subject: &Subject, verdict: Option<&Verdict>, now: Time, beat: u64) {
+        if let Some(symptom) = self.patrol.walked(subject, verdict, now, beat) {
+            self.join(&resource_of(&symptom.object), symptom, beat);
+        }
+    }
+
+    /// What was found on patrol and does not hold when it is looked at closely is let go.
+    fn stood(&mut self, key: &Arc<str>, subject: &Subject, now: Time, beat: u64) {
+        let Some(group) = self.groups.get(key).filter(|group| routes::is_route(&group.resource)) else { return };
+        let Some(Ok(verdict)) = group.found.as_ref().map(|found| found.verdict.clone()) else { return };
+        if !patrol::counts(&verdict) {
+            let (kind, uids) = (group.resource.clone(), group.members.keys().copied().collect::<Vec<_>>());
+            self.patrol.walked(subject, Some(&verdict), now, beat);
+            for uid in uids {
+                self.leave(&kind, uid);
+            }
+        }
     }
 
     fn diagnosed(&self) -> usize {
@@ -385,6 +440,8 @@ impl Page {
             }
             wanting.push((urgency(group), key.clone()));
         }
+        let late = patience > 0 && self.patrol.is_late(beat);
+        wanting.retain(|_| !late);
         wanting.sort_unstable();
         let mut fresh = 0;
         wanting.retain(|((known, ..), _)| {
@@ -397,8 +454,14 @@ impl Page {
             group.asked = group.subject(now);
             subjects.extend(group.asked.clone());
         }
+        let glance = subjects.is_empty();
+        if glance {
+            let groups = &self.groups;
+            let known = |subject: &Subject| groups.values().any(|group| group.is_about(subject));
+            subjects = self.patrol.troop(now, beat, patience == 0, known);
+        }
         self.busy = !subjects.is_empty();
-        self.busy.then_some(Round { cluster, subjects })
+        self.busy.then_some(Round { cluster, subjects, glance })
     }
 }
 

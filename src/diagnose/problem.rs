@@ -206,7 +206,7 @@ fn told(key: String, mut items: Vec<Item>) -> Option<Problem> {
     let leading: Vec<&Symptom> = items.iter().filter(same).flat_map(|item| item.due.iter().copied()).collect();
     let word = word(&leading);
     let title = match (&first.ask, leading.as_slice()) {
-        (Subject::Url(url), _) => answers(url, cause.as_ref().map(|reason| reason.verdict.headline.as_str())),
+        (Subject::Url(url), _) => answers(url, cause.as_ref().map(|reason| reason.verdict.headline.as_str()), &word),
         (_, [one]) => format!("{} {} {word}", one.object.kind.to_lowercase(), one.object.name),
         (_, many) => format!("{} {} {word}", many.len(), first.group.resource.plural),
     };
@@ -248,13 +248,13 @@ fn word(symptoms: &[&Symptom]) -> String {
 }
 
 /// `shop.example.com/cart answers 503`; the code as predicted by the headline `URL → 503 (predicted for …)`.
-fn answers(url: &str, headline: Option<&str>) -> String {
+fn answers(url: &str, headline: Option<&str>, word: &str) -> String {
     let short = url.split_once("://").map_or(url, |(_, rest)| rest);
     let code =
         headline.and_then(|text| text.split_once("→ ")).map(|(_, rest)| rest.split(' ').next().unwrap_or_default());
     match code.filter(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit())) {
         Some(code) => format!("{short} answers {code}"),
-        None => format!("{short} has no ready endpoint"),
+        None => format!("{short} {word}"),
     }
 }
 

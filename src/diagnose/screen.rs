@@ -6,7 +6,9 @@
 
 pub mod backends;
 mod objects;
+pub mod patrol;
 pub mod pods;
+pub mod routes;
 
 pub use objects::CORDONED;
 
@@ -74,14 +76,17 @@ impl Symptom {
 pub fn screened() -> Vec<ResourceId> {
     let own = [("", "pods"), ("", "nodes"), ("argoproj.io", "applications"), ("", "persistentvolumeclaims")];
     let work = ["deployments", "statefulsets", "daemonsets"].map(|plural| ("apps", plural));
-    let ways = [("", "services"), ("discovery.k8s.io", "endpointslices"), ("networking.k8s.io", "ingresses")];
-    let all = own.into_iter().chain(work).chain([("batch", "jobs")]).chain(ways);
+    let ways = [("", "services"), ("discovery.k8s.io", "endpointslices")];
+    let routes = ["httproutes", "gateways"].map(|plural| ("gateway.networking.k8s.io", plural));
+    let routes = routes.into_iter().chain([("traefik.io", "ingressroutes")]);
+    let net = ["ingresses", "networkpolicies"].map(|plural| ("networking.k8s.io", plural));
+    let all = own.into_iter().chain(work).chain([("batch", "jobs")]).chain(ways).chain(net).chain(routes);
     all.map(|(group, plural)| ResourceId::new(group, plural)).collect()
 }
 
 /// What looks wrong in a row; `None` for nearly every row.
 ///
-/// Services, EndpointSlices and Ingresses say nothing one by one: see [`backends`].
+/// Services, EndpointSlices, policies and routes say nothing one by one: see [`backends`] and [`patrol`].
 pub fn symptom(kind: &ResourceId, row: &Row, now: Time) -> Option<Symptom> {
     match (kind.group.as_str(), kind.plural.as_str()) {
         ("", "pods") => pods::symptom(row, now),

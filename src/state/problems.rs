@@ -3,7 +3,7 @@
 use super::State;
 use super::list::{ListRow, Listing};
 use crate::diagnose::case::Subject;
-use crate::diagnose::ledger::Ledger;
+use crate::diagnose::ledger::{Ledger, Round};
 pub use crate::diagnose::problem::Problem;
 use crate::diagnose::{problem, screen};
 use crate::effect::Effect;
@@ -141,7 +141,11 @@ impl State {
         let ledger = &mut self.problems.ledger;
         ledger.beat(now, |id| backends_are_whole(fleet, id));
         let rounds = ledger.rounds(now, |id| fleet.shard(id).link == Link::Live);
-        rounds.into_iter().map(|round| Effect::Diagnose { cluster: round.cluster, subjects: round.subjects }).collect()
+        let told = rounds.into_iter().map(|Round { cluster, subjects, glance }| match glance {
+            true => Effect::Glance { cluster, subjects },
+            false => Effect::Diagnose { cluster, subjects },
+        });
+        told.collect()
     }
 
     /// What could not be read of a cluster and may hide trouble: the kind, and why. Empty: all of it.
@@ -178,11 +182,17 @@ impl State {
     }
 }
 
-/// Whether what is missing from Services, EndpointSlices and Ingresses is really missing.
+/// Whether what is missing from routes, Services and EndpointSlices is really missing.
 fn backends_are_whole(fleet: &Fleet, id: ClusterId) -> bool {
     let shard = fleet.shard(id);
     let mut tables = screen::screened().into_iter().filter(screen::backends::speaks);
-    let whole = |kind: ResourceId| shard.table(&kind).is_some_and(|table| table.feed == Feed::Live);
+    let whole = |kind: ResourceId| match shard.table(&kind).map(|table| &table.feed) {
+        Some(Feed::Live) => true,
+        _ if screen::backends::is_essential(&kind) => false,
+        Some(Feed::Denied(_) | Feed::Unknown(_)) => true,
+        Some(_) => false,
+        None => !shard.catalog.is_empty() && shard.catalog.iter().all(|resource| resource.id != kind),
+    };
     shard.link == Link::Live && tables.all(whole)
 }
 

@@ -11,6 +11,7 @@ mod docs;
 mod embedded;
 mod git;
 mod harness;
+mod hub;
 mod kubectl;
 mod layers;
 mod navigation;

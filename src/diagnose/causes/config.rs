@@ -41,9 +41,11 @@ use crate::diagnose::git::template_field;
 use crate::diagnose::kin;
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods::{Container, containers};
-use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
+use crate::world::object::{ObjectRef, bool_at, list_at, name, namespace, str_at};
 pub(super) use crate::world::text::distance;
+use crate::world::time::human;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 causes! { "config.rs";
     "config-missing-configmap" "a ConfigMap that the container's environment needs does not exist" Outage ["Pod"]
@@ -86,7 +88,9 @@ fn missing(case: &Case<'_>, suspect: &Suspect<'_>, kind: Known) -> Fact<Vec<Matc
         .because_all(producers(case, &at)?);
         if !exists {
             m = near_names(case, kind, &at, m)?;
+            m = the_others(case, &container, &at, m)?;
         }
+        m = mounts_are_over(case, suspect, m)?;
         let top = kin::top_owner(case, suspect.object)?;
         let create = format!("kubectl -n {} create {lower} {wanted} …", at.namespace);
         let field = template_field(top, field.trim_end_matches(".name"));
@@ -94,6 +98,50 @@ fn missing(case: &Case<'_>, suspect: &Suspect<'_>, kind: Known) -> Fact<Vec<Matc
     }
     Ok(found)
 }
+
+/// Objects of a container's environment beside the one at fault that are looked up.
+const MOST_OTHERS: usize = 4;
+
+/// Evidence: whether the other ConfigMaps and Secrets that the container's environment needs exist.
+fn the_others(case: &Case<'_>, container: &Container<'_>, at: &ObjectRef, m: Match) -> Fact<Match> {
+    let mut needed: BTreeSet<ObjectRef> = BTreeSet::new();
+    for (kind, from, key_ref) in [(CONFIGMAPS, "configMapRef", "configMapKeyRef"), (SECRETS, "secretRef", "secretKeyRef")] {
+        let all = list_at(container.spec, "/envFrom").iter().filter_map(|e| e.get(from));
+        let single = list_at(container.spec, "/env").iter().filter_map(|e| e.pointer(&format!("/valueFrom/{key_ref}")));
+        let required = all.chain(single).filter(|r| !bool_at(r, "/optional"));
+        needed.extend(required.map(|r| kind.at(&at.namespace, str_at(r, "/name"))).filter(|other| other != at));
+    }
+    let (mut there, mut gone) = (Vec::new(), Vec::new());
+    for other in needed.into_iter().take(MOST_OTHERS) {
+        match case.get(&other).known()? {
+            Some(Some(_)) => there.push(other.to_string()),
+            Some(None) => gone.push(other.to_string()),
+            None => {}
+        }
+    }
+    let told = [(there, "its environment needs this too, and it exists"), (gone, "does not exist either")];
+    Ok(told.into_iter().filter(|(names, _)| !names.is_empty()).fold(m, |m, (names, text)| {
+        let names = names.join(", ");
+        m.evidence(at, "", &names, format!("{names}: {text}"))
+    }))
+}
+
+/// Events of a pod's start stay for an hour. The kubelet creates a container only once its volumes are mounted, so what
+/// it said of them before is over.
+fn mounts_are_over(case: &Case<'_>, suspect: &Suspect<'_>, m: Match) -> Fact<Match> {
+    let last = case.event_with(suspect.object, &["FailedMount", "FailedAttachVolume"], "")?;
+    let age = last.map(|event| (event.reason, event.last.age(case.now()))).filter(|(_, age)| *age > MOUNTED_S);
+    Ok(match age {
+        Some((reason, age)) => {
+            let text = format!("{reason} is {} old and over: the volumes are mounted by now", human(age));
+            m.evidence(&suspect.at, "", reason, text)
+        }
+        None => m,
+    })
+}
+
+/// The kubelet waits for volumes for up to two minutes before it says so.
+const MOUNTED_S: i64 = 150;
 
 /// The object's name in `secret "x" not found`.
 fn quoted_before_not_found<'m>(message: &'m str, kind: &str) -> Option<&'m str> {
@@ -193,7 +241,7 @@ fn missing_key(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         let key_ref = if kind == "Secret" { "secretKeyRef" } else { "configMapKeyRef" };
         let field = format!("{}.env[{variable}].valueFrom.{key_ref}.key", container.path);
         let top = kin::top_owner(case, suspect.object)?;
-        found.push(
+        let m =
             Match::on(&suspect.at, format!("Container {} cannot be created: {at} has no key {key}.", container.name))
                 .evidence(
                     &suspect.at,
@@ -202,8 +250,10 @@ fn missing_key(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
                     format!("CreateContainerConfigError: {}", container.waiting_message()),
                 )
                 .evidence(&suspect.at, &field, key, format!("env {variable} takes key {key} of {at}"))
-                .evidence(&at, "", "", state)
-                .because_all(producers(case, &at)?)
+                .evidence(&at, "", "", state);
+        let m = mounts_are_over(case, suspect, m)?;
+        found.push(
+            m.because_all(producers(case, &at)?)
                 .fix(case.fix(
                     top,
                     &template_field(top, &field),

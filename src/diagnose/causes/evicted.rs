@@ -28,12 +28,14 @@ fn ended(case: &Case<'_>, suspect: &Suspect<'_>, m: Match) -> Match {
         .min();
     let age = end.unwrap_or_else(|| case.age_of(pod));
     let (reason, message) = (str_at(pod, "/status/reason"), str_at(pod, "/status/message"));
+    // The kubelet counts CPU in thousandths of a core there, and does not say so.
+    let unit = if reason == "OutOfcpu" { " (cpu in milli)" } else { "" };
     m.evidence_aged(
         &suspect.at,
         "status.message",
         message,
         Some(age),
-        format!("{reason} {} ago: {message}", human(age)),
+        format!("{reason} {} ago: {message}{unit}", human(age)),
     )
 }
 

@@ -78,7 +78,7 @@ fn answer(ledger: &mut Ledger, round: &Round, object: &ObjectRef, read: &[Uid]) 
         verdict: Ok(verdict(subject, object, "4f1c2ab")),
         read: read.to_vec(),
     });
-    ledger.found(round.cluster, came.collect(), |_| None);
+    ledger.found(round.cluster, came.collect(), NOW, |_| None);
 }
 
 fn titles(list: &[Problem]) -> Vec<String> {
@@ -97,7 +97,7 @@ fn a_symptom_is_looked_into_once_it_has_lasted() {
     assert_eq!(beats(&mut ledger, 2), []);
     let rounds = beats(&mut ledger, 1);
     let web = ObjectRef::new("apps", "Deployment", "shop", "web");
-    assert_eq!(rounds, [Round { cluster: EU, subjects: vec![Subject::Object(web.clone())] }]);
+    assert_eq!(rounds, [Round { cluster: EU, subjects: vec![Subject::Object(web.clone())], glance: false }]);
     assert_eq!(
         titles(&problems(&ledger, NOW)),
         ["bad deployment web cannot create pods | "],
@@ -209,10 +209,136 @@ fn what_is_found_to_be_fine_is_not_listed() {
     let round = beats(&mut ledger, 1).remove(0);
     let fine = Verdict { state: State::Fine, ..Verdict::default() };
     let came = vec![Diagnosis { subject: round.subjects[0].clone(), verdict: Ok(Box::new(fine)), read: vec![] }];
-    ledger.found(EU, came, |_| None);
+    ledger.found(EU, came, NOW, |_| None);
     assert!(problems(&ledger, NOW).is_empty());
     assert_eq!(beats(&mut ledger, DOUBTED).len(), 1, "and looked at again soon");
     let lost = vec![Diagnosis { subject: round.subjects[0].clone(), verdict: Err("no answer".into()), read: vec![] }];
-    ledger.found(EU, lost, |_| None);
+    ledger.found(EU, lost, NOW, |_| None);
     assert_eq!(titles(&problems(&ledger, NOW)), ["bad deployment web cannot create pods | not found out: no answer"]);
+}
+
+fn of_kind(kind: &str, namespace: &str, name: &str, spec: Value) -> Row {
+    let made = Time(NOW.0 - 86_400).rfc3339();
+    let meta = json!({"name": name, "namespace": namespace, "creationTimestamp": made});
+    let version = if matches!(kind, "Ingress" | "NetworkPolicy") { "networking.k8s.io/v1" } else { "v1" };
+    Row { tone: Tone::Ok, ..row(json!({"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec})) }
+}
+
+/// A cluster with one Ingress before a Service with a ready endpoint: no row says that anything is wrong.
+fn with_an_ingress(ledger: &mut Ledger) {
+    let tell = |ledger: &mut Ledger, kind: ResourceId, row: Row| {
+        ledger.hear(EU, &kind, &TableDelta::Upsert(vec![row]), NOW);
+    };
+    let rule = json!({"host": "shop.example.com", "http": {"paths": [{"path": "/", "backend": {"service": {"name": "web"}}}]}});
+    let ingress = of_kind("Ingress", "shop", "web", json!({ "rules": [rule] }));
+    tell(ledger, ResourceId::new("networking.k8s.io", "ingresses"), ingress);
+    tell(ledger, ResourceId::core("services"), of_kind("Service", "shop", "web", json!({})));
+    let mut slice = of_kind("EndpointSlice", "shop", "web-1", json!({}));
+    slice.meta.labels = [("kubernetes.io/service-name".into(), "web".into())].into();
+    tell(ledger, ResourceId::new("discovery.k8s.io", "endpointslices"), slice);
+}
+
+fn policy(ledger: &mut Ledger, port: i64) {
+    let spec = json!({"ingress": [{"ports": [{"port": port}]}]});
+    let kind = ResourceId::new("networking.k8s.io", "networkpolicies");
+    ledger.hear(EU, &kind, &TableDelta::Upsert(vec![of_kind("NetworkPolicy", "shop", "allow", spec)]), NOW);
+}
+
+fn whole_beats(ledger: &mut Ledger, now: Time, count: u64) -> Vec<Round> {
+    let mut rounds = Vec::new();
+    for _ in 0..count {
+        ledger.beat(now, |_| true);
+        rounds.extend(ledger.rounds(now, |_| true));
+    }
+    rounds
+}
+
+/// Answers a round with a policy that stands in the way, as sure as this.
+fn in_the_way(ledger: &mut Ledger, round: &Round, confidence: Confidence, now: Time) {
+    let policy = ObjectRef::new("networking.k8s.io", "NetworkPolicy", "shop", "allow");
+    let came = round.subjects.iter().map(|subject| {
+        let mut verdict = verdict(subject, &policy, "4f1c2ab");
+        verdict.headline = "https://shop.example.com/ → 504 (predicted)".into();
+        if let Some(primary) = &mut verdict.primary {
+            (primary.cause, primary.confidence) = ("netpol-deny-ingress".into(), confidence);
+        }
+        Diagnosis { subject: subject.clone(), verdict: Ok(verdict), read: vec![] }
+    });
+    let came = came.collect();
+    ledger.found(round.cluster, came, now, |_| None);
+}
+
+#[test]
+fn a_way_that_looks_well_is_walked_and_what_is_found_is_looked_at() {
+    let mut ledger = Ledger::new(2);
+    with_an_ingress(&mut ledger);
+    let rounds = whole_beats(&mut ledger, NOW, 1);
+    let url = Subject::Url("http://shop.example.com/".into());
+    assert_eq!(rounds, [Round { cluster: EU, subjects: vec![url.clone()], glance: true }]);
+    assert!(!ledger.is_settled(EU, NOW), "somebody who wants the whole list waits for it");
+    in_the_way(&mut ledger, &rounds[0], Confidence::High, NOW);
+    let rounds = whole_beats(&mut ledger, NOW, 5);
+    assert_eq!(rounds, [Round { cluster: EU, subjects: vec![url], glance: false }], "now it is looked at closely");
+    in_the_way(&mut ledger, &rounds[0], Confidence::High, NOW);
+    assert!(ledger.is_settled(EU, NOW));
+    let told = titles(&problems(&ledger, NOW));
+    assert_eq!(told, ["S1 shop.example.com/ answers 504 | The quota is used up, since 4f1c2ab"]);
+    // Well again, when it is looked at the next time.
+    let rounds = whole_beats(&mut ledger, NOW, 301);
+    ledger.found(EU, rounds[0].subjects.iter().map(fine).collect(), NOW, |_| None);
+    assert!(problems(&ledger, NOW).is_empty());
+}
+
+fn fine(subject: &Subject) -> Diagnosis {
+    let verdict = Verdict { subject: Some(subject.clone()), state: State::Fine, ..Verdict::default() };
+    Diagnosis { subject: subject.clone(), verdict: Ok(verdict.into()), read: vec![] }
+}
+
+#[test]
+fn a_guess_on_patrol_is_nothing_to_tell() {
+    let mut ledger = Ledger::new(2);
+    with_an_ingress(&mut ledger);
+    let rounds = whole_beats(&mut ledger, NOW, 1);
+    in_the_way(&mut ledger, &rounds[0], Confidence::Medium, NOW);
+    assert!(whole_beats(&mut ledger, NOW, 100).is_empty() && problems(&ledger, NOW).is_empty());
+    // What pods show they show by themselves, in their own time.
+    let rounds = whole_beats(&mut ledger, NOW, 900);
+    let pod = ObjectRef::new("", "Pod", "shop", "web-1");
+    answer(&mut ledger, &rounds[0], &pod, &[]);
+    assert!(rounds[0].glance && problems(&ledger, NOW).is_empty());
+}
+
+#[test]
+fn a_change_on_the_way_is_walked_soon_and_may_pass() {
+    let mut ledger = Ledger::new(2);
+    with_an_ingress(&mut ledger);
+    policy(&mut ledger, 8080);
+    let rounds = whole_beats(&mut ledger, NOW, 1);
+    ledger.found(EU, rounds[0].subjects.iter().map(fine).collect(), NOW, |_| None);
+    assert!(whole_beats(&mut ledger, NOW, 60).is_empty());
+    policy(&mut ledger, 80);
+    assert!(whole_beats(&mut ledger, NOW, 14).is_empty(), "it may be changed once more");
+    let rounds = whole_beats(&mut ledger, NOW, 2);
+    assert!(rounds.len() == 1 && rounds[0].glance);
+    in_the_way(&mut ledger, &rounds[0], Confidence::High, NOW);
+    assert!(whole_beats(&mut ledger, NOW, 10).is_empty() && problems(&ledger, NOW).is_empty(), "it may pass");
+    let later = Time(NOW.0 + 15);
+    let rounds = whole_beats(&mut ledger, later, 1);
+    assert!(rounds.len() == 1 && !rounds[0].glance);
+    in_the_way(&mut ledger, &rounds[0], Confidence::High, later);
+    assert_eq!(problems(&ledger, later).len(), 1);
+    // The Ingress is gone, and its trouble with it.
+    let uid = Uid::of_name("shop", "web");
+    ledger.hear(EU, &ResourceId::new("networking.k8s.io", "ingresses"), &TableDelta::Gone(vec![uid]), later);
+    whole_beats(&mut ledger, later, 1);
+    assert!(problems(&ledger, later).is_empty());
+}
+
+#[test]
+fn a_new_route_is_given_time() {
+    let mut ledger = Ledger::new(2);
+    with_an_ingress(&mut ledger);
+    let soon = Time(NOW.0 - 86_400 + 60);
+    assert!(whole_beats(&mut ledger, soon, 30).is_empty() && ledger.is_settled(EU, soon));
+    assert_eq!(whole_beats(&mut ledger, Time(soon.0 + 60), 1).len(), 1);
 }

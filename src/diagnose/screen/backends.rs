@@ -1,33 +1,42 @@
-//! Backends of routes without a ready endpoint: what answers 503. It takes three tables to see one, so what each row
-//! says is kept as it comes, and put together when it is asked for.
+//! What answers requests: routes, Gateways, Services, EndpointSlices, policies. It takes several tables to see what is
+//! wrong here, so what each row says is kept as it comes, and put together when it is asked for.
+//!
+//! Two things come of it: backends without a ready endpoint, which answer 503; and the URLs whose way is worth being
+//! looked at though no row says that anything is wrong (see [`super::patrol`]).
 
 use super::Symptom;
-use crate::world::object::{ObjectRef, ResourceId, list_at, str_at};
+use super::patrol::Stop;
+use super::routes::{self, Gates, Place, Route};
+use crate::diagnose::case::Subject;
+use crate::diagnose::kinds::{GATEWAYS, HTTPROUTES, INGRESSES, INGRESSROUTES, Known, NETWORKPOLICIES, SERVICES, SLICES};
+use crate::world::object::{ObjectRef, ResourceId, str_at};
 use crate::world::row::{Row, Tone, Uid};
 use crate::world::time::Time;
-use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Pods behind a Service may all be starting: this long without any is no fault yet.
 const STARTING_S: i64 = 10;
+/// URLs of one route that are looked at unasked.
+const MOST_URLS: usize = 20;
 
 /// What the routes, Services and EndpointSlices of one cluster say.
 #[derive(Debug, Default)]
 pub struct Backends {
-    routes: HashMap<Uid, Vec<Route>>,
-    services: HashMap<Uid, (Place, bool)>,
+    routes: HashMap<Uid, Route>,
+    gates: HashMap<Uid, (Place, routes::Gate)>,
+    services: HashMap<Uid, (Place, Service)>,
     slices: HashMap<Uid, (Place, bool)>,
+    /// The namespace of every policy, and what it says.
+    policies: HashMap<Uid, (String, u64)>,
     dirty: bool,
 }
 
-/// Namespace and name of a Service.
-type Place = (String, String);
-
-/// A rule of a route: the URL it answers, empty where no single one can be named, and its backend.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Route {
-    url: String,
-    service: Place,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Service {
+    /// What it stands for lies outside of the cluster.
+    outside: bool,
+    state: u64,
 }
 
 /// A Service behind a route that has nothing to answer with.
@@ -39,39 +48,66 @@ pub struct Dead {
     pub url: String,
 }
 
-/// Whether a table is one of these three.
+/// Those without which nothing can be said here.
+const ESSENTIAL: &[Known] = &[SERVICES, SLICES];
+/// Those that a cluster need not have, or that need not be readable.
+const WELCOME: &[Known] = &[INGRESSES, HTTPROUTES, INGRESSROUTES, GATEWAYS, NETWORKPOLICIES];
+
+/// Whether a table is one of these.
 pub fn speaks(kind: &ResourceId) -> bool {
-    matches!(kind.plural.as_str(), "services" | "endpointslices" | "ingresses")
+    is_essential(kind) || WELCOME.iter().any(|known| known.plural == kind.plural && known.group == kind.group)
+}
+
+/// Whether nothing can be said without a table.
+pub fn is_essential(kind: &ResourceId) -> bool {
+    ESSENTIAL.iter().any(|known| known.plural == kind.plural && known.group == kind.group)
 }
 
 impl Backends {
     /// Takes in a row that came or changed.
     pub fn hear(&mut self, kind: &ResourceId, row: &Row) {
         let place = |name: &str| (row.meta.namespace.to_string(), name.to_owned());
-        let uid = row.meta.uid;
+        let (uid, own) = (row.meta.uid, || place(&row.meta.name));
         self.dirty |= match kind.plural.as_str() {
             "endpointslices" => match row.meta.label("kubernetes.io/service-name") {
                 Some(service) => put(&mut self.slices, uid, (place(service), row.tone == Tone::Ok)),
                 None => self.slices.remove(&uid).is_some(),
             },
-            // What ExternalName names lies outside of the cluster: it has no endpoints here.
-            "services" => {
-                let outside = row.raw.value().is_some_and(|s| str_at(&s, "/spec/type") == "ExternalName");
-                put(&mut self.services, uid, (place(&row.meta.name), outside))
-            }
-            "ingresses" => put(&mut self.routes, uid, row.raw.value().map(|i| routes(&i)).unwrap_or_default()),
-            _ => false,
+            _ => match (kind.plural.as_str(), row.raw.value()) {
+                (_, None) => false,
+                ("services", Some(service)) => {
+                    // What ExternalName names lies outside of the cluster: it has no endpoints here.
+                    let outside = str_at(&service, "/spec/type") == "ExternalName";
+                    let state = routes::state(&service, &[]);
+                    put(&mut self.services, uid, (own(), Service { outside, state }))
+                }
+                ("gateways", Some(gateway)) => put(&mut self.gates, uid, (own(), routes::gate(&gateway))),
+                ("networkpolicies", Some(policy)) => {
+                    let said = (row.meta.namespace.to_string(), routes::state(&policy, &[]));
+                    put(&mut self.policies, uid, said)
+                }
+                (_, Some(route)) if routes::is_route(kind) => put(&mut self.routes, uid, routes::read(kind, &route)),
+                _ => false,
+            },
         };
     }
 
     /// Forgets rows that are gone.
     pub fn forget(&mut self, kind: &ResourceId, gone: impl Fn(&Uid) -> bool) {
-        match kind.plural.as_str() {
-            "endpointslices" => self.dirty |= drop_from(&mut self.slices, gone),
-            "services" => self.dirty |= drop_from(&mut self.services, gone),
-            "ingresses" => self.dirty |= drop_from(&mut self.routes, gone),
-            _ => {}
-        }
+        self.dirty |= match kind.plural.as_str() {
+            "endpointslices" => drop_from(&mut self.slices, gone),
+            "services" => drop_from(&mut self.services, gone),
+            "gateways" => drop_from(&mut self.gates, gone),
+            "networkpolicies" => drop_from(&mut self.policies, gone),
+            // Their uids are not those of other kinds of routes.
+            _ if routes::is_route(kind) => {
+                let of_kind = |at: &ObjectRef| crate::diagnose::kinds::resource_of(at) == *kind;
+                let before = self.routes.len();
+                self.routes.retain(|uid, route| !(of_kind(&route.at) && gone(uid)));
+                self.routes.len() != before
+            }
+            _ => false,
+        };
     }
 
     /// Whether anything changed since the last call.
@@ -79,30 +115,81 @@ impl Backends {
         std::mem::take(&mut self.dirty)
     }
 
-    /// The Services behind routes that have no usable endpoint, each once. To be asked only when all three tables are
-    /// there: what has not been listed yet is not missing.
+    fn gates(&self) -> Gates {
+        self.gates.values().cloned().collect()
+    }
+
+    /// The Services behind routes that have no usable endpoint, each once. To be asked only when all tables are there:
+    /// what has not been listed yet is not missing.
     pub fn dead(&self) -> Vec<Dead> {
         let mut usable: HashMap<&Place, bool> = HashMap::new();
         for (place, good) in self.slices.values() {
             *usable.entry(place).or_default() |= good;
         }
-        let outside: HashMap<&Place, bool> = self.services.values().map(|(place, outside)| (place, *outside)).collect();
-        let mut dead: BTreeMap<&Place, &str> = BTreeMap::new();
-        for route in self.routes.values().flatten() {
-            let alive = usable.get(&route.service).copied().unwrap_or(false)
-                || outside.get(&route.service).copied().unwrap_or(false);
-            if !alive {
-                let url = dead.entry(&route.service).or_insert(&route.url);
-                if url.is_empty() || (!route.url.is_empty() && route.url.as_str() < *url) {
-                    *url = &route.url;
+        let outside: HashMap<&Place, bool> =
+            self.services.values().map(|(place, service)| (place, service.outside)).collect();
+        let is = |set: &HashMap<&Place, bool>, place: &Place| set.get(place).copied().unwrap_or(false);
+        let gates = self.gates();
+        let mut dead: BTreeMap<&Place, String> = BTreeMap::new();
+        for (url, services) in self.routes.values().flat_map(|route| route.urls(&gates)) {
+            for service in services.iter().filter(|place| !is(&usable, place) && !is(&outside, place)) {
+                let first = dead.entry(service).or_insert_with(|| url.clone());
+                if first.is_empty() || (!url.is_empty() && url < *first) {
+                    first.clone_from(&url);
                 }
             }
         }
         let told = dead.into_iter().map(|((namespace, name), url)| Dead {
             service: ObjectRef::new("", "Service", namespace, name),
-            url: url.to_owned(),
+            url,
         });
         told.collect()
+    }
+
+    /// The ways worth being looked at: of every route one URL for each host and backend, the route itself where it names
+    /// none. Keyed by what is asked about.
+    pub fn stops(&self) -> BTreeMap<String, Stop> {
+        let gates = self.gates();
+        let services: HashMap<&Place, u64> = self.services.values().map(|(place, s)| (place, s.state)).collect();
+        let mut policies: HashMap<&str, u64> = HashMap::new();
+        for (namespace, state) in self.policies.values() {
+            // Sums do not ask for an order.
+            let sum = policies.entry(namespace).or_default();
+            *sum = sum.wrapping_add(*state);
+        }
+        let mut stops = BTreeMap::new();
+        // Always in the same order: of two routes for one URL the first is asked about.
+        let mut routes: Vec<&Route> = self.routes.values().collect();
+        routes.sort_by(|a, b| a.at.cmp(&b.at));
+        for route in routes {
+            let mut ways: BTreeMap<(String, &[Place]), String> = BTreeMap::new();
+            for (url, behind) in route.urls(&gates).filter(|(url, _)| !url.is_empty()) {
+                let host = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+                let first = ways.entry((host, behind)).or_insert_with(|| url.clone());
+                if url < *first {
+                    *first = url;
+                }
+            }
+            let mut add = |key: String, subject: Subject, behind: &[Place]| {
+                let mut hash = DefaultHasher::new();
+                route.state.hash(&mut hash);
+                route.parents.iter().map(|(gateway, _)| gates.get(gateway).map(|g| g.state)).for_each(|s| s.hash(&mut hash));
+                for place in behind {
+                    (services.get(place), policies.get(place.0.as_str())).hash(&mut hash);
+                }
+                let stop = || Stop::new(subject, route.at.clone(), route.created, hash.finish());
+                stops.entry(key).or_insert_with(stop);
+            };
+            if ways.is_empty() {
+                let behind: BTreeSet<&Place> = route.rules.iter().flat_map(|rule| &rule.services).collect();
+                let behind: Vec<Place> = behind.into_iter().cloned().collect();
+                add(route.at.to_string(), Subject::Object(route.at.clone()), &behind);
+            }
+            for ((_, behind), url) in ways.into_iter().take(MOST_URLS) {
+                add(url.clone(), Subject::Url(url), behind);
+            }
+        }
+        stops
     }
 }
 
@@ -119,33 +206,6 @@ fn drop_from<T>(map: &mut HashMap<Uid, T>, gone: impl Fn(&Uid) -> bool) -> bool 
     let before = map.len();
     map.retain(|uid, _| !gone(uid));
     map.len() != before
-}
-
-/// The rules of an Ingress (networking.k8s.io/v1) with a Service behind them.
-fn routes(ingress: &Value) -> Vec<Route> {
-    let namespace = str_at(ingress, "/metadata/namespace");
-    let secure: Vec<&str> =
-        list_at(ingress, "/spec/tls").iter().flat_map(|tls| list_at(tls, "/hosts")).filter_map(Value::as_str).collect();
-    let mut found = Vec::new();
-    let mut add = |url: String, service: &str| {
-        if !service.is_empty() {
-            found.push(Route { url, service: (namespace.into(), service.into()) });
-        }
-    };
-    for rule in list_at(ingress, "/spec/rules") {
-        let host = str_at(rule, "/host");
-        let named = !host.is_empty() && !host.contains('*');
-        for path in list_at(rule, "/http/paths") {
-            let scheme = if secure.contains(&host) { "https" } else { "http" };
-            let at = str_at(path, "/path");
-            // A path that is a regular expression (ingress-nginx, use-regex) is no path that could be asked for.
-            let plain = at.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~%".contains(c));
-            let url = if named && plain { format!("{scheme}://{host}{at}") } else { String::new() };
-            add(url, str_at(path, "/backend/service/name"));
-        }
-    }
-    add(String::new(), str_at(ingress, "/spec/defaultBackend/service/name"));
-    found
 }
 
 impl Dead {

@@ -230,3 +230,63 @@ fn a_backend_without_endpoints_is_named_by_the_url_that_leads_there() {
     backends.forget(&slices, |uid| *uid == gone);
     assert_eq!(told(&backends), ["web http://shop.example.com/"]);
 }
+
+fn other(kind: &str, namespace: &str, name: &str, spec: Value) -> Row {
+    let group = if kind == "IngressRoute" { "traefik.io/v1alpha1" } else { "gateway.networking.k8s.io/v1" };
+    let meta = json!({"name": name, "namespace": namespace});
+    object(json!({"apiVersion": group, "kind": kind, "metadata": meta, "spec": spec}), Tone::Ok)
+}
+
+/// What is asked about, kind by kind.
+fn asked(backends: &Backends) -> Vec<String> {
+    backends.stops().into_keys().collect()
+}
+
+#[test]
+fn routes_of_the_gateway_api_are_read_with_their_listeners() {
+    let kind = |plural: &str| ResourceId::new("gateway.networking.k8s.io", plural);
+    let mut backends = Backends::default();
+    let listener = |name: &str, protocol: &str, host: &str| json!({"name": name, "protocol": protocol, "hostname": host});
+    let listeners = json!([listener("web", "HTTP", ""), listener("tls", "HTTPS", "*.example.com"), listener("api", "HTTPS", "api.example.com")]);
+    backends.hear(&kind("gateways"), &other("Gateway", "infra", "gw", json!({ "listeners": listeners })));
+    let route = |name: &str, section: &str, hosts: Value, backend: Value| {
+        let parent = json!({"name": "gw", "namespace": "infra", "sectionName": section});
+        let rule = json!({"matches": [{"path": {"value": "/x"}}, {"headers": [{"name": "a"}]}], "backendRefs": [backend]});
+        other("HTTPRoute", "shop", name, json!({"parentRefs": [parent], "hostnames": hosts, "rules": [rule]}))
+    };
+    let to = |name: &str, weight: i64| json!({"name": name, "port": 80, "weight": weight});
+    backends.hear(&kind("httproutes"), &route("a", "", json!(["a.example.com"]), to("dead", 1)));
+    backends.hear(&kind("httproutes"), &route("b", "web", json!(["a.example.com"]), to("idle", 0)));
+    backends.hear(&kind("httproutes"), &route("c", "api", json!([]), to("web", 1)));
+    backends.hear(&kind("httproutes"), &route("d", "tls", json!(["*.example.com"]), to("web", 1)));
+    backends.hear(&ResourceId::new("discovery.k8s.io", "endpointslices"), &slice("web", true));
+    let names =
+        ["HTTPRoute shop/d", "http://a.example.com/x", "https://a.example.com/x", "https://api.example.com/x"];
+    assert_eq!(asked(&backends), names, "a route without a single URL is asked about itself");
+    let dead = backends.dead();
+    assert_eq!(dead.len(), 1, "what gets no share need not answer: {dead:?}");
+    assert_eq!((dead[0].service.name.as_str(), dead[0].url.as_str()), ("dead", "https://a.example.com/x"));
+}
+
+#[test]
+fn routes_of_traefik_are_read() {
+    let kind = ResourceId::new("traefik.io", "ingressroutes");
+    let mut backends = Backends::default();
+    let rule = |matched: &str, service: &str| json!({"match": matched, "services": [{"name": service, "port": 80}]});
+    let inside = json!({"match": "Host(`t.example.com`)", "services": [{"name": "api@internal", "kind": "TraefikService"}]});
+    let rules = json!([
+        rule("Host(`a.example.com`) && PathPrefix(`/x`)", "a"),
+        rule("Host(`a.example.com`) && Header(`b`, `c`)", "b"),
+        rule("HostRegexp(`^.*$`)", "c"),
+        inside
+    ]);
+    backends.hear(&kind, &other("IngressRoute", "shop", "web", json!({"routes": rules, "tls": {}})));
+    assert_eq!(asked(&backends), ["https://a.example.com/x", "https://t.example.com/"]);
+    let dead: Vec<(String, String)> = backends.dead().into_iter().map(|d| (d.service.name, d.url)).collect();
+    let text = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(dead, [text("a", "https://a.example.com/x"), text("b", ""), text("c", "")]);
+    backends.forget(&ResourceId::new("networking.k8s.io", "ingresses"), |_| true);
+    assert!(!backends.dead().is_empty(), "another kind of routes");
+    backends.forget(&kind, |_| true);
+    assert!(backends.dead().is_empty() && asked(&backends).is_empty());
+}

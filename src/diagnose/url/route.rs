@@ -6,6 +6,7 @@ mod traefik;
 
 pub use gateway::{NO_LISTENER, common, listeners, no_listener, parent_status};
 pub use ingress::class_of;
+pub use traefik::matched as matched_by_traefik;
 
 use super::flavor::Flavor;
 use crate::diagnose::facts::{Case, Fact, Knowable};

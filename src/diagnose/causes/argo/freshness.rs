@@ -32,6 +32,7 @@
 use super::{component, condition, in_git, operation, patch_command, revisions, short};
 use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::git::field_of;
 use crate::diagnose::kinds::*;
 use crate::diagnose::verdict::{Confidence, Fix};
 use crate::diagnose::writers::{Path, Writer, writer_of};
@@ -69,6 +70,10 @@ fn stale(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if leads.is_empty() && timed.len() < 2 {
         return Ok(Vec::new());
     }
+    let sync = suspect.object.pointer("/status/sync").map(revisions).unwrap_or_default();
+    let said: Vec<&str> = sync.iter().map(|revision| short(revision)).collect();
+    let (word, repo) = (str_at(suspect.object, "/status/sync/status"), field_of(suspect.object, "").repo);
+    let repo = repo.rsplit('/').next().unwrap_or_default();
     Ok(vec![
         Match::on(&suspect.at, format!("Argo CD has not looked at it for {}: its status is old.", human(mine)))
             .confidence(Confidence::High)
@@ -80,6 +85,12 @@ fn stale(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
                 "last reconciled",
             )
             .evidence(&suspect.at, "", "", format!("{old} applications not reconciled for over {} minutes", least / 60))
+            .evidence(
+                &suspect.at,
+                "status.sync.revision",
+                sync.first().copied().unwrap_or_default(),
+                format!("{word} is old: it speaks of {repo} at {}, and of no later commit", said.join(", ")),
+            )
             .because_all(leads),
     ])
 }

@@ -76,7 +76,12 @@ fn invalid_project(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             &ObjectRef::of(sister),
             "status.sync.status",
             "Synced",
-            format!("{} on the same cluster is Synced, so the cluster is reachable", name(sister)),
+            format!(
+                "its sister app {} ({}) on the same cluster is Synced/{}, so the cluster is reachable",
+                name(sister),
+                str_at(sister, "/spec/destination/namespace"),
+                str_at(sister, "/status/health/status")
+            ),
         );
     }
     let object = case.get(&project).known()?.flatten().unwrap_or(app);

@@ -71,8 +71,9 @@
 
 use super::{Scene, crashed};
 use crate::diagnose::crash::code_in_words;
-use crate::diagnose::facts::{Case, Fact, Knowable};
+use crate::diagnose::facts::{Case, Fact, Knowable, NOTHING};
 use crate::diagnose::finding::{Because, Match};
+use crate::diagnose::kin;
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods::containers;
 use crate::diagnose::verdict::Confidence;
@@ -132,12 +133,31 @@ fn permission_denied(scene: &Scene<'_>) -> Fact<Match> {
     let says = |n: Option<i64>| n.map_or("not set".to_owned(), |n| n.to_string());
     let text = format!("runAsUser {}, fsGroup {}", says(user), says(group));
     m = m.evidence(&scene.suspect.at, "spec.securityContext", "", text);
+    if let Some(text) = ran_as_another(scene, user)? {
+        m = m.evidence(&scene.suspect.at, "spec.securityContext.runAsUser", "", text);
+    }
     if line.to_lowercase().contains("bind") {
         let what = "listen on a port above 1023, or add the capability NET_BIND_SERVICE";
         return scene.fix(m, ".securityContext.capabilities.add", what, "");
     }
     let what = "set fsGroup to the group the container runs with (or run as the owner of the files)";
     scene.fix_pod(m, "spec.securityContext.fsGroup", what, "")
+}
+
+/// As whom the container ran before the last rollout, where that was somebody else.
+fn ran_as_another(scene: &Scene<'_>, now: Option<i64>) -> Fact<Option<String>> {
+    let Some(before) = kin::replicaset_before(scene.case, scene.pod())? else { return Ok(None) };
+    let spec = before.pointer("/spec/template/spec").unwrap_or(&NOTHING);
+    let container = list_at(spec, "/containers").iter().find(|c| str_at(c, "/name") == scene.crash.container);
+    let own = container.and_then(|c| int_at(c, "/securityContext/runAsUser"));
+    let user = own.or_else(|| int_at(spec, "/securityContext/runAsUser"));
+    let words = match user {
+        _ if user == now || container.is_none() => return Ok(None),
+        Some(0) => "root".to_owned(),
+        Some(user) => format!("user {user}"),
+        None => "the user of its image: root, unless the image names another".to_owned(),
+    };
+    Ok(Some(format!("revision {} ran as {words}", kin::revision(before))))
 }
 
 fn read_only(scene: &Scene<'_>) -> Fact<Match> {

@@ -155,7 +155,7 @@ fn amounts(suspect: &Suspect<'_>, short: &Short, mut found: Match) -> Match {
         &suspect.at,
         &format!("spec.containers[].resources.requests.{resource}"),
         &need_text,
-        format!("needs {need_text} {resource}; free: {}{more}", free.join(", ")),
+        format!("needs {need_text} {resource}; free {resource} per node: {}{more}", free.join(", ")),
     );
     let sum: i64 = nodes.iter().map(|n| n.free(resource).max(0)).sum();
     if sum >= *need && nodes.len() > 1 {
@@ -303,7 +303,7 @@ fn absent(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         .filter(|n: &&Node| n.allocatable.scalar.iter().any(|(name, _)| **name == **resource))
         .collect();
     let text = match zero.is_empty() {
-        true => format!("no node has {resource} in status.allocatable"),
+        true => format!("no node has the key {resource} in status.allocatable"),
         false => format!("{} have {resource}, but 0 of it: its devices are not healthy", names(zero)),
     };
     let found = Match::on(&suspect.at, format!("It requests {resource}, which no node offers."))

@@ -54,6 +54,21 @@ fn services(case: &Case<'_>, route: &Value, entry: &Value) -> Fact<Vec<Backend>>
     Ok(weighted.iter().filter(|s| str_at(s, "/kind") != "TraefikService").map(|s| backend(home, s)).collect())
 }
 
+/// The hosts and paths that a rule is for, without asking for anything: an empty path where only a pattern says which, or
+/// where the rule is not for every request of them.
+pub fn matched(rule: &str) -> Vec<(String, String)> {
+    let of_part = |part: &str| {
+        let partial = PARTIAL.iter().any(|m| part.contains(m));
+        let paths: Vec<String> = paths(part)
+            .into_iter()
+            .map(|(path, kind)| if partial || kind == PathKind::Regex { String::new() } else { path })
+            .collect();
+        let hosts = hosts(part).into_iter().map(|host| if host.starts_with('~') { String::new() } else { host });
+        hosts.flat_map(|host| paths.iter().map(move |path| (host.clone(), path.clone())).collect::<Vec<_>>()).collect()
+    };
+    rule.split("||").flat_map(|part| -> Vec<(String, String)> { of_part(part) }).collect()
+}
+
 fn backend(home: &str, entry: &Value) -> Backend {
     Backend {
         namespace: match str_at(entry, "/namespace") {
