@@ -134,8 +134,12 @@ pub fn well_known() -> Arc<[Resource]> {
     own.chain(more)
         .map(|(group, plural, kind, namespaced)| Resource {
             id: ResourceId::new(group, plural),
-            version: if [applications::KIND.group, ingressroutes::KIND.group].contains(&group) { "v1alpha1" } else { "v1" }
-                .into(),
+            version: if [applications::KIND.group, ingressroutes::KIND.group].contains(&group) {
+                "v1alpha1"
+            } else {
+                "v1"
+            }
+            .into(),
             kind: kind.into(),
             singular: kind.to_lowercase(),
             namespaced,

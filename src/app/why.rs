@@ -6,19 +6,21 @@
 use super::desk::Desk;
 use crate::cluster::api::{Api, ApiError, encode};
 use crate::cluster::hub::Hub;
+use crate::cluster::kubeconfig::Context;
 use crate::diagnose::case::{Answer, CaseFile, Need, Recalled, Subject};
 use crate::diagnose::ledger::Diagnosis;
 use crate::diagnose::verdict::{Unreadable, Verdict};
 use crate::diagnose::{Outcome, explain};
 use crate::kinds::{self, Resolved};
 use crate::world::fleet::ClusterId;
-use crate::world::object::{Resource, ResourceId, str_at};
+use crate::world::object::{ObjectRef, Resource, ResourceId, str_at};
 use crate::world::row::Uid;
 use crate::world::text::clean_log_line;
 use futures::StreamExt;
 use http::Request;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,12 +44,14 @@ pub struct Budget {
     list: usize,
     /// Whether logs and name servers are asked.
     far: bool,
+    /// Another cluster asks: what leads into a third one is not followed.
+    there: bool,
 }
 
 /// Somebody waits for the answer.
-const ASKED: Budget = Budget { at_once: 8, list: usize::MAX, far: true };
+const ASKED: Budget = Budget { at_once: 8, list: usize::MAX, far: true, there: false };
 /// Nobody does, and the cluster has other things to do. (Unpacked, a pod takes some ten kilobytes.)
-pub const BACKGROUND: Budget = Budget { at_once: 4, list: 5_000, far: true };
+pub const BACKGROUND: Budget = Budget { at_once: 4, list: 5_000, far: true, there: false };
 /// Nothing even looks wrong.
 pub const GLANCE: Budget = Budget { at_once: 2, far: false, ..BACKGROUND };
 
@@ -189,10 +193,8 @@ async fn gather(
         facts.extend(tokio::task::spawn_blocking(move || unpacked(kept, budget)).await.unwrap_or_default());
         needs.retain(|need| facts.iter().all(|(known, _)| known != need));
     }
-    let far = !source.hub.is_local(source.cluster);
-    let mut answers =
-        futures::stream::iter(needs.into_iter().map(|need| fetch_in_fleet(source.hub, api, catalog, far, need)))
-            .buffer_unordered(budget.at_once);
+    let ask = |need| fetch_in_fleet(source, api, catalog, budget, need);
+    let mut answers = futures::stream::iter(needs.into_iter().map(ask)).buffer_unordered(budget.at_once);
     while let Some(fact) = answers.next().await {
         facts.push(fact);
     }
@@ -264,6 +266,8 @@ fn describe(need: &Need) -> String {
         Need::Object { resource, name, .. } => format!("{resource} {name}"),
         Need::Elsewhere { cluster, resource, name, .. } => format!("{resource} {name} in {cluster}"),
         Need::List { resource, .. } => resource.to_string(),
+        Need::Deployers => "Applications of the other clusters".into(),
+        Need::Verdict { cluster, object } => format!("{object} in {cluster}"),
         Need::PodsOn { node } => format!("pods on node {node}"),
         Need::Log { pod, container, .. } => format!("log of {pod}/{container}"),
         Need::Name { host } => format!("name {host}"),
@@ -287,13 +291,28 @@ fn gave_up(name: &str, subject: &Subject) -> Verdict {
 }
 
 /// Fetches one fact, from another cluster of the fleet where it names one. The hosts of a cluster on this machine (a
-/// recording, the demo) mean nothing to the world's name servers: they are resolved for `far` clusters only.
-async fn fetch_in_fleet(hub: &Hub, api: &Api, catalog: &[Resource], far: bool, need: Need) -> (Need, Answer) {
+/// recording, the demo) mean nothing to the world's name servers.
+async fn fetch_in_fleet(
+    source: Source<'_>,
+    api: &Api,
+    catalog: &[Resource],
+    budget: Budget,
+    need: Need,
+) -> (Need, Answer) {
+    let hub = source.hub;
     let answer = match &need {
-        Need::Name { .. } if !far => Answer::Failed("not asked: the cluster is on this machine".into()),
+        Need::Deployers => deployers(source).await,
+        Need::Verdict { .. } if budget.there => Answer::Failed("asked from another cluster already".into()),
+        Need::Verdict { cluster, object } => match elsewhere(hub, cluster) {
+            None => Answer::Failed(format!("{cluster} is no open cluster of the fleet")),
+            Some((id, name)) => verdict_of(Source { cluster: id, name, ..source }, object.clone(), budget).await,
+        },
+        Need::Name { .. } if hub.is_local(source.cluster) => {
+            Answer::Failed("not asked: the cluster is on this machine".into())
+        }
         Need::Elsewhere { cluster, resource, namespace, name } => match elsewhere(hub, cluster) {
             None => Answer::Failed(format!("{cluster} is no open cluster of the fleet")),
-            Some(id) => {
+            Some((id, _)) => {
                 let need =
                     Need::Object { resource: resource.clone(), namespace: namespace.clone(), name: name.clone() };
                 fetch_in(hub, id, need).await.unwrap_or_else(refused)
@@ -315,7 +334,9 @@ pub(super) async fn fetch(api: &Api, catalog: &[Resource], need: Need) -> (Need,
             None => Ok(Answer::Absent),
             Some(kind) => list(api, kind, namespace.as_deref()).await.map(|l| Answer::List(Arc::new(l))),
         },
-        Need::Elsewhere { cluster, .. } => Ok(Answer::Failed(format!("{cluster} is another cluster"))),
+        Need::Elsewhere { .. } | Need::Deployers | Need::Verdict { .. } => {
+            Ok(Answer::Failed("that lives in another cluster".into()))
+        }
         Need::PodsOn { node } => match kind(catalog, &ResourceId::core("pods")) {
             None => Ok(Answer::Absent),
             Some(pods) => {
@@ -333,13 +354,72 @@ pub(super) async fn fetch(api: &Api, catalog: &[Resource], need: Need) -> (Need,
 
 /// The open cluster that Argo CD calls so: by the URL of its API server, else by the name of its context or cluster.
 /// A cluster that nobody has opened stays closed.
-fn elsewhere(hub: &Hub, called: &str) -> Option<ClusterId> {
-    let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(":443").to_lowercase();
+fn elsewhere<'h>(hub: &'h Hub, called: &str) -> Option<(ClusterId, &'h str)> {
     let open: Vec<_> = hub.contexts().filter(|(id, _)| hub.is_open(*id)).collect();
-    let by_url = open.iter().find(|(_, context)| plain(&context.server) == plain(called));
-    let by_name =
-        || open.iter().find(|(_, context)| [&context.name, &context.cluster].iter().any(|name| *name == called));
-    by_url.or_else(by_name).map(|(id, _)| *id)
+    let by_url = open.iter().find(|(_, context)| is_server(context, called));
+    let by_name = || open.iter().find(|(_, context)| is_named(context, called));
+    by_url.or_else(by_name).map(|(id, context)| (*id, context.name.as_str()))
+}
+
+fn is_server(context: &Context, called: &str) -> bool {
+    let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(":443").to_lowercase();
+    plain(&context.server) == plain(called)
+}
+
+fn is_named(context: &Context, called: &str) -> bool {
+    [&context.name, &context.cluster].iter().any(|name| *name == called)
+}
+
+/// How long a cluster that only may know something is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The Applications of the other open clusters that deploy to this one, by their destination's server or name. A cluster
+/// that does not answer knows nothing.
+async fn deployers(source: Source<'_>) -> Answer {
+    let Some((_, here)) = source.hub.contexts().find(|(id, _)| *id == source.cluster) else { return Answer::Absent };
+    let is_here = |app: &Value| match str_at(app, "/spec/destination/server") {
+        // Each Argo CD calls its own cluster so.
+        "" if str_at(app, "/spec/destination/name") == "in-cluster" => false,
+        "" => is_named(here, str_at(app, "/spec/destination/name")),
+        server => is_server(here, server) || is_named(here, server),
+    };
+    let need = Need::List { resource: ResourceId::new("argoproj.io", "applications"), namespace: None };
+    let mut found = Vec::new();
+    for (id, context) in source.hub.contexts().filter(|(id, _)| *id != source.cluster && source.hub.is_open(*id)) {
+        let kept = match source.desk {
+            Some(desk) => desk.recall(id, vec![need.clone()]).await.first().and_then(|(_, kept)| kept.unpack()),
+            None => None,
+        };
+        let answer = match kept {
+            Some(answer) => answer,
+            None => match tokio::time::timeout(PATIENCE, fetch_in(source.hub, id, need.clone())).await {
+                Ok(Ok(answer)) => answer,
+                _ => continue,
+            },
+        };
+        if let Answer::List(apps) = answer {
+            found.extend(apps.iter().filter(|app| is_here(app)).map(|app| (context.name.clone(), app.clone())));
+        }
+    }
+    Answer::Fleet(Arc::new(found))
+}
+
+/// What is wrong with an object of another cluster, diagnosed there. Boxed, since that diagnosis asks for facts too.
+fn verdict_of(
+    source: Source<'_>,
+    object: ObjectRef,
+    budget: Budget,
+) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+    Box::pin(async move {
+        let budget = Budget { there: true, ..budget };
+        match together(source, vec![Subject::Object(object)], budget, |_, _| {}).await {
+            Ok(done) => match done.into_iter().next() {
+                Some(Done { verdict, .. }) => Answer::Verdict(Arc::new(verdict)),
+                None => Answer::Failed("no end was found there".into()),
+            },
+            Err(error) => refused(error),
+        }
+    })
 }
 
 /// Fetches one fact of a cluster that is not the one asked.
@@ -446,7 +526,6 @@ fn refused(error: ApiError) -> Answer {
 /// # Errors
 /// A sentence saying what was not understood.
 pub fn subject(catalog: &[Resource], target: &str, namespace: &str) -> Result<Subject, String> {
-    use crate::world::object::ObjectRef;
     if target.starts_with("http://") || target.starts_with("https://") {
         return Ok(Subject::Url(target.to_string()));
     }

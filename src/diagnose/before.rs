@@ -36,8 +36,8 @@ pub fn changes(case: &Case<'_>, root: &ObjectRef, verdict: &Verdict) -> Fact<Vec
 
 /// Where the trouble is seen: the subject or the object at fault, whichever is a pod, else a workload, else the subject.
 fn anchor<'a>(case: &Case<'a>, root: &ObjectRef, verdict: &Verdict) -> Fact<Option<&'a Value>> {
-    let fault = verdict.primary.as_ref().map(|primary| &primary.object);
-    let chain = verdict.contributing.iter().map(|finding| &finding.object);
+    let fault = verdict.primary.as_ref().filter(|primary| primary.cluster.is_none()).map(|primary| &primary.object);
+    let chain = verdict.contributing.iter().filter(|finding| finding.cluster.is_none()).map(|finding| &finding.object);
     let all: Vec<&ObjectRef> = [root].into_iter().chain(fault).chain(chain).filter(|at| at.kind != "URL").collect();
     let rank = |at: &&&ObjectRef| match at.kind.as_str() {
         "Pod" => 0,
@@ -85,7 +85,7 @@ impl<'a> Look<'_, 'a> {
     fn commit(&self, top: &Value) -> Fact<Option<Change>> {
         let app = match str_at(top, "/kind") {
             "Application" => self.case.get(&ObjectRef::of(top))?,
-            _ => git::application_of(self.case, top)?,
+            _ => git::manager_of(self.case, top)?.map(|(app, _)| app),
         };
         let Some(app) = app else { return Ok(None) };
         let synced = |entry: &&Value| time(entry, "/deployedAt").is_some_and(|at| self.fits(at));

@@ -1,5 +1,6 @@
 //! The case file: the subject, the time, and the facts fetched so far.
 
+use super::verdict::Verdict;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::row::Raw;
 use crate::world::time::Time;
@@ -29,6 +30,11 @@ pub enum Need {
     List { resource: ResourceId, namespace: Option<String> },
     /// One object of another cluster of the fleet, named by the URL of its API server or as Argo CD calls it.
     Elsewhere { cluster: String, resource: ResourceId, namespace: String, name: String },
+    /// The Argo CD Applications of the other open clusters that deploy to this one; answered as [`Answer::Fleet`].
+    Deployers,
+    /// What is wrong with an object of another cluster of the fleet, named as in [`Need::Elsewhere`]; answered as
+    /// [`Answer::Verdict`].
+    Verdict { cluster: String, object: ObjectRef },
     /// The pods of one node; answered as [`Answer::List`].
     PodsOn { node: String },
     /// The end of a container's log; `previous` is the run before the current one.
@@ -48,6 +54,10 @@ pub enum Answer {
     Log(Arc<str>),
     /// The addresses of a host.
     Addresses(Arc<[String]>),
+    /// Objects of other clusters, each with the name of its cluster.
+    Fleet(Arc<Vec<(String, Value)>>),
+    /// What diagnosis says in another cluster; [`Verdict::cluster`] is its name.
+    Verdict(Arc<Verdict>),
     /// 404: the object is not there, or the cluster does not know the kind at all; a host that does not resolve.
     Absent,
     /// 401 or 403: may not be read; the server's sentence.
@@ -109,7 +119,7 @@ pub(super) type Kept = (Arc<dyn Any + Send + Sync>, Arc<[Need]>);
 /// Results kept from round to round and from subject to subject: a snapshot of a large cluster takes longer than all
 /// else. A copy of a case file starts without them, since it may be given other facts.
 #[derive(Default)]
-struct Derived(Arc<Mutex<HashMap<(TypeId, String), Kept>>>);
+struct Derived(Mutex<HashMap<(TypeId, String), Kept>>);
 
 impl Clone for Derived {
     fn clone(&self) -> Self {
@@ -127,13 +137,6 @@ impl CaseFile {
     /// A case without any fact yet.
     pub fn new(subject: Subject, now: Time) -> Self {
         Self { subject, now, facts: HashMap::new(), derived: Derived::default() }
-    }
-
-    /// A case about another subject of the same cluster, without any fact yet. What is computed for one of the two serves
-    /// the other, so both must be given the same facts.
-    pub fn beside(&self, subject: Subject) -> Self {
-        let derived = Derived(self.derived.0.clone());
-        Self { subject, now: self.now, facts: HashMap::new(), derived }
     }
 
     /// Turns to another subject of the same cluster; what was fetched and computed so far is kept.

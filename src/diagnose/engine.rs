@@ -6,7 +6,7 @@ use super::causes::{self, Cause, pending};
 use super::facts::{Case, Fact, Gap, NOTHING};
 use super::finding::{Because, Lead, Match, Suspect, evidence};
 use super::graph::Graph;
-use super::verdict::{Confidence, Mark, State, Verdict};
+use super::verdict::{Confidence, Finding, Mark, State, Verdict};
 use super::{before, kin, status, url};
 use crate::world::object::ObjectRef;
 use std::collections::{BTreeMap, VecDeque};
@@ -50,6 +50,12 @@ fn explore(case: &Case<'_>, root: &ObjectRef) -> Graph {
         if !fresh || seen.len() > MOST_SUSPECTS {
             continue;
         }
+        if let Some(cluster) = lead.cluster() {
+            // What is wrong there is found out there, with the facts of that cluster.
+            let found = case.under("", || case.verdict_in(cluster, &lead.at)).0;
+            graph.add(&lead, found.ok().flatten().map(|verdict| from_afar(verdict, &lead)).unwrap_or_default(), vec![]);
+            continue;
+        }
         let Some(suspect) = suspect_of(case, &lead, lead.at == *root) else { continue };
         let matches = judge(case, &suspect);
         let leads = case.under("", || kin::leads(case, &suspect)).0;
@@ -66,6 +72,23 @@ fn explore(case: &Case<'_>, root: &ObjectRef) -> Graph {
         graph.add(&lead, matches, leads);
     }
     graph
+}
+
+/// What was found in another cluster, as matches on the lead that goes there: the reason explains the rest.
+fn from_afar(verdict: &Verdict, lead: &Lead) -> Vec<Match> {
+    let told = |finding: &Finding| {
+        let mut found = Match::on(&finding.object, "");
+        found.finding = Finding { cluster: Some(verdict.cluster.clone()), ..finding.clone() };
+        for fix in found.finding.fixes.iter_mut() {
+            // A command is copied and run: it has to say where.
+            if let Some(rest) = fix.live.strip_prefix("kubectl ") {
+                fix.live = format!("kubectl --context {} {rest}", verdict.cluster);
+            }
+        }
+        found
+    };
+    let primary = verdict.primary.iter().map(|reason| Match { explains: vec![lead.clone()], ..told(reason) });
+    primary.chain(verdict.contributing.iter().map(told)).collect()
 }
 
 fn suspect_of<'a>(case: &Case<'a>, lead: &Lead, asked: bool) -> Option<Suspect<'a>> {
@@ -136,7 +159,9 @@ fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
         // What could not be read may hold the cause of this cause.
         primary.confidence = primary.confidence.min(Confidence::High);
     }
-    if let Some(primary) = sorted.primary.as_mut().filter(|p| p.object != *root && p.object.kind == "Pod") {
+    if let Some(primary) =
+        sorted.primary.as_mut().filter(|p| p.object != *root && p.object.kind == "Pod" && p.cluster.is_none())
+    {
         // A pod somewhere else is at fault: how it stands is not to be seen at the subject.
         if let Some(pod) = suspect_of(case, &Lead::to(primary.object.clone()), false).filter(Suspect::exists)
             && let Ok(standing) = case.under("", || status::of(case, &pod)).0

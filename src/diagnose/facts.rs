@@ -6,7 +6,7 @@
 
 use super::case::{Answer, CaseFile, Need};
 use super::kinds::{self, Known};
-use super::verdict::Unreadable;
+use super::verdict::{Unreadable, Verdict};
 use crate::world::object::{ObjectRef, ResourceId, name, namespace, str_at};
 use crate::world::time::Time;
 use serde_json::Value;
@@ -196,6 +196,26 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// The Applications of the other open clusters that deploy to this one, each with the name of its cluster; none where
+    /// nobody could say.
+    pub fn deployers(&self) -> Fact<&'a [(String, Value)]> {
+        match self.file.answer(&Need::Deployers) {
+            Some(Answer::Fleet(all)) => Ok(all),
+            Some(_) => Ok(&[]),
+            None => self.ask(Need::Deployers),
+        }
+    }
+
+    /// What diagnosis says of an object in another cluster; `None` where it cannot be asked there.
+    pub fn verdict_in(&self, cluster: &str, at: &ObjectRef) -> Fact<Option<&'a Verdict>> {
+        let need = Need::Verdict { cluster: cluster.into(), object: at.clone() };
+        match self.file.answer(&need) {
+            Some(Answer::Verdict(verdict)) => Ok(Some(verdict)),
+            Some(_) => Ok(None),
+            None => self.ask(need),
+        }
+    }
+
     /// The addresses that a host resolves to, none where there is no such name; `None` where nobody could say.
     pub fn addresses(&self, host: &str) -> Fact<Option<&'a [String]>> {
         let need = Need::Name { host: host.into() };
@@ -297,6 +317,8 @@ fn need_in_words(need: &Need) -> String {
         }
         Need::List { resource, namespace: None } => resource.to_string(),
         Need::List { resource, namespace: Some(ns) } => format!("{resource} in {ns}"),
+        Need::Deployers => "Applications of other clusters".to_owned(),
+        Need::Verdict { cluster, object } => format!("{object} in cluster {cluster}"),
         Need::PodsOn { node } => format!("pods on node {node}"),
         Need::Name { host } => format!("name {host}"),
         Need::Log { namespace, pod, container, previous } => {

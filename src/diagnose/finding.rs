@@ -28,6 +28,9 @@ impl Suspect<'_> {
     }
 }
 
+/// Beginning of the focus of a lead into another cluster; no port, rule or listener is called so.
+const FAR: &str = "cluster ";
+
 /// A way from one object's trouble to another object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lead {
@@ -43,6 +46,16 @@ impl Lead {
     /// To a single object.
     pub fn to(at: ObjectRef) -> Self {
         Self { at, focus: String::new(), alike: (1, 1) }
+    }
+
+    /// To an object of another cluster of the fleet, named as Argo CD calls it; to a single one here where none is.
+    pub fn across(cluster: Option<&str>, at: ObjectRef) -> Self {
+        Self { focus: cluster.map_or(String::new(), |cluster| format!("{FAR}{cluster}")), ..Self::to(at) }
+    }
+
+    /// The other cluster that it leads to.
+    pub fn cluster(&self) -> Option<&str> {
+        self.focus.strip_prefix(FAR)
     }
 
     /// To a port of a Service, by its name or number.
@@ -82,6 +95,7 @@ impl Match {
             finding: Finding {
                 cause: String::new(),
                 object: at.clone(),
+                cluster: None,
                 summary: clean(summary.as_ref()).into_owned(),
                 confidence: Confidence::Certain,
                 evidence: Vec::new(),

@@ -67,6 +67,21 @@ pub fn application_of<'a>(case: &Case<'a>, object: &Value) -> Fact<Option<&'a Va
     })
 }
 
+/// The Application that manages an object: one of its own cluster, else one of another open cluster of the fleet that
+/// deploys here, with the name of that cluster.
+pub fn manager_of<'a>(case: &Case<'a>, object: &Value) -> Fact<Option<(&'a Value, Option<&'a str>)>> {
+    if let Some(app) = application_of(case, object)? {
+        return Ok(Some((app, None)));
+    }
+    let Some(claim) = claim(object).filter(|claim| claim.proven) else { return Ok(None) };
+    let all: Vec<_> = case.deployers()?.iter().filter(|(_, app)| claim.is(app)).collect();
+    let found = match all.as_slice() {
+        [only] => Some(*only),
+        several => several.iter().find(|(_, app)| lists(app, &ObjectRef::of(object))).copied(),
+    };
+    Ok(found.map(|(cluster, app)| (app, Some(cluster.as_str()))))
+}
+
 /// Whether an Application counts an object among its own.
 pub fn lists(app: &Value, at: &ObjectRef) -> bool {
     list_at(app, "/status/resources").iter().any(|r| {
@@ -100,6 +115,7 @@ fn place(app: &Value, source: &Value, field: &str) -> GitField {
     };
     GitField {
         application: format!("{}/{}", namespace(app), name(app)),
+        cluster: None,
         repo: str_at(source, "/repoURL").into(),
         path: path.into(),
         revision: str_at(source, "/targetRevision").into(),
@@ -119,16 +135,14 @@ impl<'a> Case<'a> {
     ) -> Fact<Fix> {
         let mut fix = Fix { summary: summary.into(), live: live.into(), git: None, verified: false };
         let root = kin::top_owner(self, object)?;
-        let app = application_of(self, root)?;
+        let app = manager_of(self, root)?;
         let readable = || self.list(APPLICATIONS, None).is_ok();
         if let (None, Some(claim)) = (app, claim(root).filter(|claim| claim.proven && readable())) {
-            fix.summary.push_str(&format!(
-                " (Application {} manages it; it was not found in this cluster)",
-                claim.application
-            ));
+            fix.summary
+                .push_str(&format!(" (Application {} manages it; it was found in no open cluster)", claim.application));
         }
-        if let Some(app) = app {
-            fix.git = Some(field_of(app, field));
+        if let Some((app, cluster)) = app {
+            fix.git = Some(GitField { cluster: cluster.map(Into::into), ..field_of(app, field) });
             if self_heals(app) && !fix.live.is_empty() {
                 fix.summary.push_str(&format!(
                     " (change it in git: Application {} heals itself and reverts a live change of what git sets)",

@@ -137,7 +137,7 @@ impl Graph {
             if sorted.scheduling.is_none() {
                 sorted.scheduling = scheduling;
             }
-            if !told.insert((finding.cause.clone(), finding.object.clone())) {
+            if !told.insert((finding.cause.clone(), finding.object.clone(), finding.cluster.clone())) {
                 continue;
             }
             match () {

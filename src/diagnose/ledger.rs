@@ -4,9 +4,9 @@
 //! and patience is counted in beats, one a second.
 
 use super::case::Subject;
+use super::kinds::resource_of;
 use super::screen::backends::{self, Backends};
 use super::screen::patrol::{self, Patrol};
-use super::kinds::resource_of;
 use super::screen::{CORDONED, Symptom, routes, symptom};
 use super::verdict::{State, Verdict};
 use crate::world::fleet::{ClusterId, Table, TableDelta};
@@ -261,7 +261,9 @@ impl Ledger {
         let Some(page) = self.pages.get(&cluster) else { return true };
         let open = |group: &&Group| group.found.is_none() && !group.is_plain() && group.due(now).next().is_some();
         let (open, known) = (page.groups.values().filter(open).count(), page.diagnosed());
-        !page.busy && (open == 0 || known >= MOST) && page.patrol.is_done(now, |subject| page.asks(subject))
+        !page.busy
+            && (open == 0 || known >= MOST)
+            && page.patrol.is_done(now, self.patience == 0, |subject| page.asks(subject))
     }
 
     /// Takes in what came of a round. `workload` names what a pod belongs to.
@@ -389,6 +391,9 @@ impl Page {
         }
         for symptom in symptoms {
             self.join(&kind, symptom, beat);
+        }
+        if !self.backends.take_moved() {
+            return;
         }
         self.patrol.set(self.backends.stops(), beat);
         for (kind, uid) in self.on_patrol().filter(|(_, uid)| !self.patrol.has(*uid)).collect::<Vec<_>>() {

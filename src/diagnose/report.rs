@@ -153,10 +153,20 @@ impl Page {
             self.lines.push(Line::new([(style, format!(" {text}"))]));
             return;
         };
+        let from = self.lines.len();
         self.wrapped(" ● ", Style::Bad, &primary.summary, Some(&primary.object));
-        self.wrapped("   ", Style::Dim, &format!("{}  on {}", primary.cause, primary.object), Some(&primary.object));
+        let what = format!("{}  on {}", primary.cause, place(primary));
+        self.wrapped("   ", Style::Dim, &what, Some(&primary.object));
         for evidence in &primary.evidence {
             self.evidence(evidence, &primary.object);
+        }
+        self.unlink(from, primary);
+    }
+
+    /// What lives in another cluster cannot be jumped to from here.
+    fn unlink(&mut self, from: usize, finding: &Finding) {
+        if finding.cluster.is_some() {
+            self.lines.iter_mut().skip(from).for_each(|line| line.object = None);
         }
     }
 
@@ -260,8 +270,9 @@ impl Page {
         }
         if let Some(git) = &fix.git {
             let revision = if git.revision.is_empty() { String::new() } else { format!(" {}", git.revision) };
+            let far = git.cluster.as_ref().map_or(String::new(), |cluster| format!(" in cluster {cluster}"));
             let field = if git.field.is_empty() { String::new() } else { format!("  {}", git.field) };
-            let text = format!("{}{revision} {}{field}  (Application {})", git.repo, git.path, git.application);
+            let text = format!("{}{revision} {}{field}  (Application {}{far})", git.repo, git.path, git.application);
             self.wrapped("      git   ", Style::Plain, &text, None);
         }
         if let Some(line) = self.lines.get_mut(from) {
@@ -276,10 +287,11 @@ impl Page {
         self.blank();
         self.lines.push(Line::new([(Style::Title, format!(" {title}:"))]));
         for finding in findings {
+            let from = self.lines.len();
             self.wrapped(
                 "   · ",
                 Style::Plain,
-                &format!("{}  [{} on {}]", finding.summary, finding.cause, finding.object),
+                &format!("{}  [{} on {}]", finding.summary, finding.cause, place(finding)),
                 Some(&finding.object),
             );
             // What the sentence says already needs no second line.
@@ -290,6 +302,7 @@ impl Page {
                 };
                 self.wrapped("       ", Style::Dim, &text, Some(&evidence.object));
             }
+            self.unlink(from, finding);
         }
     }
 
@@ -341,6 +354,14 @@ fn shown_columns(scheduling: &Scheduling, widths: &[usize], mut room: usize) -> 
     });
     order.sort_unstable();
     order
+}
+
+/// The object at fault, and its cluster where that is another one.
+fn place(finding: &Finding) -> String {
+    match &finding.cluster {
+        Some(cluster) => format!("{} in cluster {cluster}", finding.object),
+        None => finding.object.to_string(),
+    }
 }
 
 /// The word for a confidence.

@@ -72,6 +72,9 @@ pub struct Finding {
     pub cause: String,
     /// The object at fault.
     pub object: ObjectRef,
+    /// The cluster that it lives in, where that is another one than the subject's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// One sentence for people.
     pub summary: String,
     /// How sure.
@@ -119,6 +122,9 @@ pub struct Fix {
 pub struct GitField {
     /// `namespace/name` of the Argo CD Application.
     pub application: String,
+    /// The cluster that the Application lives in, where that is another one than the object's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// The repository's URL.
     pub repo: String,
     /// Directory or file inside it.

@@ -29,7 +29,8 @@ impl State {
                 let raws: Option<Vec<Raw>> = rows.map(|row| row.raw.is_kept().then(|| row.raw.clone())).collect();
                 raws.map(Recalled::List)
             }
-            Need::Elsewhere { .. } | Need::PodsOn { .. } | Need::Log { .. } | Need::Name { .. } => None,
+            Need::Elsewhere { .. } | Need::Deployers | Need::Verdict { .. } => None,
+            Need::PodsOn { .. } | Need::Log { .. } | Need::Name { .. } => None,
         }
     }
 

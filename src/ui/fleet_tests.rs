@@ -66,6 +66,7 @@ fn claim_missing(subject: &Subject) -> Diagnosis {
     let primary = Finding {
         cause: "pvc-not-found".into(),
         object: claim.clone(),
+        cluster: None,
         summary: "The claim data does not exist.".into(),
         confidence: Confidence::Certain,
         evidence: vec![],

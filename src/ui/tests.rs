@@ -73,6 +73,7 @@ fn verdict() -> Verdict {
         primary: Some(Finding {
             cause: "taint-untolerated".into(),
             object: pod.clone(),
+            cluster: None,
             summary: "No node accepts it: the taint dedicated=db is on the only node with room.".into(),
             confidence: Confidence::Certain,
             evidence: vec![Evidence {
@@ -87,6 +88,7 @@ fn verdict() -> Verdict {
                 live: String::new(),
                 git: Some(GitField {
                     application: "argocd/shop".into(),
+                    cluster: None,
                     repo: "fleet.git".into(),
                     path: "shop/web".into(),
                     revision: "main".into(),

@@ -623,6 +623,7 @@ fn a_why_line_leads_to_its_object_and_back() {
     let finding = crate::diagnose::verdict::Finding {
         cause: "node-not-ready".into(),
         object: ObjectRef::new("", "Node", "", "u2"),
+        cluster: None,
         summary: "u2 is not ready".into(),
         confidence: crate::diagnose::verdict::Confidence::High,
         evidence: vec![],

@@ -240,6 +240,11 @@ impl<'a> World<'a> {
                 let found = objects.iter().find(|o| here(o) && name(o) == wanted && namespace(o) == ns);
                 found.map_or(Answer::Absent, |object| Answer::Object(Arc::new(served(object))))
             }
+            Need::Deployers => Answer::Failed("no other cluster is open".into()),
+            Need::Verdict { cluster, object } => match self.fixture.elsewhere.get(cluster) {
+                Some(objects) => Answer::Verdict(Arc::new(self.there(cluster, objects, object))),
+                None => Answer::Failed(format!("{cluster} is no open cluster of the fleet")),
+            },
             Need::PodsOn { .. } if self.fixture.forbidden.iter().any(|kind| kind == "pods") => {
                 Answer::Denied("pods is forbidden: User \"dev\" cannot list resource".into())
             }
@@ -265,6 +270,18 @@ impl<'a> World<'a> {
             true => Subject::Url(self.fixture.ask.clone()),
             false => Subject::Object(reference(&self.fixture.ask, &self.objects)),
         };
+        self.diagnose(subject)
+    }
+
+    /// What is wrong with an object of another cluster.
+    fn there(&self, cluster: &str, objects: &[Value], at: &ObjectRef) -> Verdict {
+        let mut objects = objects.to_vec();
+        objects.iter_mut().for_each(complete);
+        let there = World { objects, fixture: self.fixture };
+        Verdict { cluster: cluster.into(), ..there.diagnose(Subject::Object(at.clone())) }
+    }
+
+    fn diagnose(&self, subject: Subject) -> Verdict {
         let mut case = CaseFile::new(subject, Time::parse(NOW).expect("the clock"));
         for _ in 0..40 {
             match explain(&case) {

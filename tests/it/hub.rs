@@ -7,24 +7,26 @@ use crate::support::{Home, until};
 use kokpit::world::object::ResourceId;
 use serde_json::{Value, json};
 
-/// The hub and the cluster it deploys to; the pods of Deployment `web` there ask for more than any node has.
+/// The hub and the cluster it deploys to; the pod of Deployment `api` there asks for more than any node has.
 fn fleet() -> (Embedded, Embedded) {
     let (hub, prod) = (Embedded::shop(), Embedded::shop());
-    let deployments = ResourceId::new("apps", "deployments");
-    let changed = prod.store.modify(&deployments, "shop", "web", |web| {
-        web["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = json!("shop:apps/Deployment:shop/web");
-        web["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!("64");
-    });
-    changed.expect("it can be changed");
+    let labels = json!({"app": "api"});
+    let tracked = json!({"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/api"});
+    let containers = json!([{"name": "app", "image": "api:1", "resources": {"requests": {"cpu": "64"}}}]);
+    let api = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "api", "namespace": "shop", "labels": labels, "annotations": tracked},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}}});
+    prod.store.create(&ResourceId::new("apps", "deployments"), api).expect("a Deployment");
     (hub, prod)
 }
 
 fn application(server: &str, name: &str) -> Value {
-    let web = json!({"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "shop", "name": "web", "status": "Synced"});
+    let api = json!({"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "shop", "name": "api", "status": "Synced"});
     json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "shop", "namespace": "argocd"},
         "spec": {"project": "default", "destination": {"server": server, "name": name, "namespace": "shop"},
             "source": {"repoURL": "https://git.example.com/fleet.git", "path": "apps/shop", "targetRevision": "main"}},
-        "status": {"controllerNamespace": "argocd", "sync": {"status": "Synced"}, "resources": [web],
+        "status": {"controllerNamespace": "argocd", "sync": {"status": "Synced"}, "resources": [api],
             "health": {"status": "Degraded", "lastTransitionTime": "2026-01-01T00:00:00Z"}}})
 }
 
@@ -49,20 +51,20 @@ fn what_a_hub_deploys_has_its_place_in_git() {
         let (home, (hub, prod)) = (Home::new(), fleet());
         home.kubeconfig(&[("prod", &prod.url()), ("hub", &hub.url())]);
         deploy(&hub, if by_name { application("", "prod") } else { application(&prod.url(), "") });
-        let told = verdict(&home, "deployment/web", "shop", "prod");
+        let told = verdict(&home, "deployment/api", "shop", "prod");
         let places = told["primary"]["fixes"].as_array().into_iter().flatten().map(|fix| &fix["git"]);
         let place = places.into_iter().find(|git| !git.is_null()).unwrap_or_else(|| panic!("no place in git: {told}"));
         assert_eq!((&place["application"], &place["cluster"]), (&json!("argocd/shop"), &json!("hub")), "{told}");
         assert_eq!(place["repo"], "https://git.example.com/fleet.git");
         // Without the hub nobody knows.
-        let alone = home.run(&["why", "deployment/web", "-n", "shop", "--context", "prod"]);
+        let alone = home.run(&["why", "deployment/api", "-n", "shop", "--context", "prod"]);
         assert!(alone.out.contains("found in no open cluster"), "{}", alone.out);
     }
     // An Application that deploys somewhere else proves nothing.
     let (home, (hub, prod)) = (Home::new(), fleet());
     home.kubeconfig(&[("prod", &prod.url()), ("hub", &hub.url())]);
     deploy(&hub, application("https://kubernetes.default.svc", ""));
-    let told = verdict(&home, "deployment/web", "shop", "prod");
+    let told = verdict(&home, "deployment/api", "shop", "prod");
     assert!(told["primary"]["fixes"].as_array().into_iter().flatten().all(|fix| fix["git"].is_null()), "{told}");
 }
 

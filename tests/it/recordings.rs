@@ -110,7 +110,10 @@ impl Recording {
                 }
                 None => Answer::Absent,
             },
-            Need::Elsewhere { cluster, .. } => Answer::Failed(format!("{cluster} was not recorded")),
+            Need::Elsewhere { cluster, .. } | Need::Verdict { cluster, .. } => {
+                Answer::Failed(format!("{cluster} was not recorded"))
+            }
+            Need::Deployers => Answer::Failed("the other clusters were not recorded".into()),
             Need::PodsOn { node } => {
                 let mut pods = items("", "pods").unwrap_or_default();
                 pods.retain(|pod| str_at(pod, "/spec/nodeName") == node);
@@ -334,7 +337,8 @@ fn kind_of(need: &Need) -> Option<String> {
     match need {
         Need::Object { resource, .. } | Need::List { resource, .. } => Some(resource.to_string()),
         Need::PodsOn { .. } => Some("pods".into()),
-        Need::Elsewhere { .. } | Need::Log { .. } | Need::Name { .. } => None,
+        Need::Elsewhere { .. } | Need::Deployers | Need::Verdict { .. } => None,
+        Need::Log { .. } | Need::Name { .. } => None,
     }
 }
 

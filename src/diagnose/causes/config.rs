@@ -105,7 +105,9 @@ const MOST_OTHERS: usize = 4;
 /// Evidence: whether the other ConfigMaps and Secrets that the container's environment needs exist.
 fn the_others(case: &Case<'_>, container: &Container<'_>, at: &ObjectRef, m: Match) -> Fact<Match> {
     let mut needed: BTreeSet<ObjectRef> = BTreeSet::new();
-    for (kind, from, key_ref) in [(CONFIGMAPS, "configMapRef", "configMapKeyRef"), (SECRETS, "secretRef", "secretKeyRef")] {
+    for (kind, from, key_ref) in
+        [(CONFIGMAPS, "configMapRef", "configMapKeyRef"), (SECRETS, "secretRef", "secretKeyRef")]
+    {
         let all = list_at(container.spec, "/envFrom").iter().filter_map(|e| e.get(from));
         let single = list_at(container.spec, "/env").iter().filter_map(|e| e.pointer(&format!("/valueFrom/{key_ref}")));
         let required = all.chain(single).filter(|r| !bool_at(r, "/optional"));
@@ -252,15 +254,15 @@ fn missing_key(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
                 .evidence(&suspect.at, &field, key, format!("env {variable} takes key {key} of {at}"))
                 .evidence(&at, "", "", state);
         let m = mounts_are_over(case, suspect, m)?;
-        found.push(
-            m.because_all(producers(case, &at)?)
-                .fix(case.fix(
-                    top,
-                    &template_field(top, &field),
-                    format!("add key {key} to {at}, or let env {variable} name a key it has"),
-                    format!("kubectl -n {ns} get {} {object} -o go-template='{{{{range $k,$v := .data}}}}{{{{$k}}}} {{{{end}}}}'", kind.to_lowercase()),
-                )?),
-        );
+        found.push(m.because_all(producers(case, &at)?).fix(case.fix(
+            top,
+            &template_field(top, &field),
+            format!("add key {key} to {at}, or let env {variable} name a key it has"),
+            format!(
+                "kubectl -n {ns} get {} {object} -o go-template='{{{{range $k,$v := .data}}}}{{{{$k}}}} {{{{end}}}}'",
+                kind.to_lowercase()
+            ),
+        )?));
     }
     Ok(found)
 }

@@ -56,6 +56,7 @@ fn verdict(subject: &Subject, object: &ObjectRef, commit: &str) -> Box<Verdict> 
     let finding = Finding {
         cause: "rs-failed-create-quota".into(),
         object: object.clone(),
+        cluster: None,
         summary: "The quota is used up.".into(),
         confidence: Confidence::Certain,
         evidence: vec![],
@@ -341,4 +342,8 @@ fn a_new_route_is_given_time() {
     let soon = Time(NOW.0 - 86_400 + 60);
     assert!(whole_beats(&mut ledger, soon, 30).is_empty() && ledger.is_settled(EU, soon));
     assert_eq!(whole_beats(&mut ledger, Time(soon.0 + 60), 1).len(), 1);
+    // Who asks for the list wants to hear of it at once.
+    let mut ledger = Ledger::new(0);
+    with_an_ingress(&mut ledger);
+    assert_eq!(whole_beats(&mut ledger, soon, 1).len(), 1);
 }

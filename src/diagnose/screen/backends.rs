@@ -8,7 +8,9 @@ use super::Symptom;
 use super::patrol::Stop;
 use super::routes::{self, Gates, Place, Route};
 use crate::diagnose::case::Subject;
-use crate::diagnose::kinds::{GATEWAYS, HTTPROUTES, INGRESSES, INGRESSROUTES, Known, NETWORKPOLICIES, SERVICES, SLICES};
+use crate::diagnose::kinds::{
+    GATEWAYS, HTTPROUTES, INGRESSES, INGRESSROUTES, Known, NETWORKPOLICIES, SERVICES, SLICES,
+};
 use crate::world::object::{ObjectRef, ResourceId, str_at};
 use crate::world::row::{Row, Tone, Uid};
 use crate::world::time::Time;
@@ -30,6 +32,8 @@ pub struct Backends {
     /// The namespace of every policy, and what it says.
     policies: HashMap<Uid, (String, u64)>,
     dirty: bool,
+    /// Anything but an EndpointSlice changed: they come and go all the time, and lead nowhere else.
+    moved: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +72,7 @@ impl Backends {
     pub fn hear(&mut self, kind: &ResourceId, row: &Row) {
         let place = |name: &str| (row.meta.namespace.to_string(), name.to_owned());
         let (uid, own) = (row.meta.uid, || place(&row.meta.name));
-        self.dirty |= match kind.plural.as_str() {
+        let changed = match kind.plural.as_str() {
             "endpointslices" => match row.meta.label("kubernetes.io/service-name") {
                 Some(service) => put(&mut self.slices, uid, (place(service), row.tone == Tone::Ok)),
                 None => self.slices.remove(&uid).is_some(),
@@ -90,11 +94,17 @@ impl Backends {
                 _ => false,
             },
         };
+        self.note(kind, changed);
+    }
+
+    fn note(&mut self, kind: &ResourceId, changed: bool) {
+        self.dirty |= changed;
+        self.moved |= changed && kind.plural != SLICES.plural;
     }
 
     /// Forgets rows that are gone.
     pub fn forget(&mut self, kind: &ResourceId, gone: impl Fn(&Uid) -> bool) {
-        self.dirty |= match kind.plural.as_str() {
+        let changed = match kind.plural.as_str() {
             "endpointslices" => drop_from(&mut self.slices, gone),
             "services" => drop_from(&mut self.services, gone),
             "gateways" => drop_from(&mut self.gates, gone),
@@ -108,11 +118,17 @@ impl Backends {
             }
             _ => false,
         };
+        self.note(kind, changed);
     }
 
     /// Whether anything changed since the last call.
     pub fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)
+    }
+
+    /// Whether the ways changed since the last call: routes, Gateways, Services or policies.
+    pub fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     fn gates(&self) -> Gates {
@@ -139,10 +155,9 @@ impl Backends {
                 }
             }
         }
-        let told = dead.into_iter().map(|((namespace, name), url)| Dead {
-            service: ObjectRef::new("", "Service", namespace, name),
-            url,
-        });
+        let told = dead
+            .into_iter()
+            .map(|((namespace, name), url)| Dead { service: ObjectRef::new("", "Service", namespace, name), url });
         told.collect()
     }
 
@@ -173,7 +188,11 @@ impl Backends {
             let mut add = |key: String, subject: Subject, behind: &[Place]| {
                 let mut hash = DefaultHasher::new();
                 route.state.hash(&mut hash);
-                route.parents.iter().map(|(gateway, _)| gates.get(gateway).map(|g| g.state)).for_each(|s| s.hash(&mut hash));
+                route
+                    .parents
+                    .iter()
+                    .map(|(gateway, _)| gates.get(gateway).map(|g| g.state))
+                    .for_each(|s| s.hash(&mut hash));
                 for place in behind {
                     (services.get(place), policies.get(place.0.as_str())).hash(&mut hash);
                 }

@@ -27,7 +27,7 @@ const LATE: u64 = 60;
 /// Beats that a change on the way is left alone, and after which a walk that came to nothing is tried again.
 const CALM: u64 = 15;
 const FAILED: u64 = 60;
-/// A route that is new may not be taken yet, and its certificate not issued.
+/// A route that is new may not be taken yet, and its certificate not issued; who watches does not hurry to look at it.
 const NEW_S: i64 = 120;
 /// What is found to be wrong all of a sudden may pass.
 const PASSING_S: i64 = 15;
@@ -107,13 +107,14 @@ impl Patrol {
     }
 
     /// The ways to walk now: first those that nobody has walked yet, then those that changed, then the oldest.
-    /// `known` says what is being looked at anyway; `hurry`: somebody waits, there is no pace.
+    /// `known` says what is being looked at anyway; `hurry`: somebody waits, there is no pace, and
+    /// nothing is too new.
     pub fn troop(&mut self, now: Time, beat: u64, hurry: bool, known: impl Fn(&Subject) -> bool) -> Vec<Subject> {
         if !hurry && self.last.is_some_and(|last| beat < last + PACE) {
             return Vec::new();
         }
-        let wanting = self.stops.values_mut().filter(|stop| stop.due <= beat && !stop.is_new(now) && !known(&stop.subject));
-        let mut wanting: Vec<&mut Stop> = wanting.collect();
+        let open = |stop: &&mut Stop| stop.due <= beat && (hurry || !stop.is_new(now)) && !known(&stop.subject);
+        let mut wanting: Vec<&mut Stop> = self.stops.values_mut().filter(open).collect();
         wanting.sort_by_key(|stop| (stop.walked.is_some(), stop.due));
         wanting.truncate(TROOP);
         let troop = wanting.into_iter().map(|stop| {
@@ -134,8 +135,9 @@ impl Patrol {
     }
 
     /// Whether every way has been walked that can be.
-    pub fn is_done(&self, now: Time, known: impl Fn(&Subject) -> bool) -> bool {
-        self.stops.values().all(|stop| stop.walked.is_some() || stop.is_new(now) || known(&stop.subject))
+    pub fn is_done(&self, now: Time, hurry: bool, known: impl Fn(&Subject) -> bool) -> bool {
+        let left = |stop: &Stop| stop.walked.is_none() && (hurry || !stop.is_new(now)) && !known(&stop.subject);
+        !self.stops.values().any(left)
     }
 
     /// Takes in what came of a walk; a symptom where it is worth one.
@@ -143,6 +145,8 @@ impl Patrol {
         let stop = self.stops.values_mut().find(|stop| stop.subject == *subject)?;
         let before = stop.walked.replace(beat).is_none();
         stop.due = beat + if verdict.is_some() { AGAIN } else { FAILED };
+        // Of a new route only an outage is told: a certificate may be on its way.
+        let counts = |verdict: &Verdict| counts(verdict) && (!stop.is_new(now) || is_outage(verdict));
         verdict.is_some_and(counts).then(|| stop.symptom(now, before))
     }
 
@@ -159,9 +163,15 @@ pub fn counts(verdict: &Verdict) -> bool {
     grave && primary.confidence >= Confidence::High && !speaks_for_itself(&primary.object)
 }
 
+fn is_outage(verdict: &Verdict) -> bool {
+    let cause = verdict.primary.as_ref().and_then(|primary| causes::find(&primary.cause));
+    cause.is_some_and(|cause| cause.severity == Severity::Outage)
+}
+
 /// Whether the rows of a kind are screened one by one.
 fn speaks_for_itself(at: &ObjectRef) -> bool {
     let kind = resource_of(at);
-    let silent = kind == SERVICES.id() || kind == SLICES.id() || super::backends::speaks(&kind) || routes::is_route(&kind);
+    let silent =
+        kind == SERVICES.id() || kind == SLICES.id() || super::backends::speaks(&kind) || routes::is_route(&kind);
     !silent && screened().contains(&kind)
 }

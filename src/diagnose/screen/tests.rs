@@ -246,12 +246,18 @@ fn asked(backends: &Backends) -> Vec<String> {
 fn routes_of_the_gateway_api_are_read_with_their_listeners() {
     let kind = |plural: &str| ResourceId::new("gateway.networking.k8s.io", plural);
     let mut backends = Backends::default();
-    let listener = |name: &str, protocol: &str, host: &str| json!({"name": name, "protocol": protocol, "hostname": host});
-    let listeners = json!([listener("web", "HTTP", ""), listener("tls", "HTTPS", "*.example.com"), listener("api", "HTTPS", "api.example.com")]);
+    let listener =
+        |name: &str, protocol: &str, host: &str| json!({"name": name, "protocol": protocol, "hostname": host});
+    let listeners = json!([
+        listener("web", "HTTP", ""),
+        listener("tls", "HTTPS", "*.example.com"),
+        listener("api", "HTTPS", "api.example.com")
+    ]);
     backends.hear(&kind("gateways"), &other("Gateway", "infra", "gw", json!({ "listeners": listeners })));
     let route = |name: &str, section: &str, hosts: Value, backend: Value| {
         let parent = json!({"name": "gw", "namespace": "infra", "sectionName": section});
-        let rule = json!({"matches": [{"path": {"value": "/x"}}, {"headers": [{"name": "a"}]}], "backendRefs": [backend]});
+        let rule =
+            json!({"matches": [{"path": {"value": "/x"}}, {"headers": [{"name": "a"}]}], "backendRefs": [backend]});
         other("HTTPRoute", "shop", name, json!({"parentRefs": [parent], "hostnames": hosts, "rules": [rule]}))
     };
     let to = |name: &str, weight: i64| json!({"name": name, "port": 80, "weight": weight});
@@ -260,8 +266,7 @@ fn routes_of_the_gateway_api_are_read_with_their_listeners() {
     backends.hear(&kind("httproutes"), &route("c", "api", json!([]), to("web", 1)));
     backends.hear(&kind("httproutes"), &route("d", "tls", json!(["*.example.com"]), to("web", 1)));
     backends.hear(&ResourceId::new("discovery.k8s.io", "endpointslices"), &slice("web", true));
-    let names =
-        ["HTTPRoute shop/d", "http://a.example.com/x", "https://a.example.com/x", "https://api.example.com/x"];
+    let names = ["HTTPRoute shop/d", "http://a.example.com/x", "https://a.example.com/x", "https://api.example.com/x"];
     assert_eq!(asked(&backends), names, "a route without a single URL is asked about itself");
     let dead = backends.dead();
     assert_eq!(dead.len(), 1, "what gets no share need not answer: {dead:?}");
@@ -273,7 +278,8 @@ fn routes_of_traefik_are_read() {
     let kind = ResourceId::new("traefik.io", "ingressroutes");
     let mut backends = Backends::default();
     let rule = |matched: &str, service: &str| json!({"match": matched, "services": [{"name": service, "port": 80}]});
-    let inside = json!({"match": "Host(`t.example.com`)", "services": [{"name": "api@internal", "kind": "TraefikService"}]});
+    let inside =
+        json!({"match": "Host(`t.example.com`)", "services": [{"name": "api@internal", "kind": "TraefikService"}]});
     let rules = json!([
         rule("Host(`a.example.com`) && PathPrefix(`/x`)", "a"),
         rule("Host(`a.example.com`) && Header(`b`, `c`)", "b"),

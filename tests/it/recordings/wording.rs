@@ -28,7 +28,10 @@ fn meets(said: &Token, wanted: &Token) -> bool {
         (Token::Word(a), Token::Word(b)) => a == b,
         (Token::Time { seconds: said, .. }, Token::Time { seconds, unit, about, least }) => {
             let off = said.abs_diff(*seconds);
-            off * 2 <= *unit || (*about && off * 10 <= *seconds) || (*least && said >= seconds) || said / unit * unit == *seconds
+            off * 2 <= *unit
+                || (*about && off * 10 <= *seconds)
+                || (*least && said >= seconds)
+                || said / unit * unit == *seconds
         }
         _ => false,
     }
@@ -37,7 +40,8 @@ fn meets(said: &Token, wanted: &Token) -> bool {
 fn tokens(text: &str) -> Vec<Token> {
     let lower = text.to_lowercase();
     let apart = |c: char| !(c.is_alphanumeric() || ".-~%".contains(c));
-    let words: Vec<&str> = lower.split(apart).map(|w| w.trim_matches(['.', '-'])).filter(|w| !w.is_empty()).collect();
+    let words = lower.split(apart).flat_map(parts).map(|w| w.trim_matches(['.', '-'])).filter(|w| !w.is_empty());
+    let words: Vec<&str> = words.collect();
     let mut found = Vec::new();
     let mut n = 0;
     while let Some(word) = words.get(n) {
@@ -57,6 +61,14 @@ fn tokens(text: &str) -> Vec<Token> {
         }
     }
     found
+}
+
+/// A path is as good as its parts; the point of a number is none between words.
+fn parts(word: &str) -> Vec<&str> {
+    match word.contains(|c: char| c.is_ascii_digit()) {
+        true => vec![word],
+        false => word.split('.').collect(),
+    }
 }
 
 fn unit_word(word: &str) -> Option<u64> {
@@ -102,7 +114,9 @@ fn facts_are_known_in_other_words() {
     let says = |text: &str, fact: &str| says([text].into_iter(), fact);
     assert!(says("It requests 2Gi memory, and no node has that free", "2Gi memory requested"));
     assert!(says("lease 8m53s old", "lease ~9m old") && !says("lease 5m old", "lease ~9m old"));
-    assert!(says("Evicted 3d ago", "3 days") && says("Evicted 3d4h ago", "3 days") && !says("Evicted 4d ago", "3 days"));
+    assert!(
+        says("Evicted 3d ago", "3 days") && says("Evicted 3d4h ago", "3 days") && !says("Evicted 4d ago", "3 days")
+    );
     assert!(says("not reconciled for over 55 minutes", "not reconciled for over 50 minutes"));
     assert!(!says("not reconciled for over 45 minutes", "not reconciled for over 50 minutes"));
     assert!(says("wants pool=platform; nodes have platform (2)", "2 nodes of pool platform"));

@@ -78,7 +78,7 @@ fn degraded(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         let ready = int_at(object, "/status/readyReplicas").unwrap_or_default();
         if let Some(wanted) = kin::replicas(object).filter(|wanted| ready < *wanted) {
             m = m.evidence(&at, "status.readyReplicas", &ready.to_string(), format!("{at}: {ready} of {wanted} ready"));
-            leads.push(Lead::to(at));
+            leads.push(Lead::across(far, at));
         }
     }
     if leads.is_empty() && health != "Degraded" {
@@ -96,7 +96,6 @@ fn degraded(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             format!("its workloads live in cluster {cluster} and {which}"),
         );
         m = m.fix(Fix { summary: format!("ask in cluster {cluster} why they are not ready"), ..Fix::default() });
-        return Ok(vec![m.because_cause("argo-sync-").because_cause("argo-hook-")]);
     }
     Ok(vec![m.because_all(leads).because_cause("argo-sync-").because_cause("argo-hook-")])
 }
@@ -130,8 +129,8 @@ fn progressing(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
                 "metadata.annotations[argocd.argoproj.io/ignore-healthcheck]",
                 "",
             ));
-        let deeper = far.is_none() && matches!(at.kind.as_str(), "PersistentVolumeClaim" | "Job" | "StatefulSet");
-        found.push(if deeper { m.because(at) } else { m });
+        let deeper = matches!(at.kind.as_str(), "PersistentVolumeClaim" | "Job" | "StatefulSet");
+        found.push(if deeper { m.because_all([Lead::across(far, at)]) } else { m });
     }
     Ok(found)
 }

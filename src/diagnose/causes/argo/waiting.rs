@@ -30,7 +30,7 @@ use super::{
     sync_command, terminate_command,
 };
 use crate::diagnose::facts::{Case, Fact, Knowable};
-use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::finding::{Lead, Match, Suspect};
 use crate::diagnose::kin;
 use crate::diagnose::verdict::Fix;
 use crate::world::object::{ObjectRef, bool_at, int_at, list_at, str_at};
@@ -141,7 +141,9 @@ fn wave(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         (true, Some(_)) => m,
         (false, _) if waiting.since < PATIENCE_S => m.aside(),
         (false, None) => m.because(at),
-        (false, Some(cluster)) => m.evidence(&at, "", cluster, format!("{at} lives in cluster {cluster}: ask there")),
+        (false, Some(cluster)) => m
+            .evidence(&at, "", cluster, format!("{at} lives in cluster {cluster}"))
+            .because_all([Lead::across(far, at)]),
     }])
 }
 
@@ -213,7 +215,7 @@ fn hook(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if !stuck && waiting.since < HOOK_S {
         return Ok(vec![m.aside()]);
     }
-    Ok(vec![if far.is_none() { m.because(at) } else { m }])
+    Ok(vec![m.because_all([Lead::across(far, at)])])
 }
 
 fn prune_confirm(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
