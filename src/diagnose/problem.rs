@@ -7,6 +7,7 @@ use super::case::Subject;
 use super::causes::{self, Severity};
 use super::ledger::{Group, Ledger};
 use super::screen::Symptom;
+use super::screen::routes::is_route;
 use super::verdict::{Change, Confidence, State, Verdict};
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
@@ -157,6 +158,8 @@ fn item<'a>(ledger: &Ledger, cluster: ClusterId, group: &'a Group, now: Time) ->
             (None, _) if !ledger.is_overdue(group) && verdict.unreadable.is_empty() => return None,
             (None, _) => None,
         },
+        // On patrol a glance is no more than a reason to look closely.
+        _ if is_route(&group.resource) => return None,
         _ => None,
     };
     Some(Item { cluster, group, due, reason, ask })

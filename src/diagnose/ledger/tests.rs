@@ -301,6 +301,9 @@ fn a_guess_on_patrol_is_nothing_to_tell() {
     with_an_ingress(&mut ledger);
     let rounds = whole_beats(&mut ledger, NOW, 1);
     in_the_way(&mut ledger, &rounds[0], Confidence::Medium, NOW);
+    let rounds = whole_beats(&mut ledger, NOW, 5);
+    assert!(!rounds[0].glance && problems(&ledger, NOW).is_empty(), "it is looked at closely first");
+    in_the_way(&mut ledger, &rounds[0], Confidence::Medium, NOW);
     assert!(whole_beats(&mut ledger, NOW, 100).is_empty() && problems(&ledger, NOW).is_empty());
     // What pods show they show by themselves, in their own time.
     let rounds = whole_beats(&mut ledger, NOW, 900);

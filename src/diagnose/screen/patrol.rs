@@ -3,7 +3,7 @@
 //! (what the watches keep and the API server knows; no logs, no name server), in troops, at a pace. What a glance finds
 //! is a [`Symptom`], and is then diagnosed as any other one.
 //!
-//! A glance counts only where it is sure, and only for what does not speak for itself: that pods are not ready, a node
+//! Only what that close look is sure of is told, and only what does not speak for itself: that pods are not ready, a node
 //! is gone or an Application is out of sync their own rows say, in their own time.
 
 use super::{Symptom, screened};
@@ -146,8 +146,9 @@ impl Patrol {
         let before = stop.walked.replace(beat).is_none();
         stop.due = beat + if verdict.is_some() { AGAIN } else { FAILED };
         // Of a new route only an outage is told: a certificate may be on its way.
-        let counts = |verdict: &Verdict| counts(verdict) && (!stop.is_new(now) || is_outage(verdict));
-        verdict.is_some_and(counts).then(|| stop.symptom(now, before))
+        let suspect =
+            |verdict: &Verdict| is_matter(verdict, Confidence::Medium) && (!stop.is_new(now) || is_outage(verdict));
+        verdict.is_some_and(suspect).then(|| stop.symptom(now, before))
     }
 
     /// Whether there still is such a way.
@@ -156,11 +157,16 @@ impl Patrol {
     }
 }
 
-/// Whether what was found on a way is told.
+/// Whether what a close look found on a way is told.
 pub fn counts(verdict: &Verdict) -> bool {
+    is_matter(verdict, Confidence::High)
+}
+
+/// Whether a way has trouble of its own, and how sure that has to be.
+fn is_matter(verdict: &Verdict, least: Confidence) -> bool {
     let Some(primary) = &verdict.primary else { return false };
     let grave = causes::find(&primary.cause).is_some_and(|cause| cause.severity >= Severity::Degraded);
-    grave && primary.confidence >= Confidence::High && !speaks_for_itself(&primary.object)
+    grave && primary.confidence >= least && !speaks_for_itself(&primary.object)
 }
 
 fn is_outage(verdict: &Verdict) -> bool {
