@@ -12,6 +12,7 @@ pub mod pod;
 pub mod quantity;
 pub mod row;
 pub mod selector;
+pub mod tar;
 pub mod text;
 pub mod time;
 pub mod wire;

@@ -115,10 +115,13 @@ fn subresources(store: &Store, id: &ResourceId) -> Vec<(&'static str, &'static s
     const WRITE: &[&str] = &["get", "patch", "update"];
     let mut all: Vec<(&str, &str, &[&str])> = match (id.group.as_str(), id.plural.as_str()) {
         ("", "pods") => vec![
+            ("attach", "PodAttachOptions", &["create", "get"]),
             ("binding", "Binding", &["create"]),
+            ("ephemeralcontainers", "Pod", &["get", "patch"]),
             ("eviction", "Eviction", &["create"]),
             ("exec", "PodExecOptions", &["create", "get"]),
             ("log", "Pod", &["get"]),
+            ("portforward", "PodPortForwardOptions", &["create", "get"]),
         ],
         ("", "replicationcontrollers") | ("apps", "deployments" | "replicasets" | "statefulsets") => {
             vec![("scale", "Scale", WRITE)]

@@ -131,6 +131,9 @@ impl Kubelet<'_> {
         let initialized = self.run_init(&mut new);
         if initialized {
             self.run_all("containers", "containerStatuses", &mut new);
+            if !list_at(self.pod, "/spec/ephemeralContainers").is_empty() {
+                self.run_all("ephemeralContainers", "ephemeralContainerStatuses", &mut new);
+            }
         }
         self.conditions(&mut new, initialized);
         let phase = phase(&new);

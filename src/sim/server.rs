@@ -14,6 +14,7 @@ pub use route::Target;
 
 use crate::sim::http::{self as web, Body, Form, Query};
 use crate::sim::store::{Failure, Store};
+use crate::sim::subresources::disk::Disk;
 use crate::sim::subresources::logs::LogBook;
 use crate::sim::{discovery, subresources};
 use bytes::Bytes;
@@ -49,6 +50,8 @@ pub struct Options {
     pub logs: LogBook,
     /// Files of every container, by absolute path, for `cat` and `ls` in its shell.
     pub files: BTreeMap<String, String>,
+    /// What was written into containers.
+    pub disk: Disk,
     /// How often a watch that wants bookmarks gets one (a real server: about once a minute).
     pub bookmark_every: Duration,
     /// Whether large answers are compressed for clients that accept it.
@@ -65,6 +68,7 @@ impl Default for Options {
             version: None,
             logs: LogBook::default(),
             files: BTreeMap::new(),
+            disk: Disk::default(),
             bookmark_every: Duration::from_secs(60),
             gzip: true,
             faults: Faults::default(),
@@ -104,6 +108,11 @@ impl Cluster {
     /// What goes wrong at the moment.
     pub fn faults(&self) -> Faults {
         self.faults.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Comes to an end when the server is stopped.
+    pub async fn stopped(&self) {
+        stopped(&mut self.stop.subscribe()).await;
     }
 
     fn count(&self, verb: &str, resource: String) {

@@ -1,9 +1,13 @@
-//! Subresources: scale, eviction, binding, log and exec. (`status` is a write like any other.)
+//! Subresources: scale, eviction, binding, log, exec, attach and portforward. (`status` is a write like any other.)
 
+mod archive;
+pub mod disk;
 mod eviction;
 pub mod exec;
 pub mod logs;
+mod portforward;
 mod shell;
+mod socket;
 
 use crate::sim::http::{self as web, Body};
 use crate::sim::server::{Call, Cluster, Target, commit_patch, parse_body};
@@ -26,7 +30,12 @@ pub async fn answer(cluster: Arc<Cluster>, call: Call, target: Target) -> Result
         ("binding", Method::POST) if pods => bind(&cluster, &call, &target),
         ("log", Method::GET) if pods => logs::answer(cluster, &call, &target),
         ("exec", Method::GET | Method::POST) if pods => exec::answer(cluster, call, &target),
-        ("scale" | "eviction" | "binding" | "log" | "exec", _) if pods || has_scale(&target.kind.id) => {
+        ("ephemeralcontainers", method) if pods => ephemeral(&cluster, &call, &target, &method),
+        ("attach", Method::GET | Method::POST) if pods => exec::attach(cluster, call, &target),
+        ("portforward", Method::GET | Method::POST) if pods => portforward::answer(cluster, call, &target),
+        ("scale" | "eviction" | "binding" | "log" | "exec" | "attach" | "portforward", _)
+            if pods || has_scale(&target.kind.id) =>
+        {
             Err(Failure::method_not_allowed())
         }
         _ => Err(Failure::no_such_path()),
@@ -59,6 +68,33 @@ fn scale(cluster: &Cluster, call: &Call, target: &Target, method: &Method) -> Re
         _ => return Err(Failure::method_not_allowed()),
     };
     Ok(web::json(200, &scale_of(&object)))
+}
+
+/// The ephemeral containers of a pod: the pod itself, of which nothing else can be changed this way, and none of them
+/// goes away again (`pkg/registry/core/pod/strategy.go`, podEphemeralContainersStrategy).
+fn ephemeral(cluster: &Cluster, call: &Call, target: &Target, method: &Method) -> Result<Response<Body>, Failure> {
+    let before = pod(cluster, target)?;
+    match *method {
+        Method::GET => return Ok(web::json(200, &before)),
+        Method::PATCH => {}
+        _ => return Err(Failure::method_not_allowed()),
+    }
+    let added = |patched: Value, old: &Value| {
+        let mut object = old.clone();
+        if object["spec"].is_object() {
+            object["spec"]["ephemeralContainers"] = patched["spec"]["ephemeralContainers"].clone();
+        }
+        object
+    };
+    let object = commit_patch(cluster, call, target, &Value::clone, &added)?.0;
+    let names = |pod: &Value| -> Vec<String> {
+        list_at(pod, "/spec/ephemeralContainers").iter().map(|c| str_at(c, "/name").to_string()).collect()
+    };
+    let (old, new) = (names(&before), names(&object));
+    match old.iter().all(|name| new.contains(name)) {
+        true => Ok(web::json(200, &object)),
+        false => Err(Failure::bad_request("existing ephemeral containers may not be removed")),
+    }
 }
 
 /// A whole scale put over the present one is a merge of it.

@@ -7,7 +7,7 @@
 //! * `echo` prints lines.
 
 use crate::sim::controllers::meta::annotation;
-use crate::world::object::{int_at, list_at, str_at};
+use crate::world::object::{bool_at, int_at, list_at, str_at};
 use crate::world::quantity::Quantity;
 use serde_json::Value;
 
@@ -38,7 +38,8 @@ pub fn end(pod: &Value, container: &Value, main: bool) -> Option<End> {
     }
     let script = script(container);
     let slept = numbers_after(&script, "sleep").sum::<i64>();
-    if script.contains("sleep infinity") {
+    // A shell that waits to be typed at.
+    if script.contains("sleep infinity") || (bool_at(container, "/stdin") && bool_at(container, "/tty")) {
         return None;
     }
     if let Some(code) = numbers_after(&script, "exit").last() {

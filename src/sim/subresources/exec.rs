@@ -1,31 +1,37 @@
-//! `exec` over WebSocket, in the protocols `v5.channel.k8s.io` and `v4.channel.k8s.io`
+//! `exec` and `attach` over WebSocket, in the protocols `v5.channel.k8s.io` and `v4.channel.k8s.io`
 //! (`apimachinery/pkg/util/remotecommand`): binary messages whose first byte names the channel.
 
+use super::archive::{self, Extract};
+use super::disk::Entry;
 use super::pod;
 use super::shell::{Outcome, Shell};
-use crate::sim::http::{self as web, Body};
+use super::socket::{self, Sent, Socket, send};
+use crate::sim::controllers::meta::annotation;
+use crate::sim::http::Body;
 use crate::sim::server::{Call, Cluster, Target};
 use crate::sim::store::Failure;
-use crate::world::object::{list_at, str_at};
+use crate::world::object::{bool_at, list_at, str_at};
 use bytes::Bytes;
-use futures::{SinkExt, StreamExt};
-use http::{HeaderValue, Response, StatusCode, header};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
+use futures::StreamExt;
+use http::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const ERROR: u8 = 3;
+const RESIZE: u8 = 4;
 /// In version 5: the channel named by the next byte is at its end.
 const CLOSE: u8 = 255;
+
+const PROTOCOLS: &[&str] = &["v5.channel.k8s.io", "v4.channel.k8s.io"];
+
+/// The programs that a pod's containers have, separated by commas; without it all that the shell knows.
+pub const PROGRAMS: &str = "sim.kokpit.dev/programs";
 
 /// What is to be run.
 struct Job {
@@ -41,47 +47,53 @@ struct Job {
 /// 400 for a request that is no WebSocket, a pod that does not run, or a container that is not there.
 pub fn answer(cluster: Arc<Cluster>, call: Call, target: &Target) -> Result<Response<Body>, Failure> {
     let pod = pod(&cluster, target)?;
-    let job = job(&cluster, &call, &pod, target)?;
-    let header = |name| web::header_text(&call.headers, name);
-    let offered: Vec<&str> = header("sec-websocket-protocol").split(',').map(str::trim).collect();
-    let chosen = ["v5.channel.k8s.io", "v4.channel.k8s.io"].into_iter().find(|known| offered.contains(known));
-    let (Some(protocol), Some(upgrade)) = (chosen, call.upgrade) else {
-        return Err(Failure::bad_request(
-            "exec needs a WebSocket with the protocol v5.channel.k8s.io or v4.channel.k8s.io",
-        ));
-    };
-    if !header("upgrade").eq_ignore_ascii_case("websocket") {
-        return Err(Failure::bad_request("Upgrade request required"));
-    }
-    let accept = derive_accept_key(header("sec-websocket-key").as_bytes());
-    tokio::spawn(async move {
-        if let Ok(upgraded) = upgrade.await {
-            let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-            // A client that goes away in the middle ends the command; there is nobody left to tell.
-            let _ = run(socket, job).await;
-        }
-    });
-    let mut answer = web::bytes(101, "", "");
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = answer.headers_mut();
-    headers.clear();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
-    if let Ok(accept) = HeaderValue::from_str(&accept) {
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    }
-    Ok(answer)
-}
-
-fn job(cluster: &Cluster, call: &Call, pod: &Value, target: &Target) -> Result<Job, Failure> {
     let command: Vec<String> = call.query.all("command").map(Into::into).collect();
     if command.is_empty() {
         return Err(Failure::bad_request("you must specify at least 1 command for the container"));
     }
+    let (shell, _) = container(&cluster, &call, &pod, target)?;
+    let job = Job { shell, command, stdin: call.query.flag("stdin"), tty: call.query.flag("tty") };
+    socket::accept(cluster, call, PROTOCOLS, |socket| run(socket, job))
+}
+
+/// Turns the connection into the streams of a container's own process: a shell where it has standard input, else what
+/// it writes to its log from now on.
+///
+/// # Errors
+/// As [`answer`].
+pub fn attach(cluster: Arc<Cluster>, call: Call, target: &Target) -> Result<Response<Body>, Failure> {
+    let pod = pod(&cluster, target)?;
+    let (shell, spec) = container(&cluster, &call, &pod, target)?;
+    let (stdin, tty) = (bool_at(&spec, "/stdin"), bool_at(&spec, "/tty"));
+    if call.query.flag("tty") && !tty {
+        return Err(Failure::bad_request("Unable to use a TTY - the container did not allocate one"));
+    }
+    let name = str_at(&spec, "/name").to_string();
+    if stdin && call.query.flag("stdin") {
+        let job = Job { shell, command: vec!["sh".into()], stdin, tty };
+        return socket::accept(cluster, call, PROTOCOLS, |socket| run(socket, job));
+    }
+    let (book, target) = (cluster.options.logs.clone(), target.clone());
+    socket::accept(cluster, call, PROTOCOLS, move |mut socket| async move {
+        let mut lines = book.tail(&target.namespace, &target.name, &name);
+        loop {
+            tokio::select! {
+                new = lines.next() => say(&mut socket, STDOUT, &new, tty).await?,
+                heard = socket.next() => match heard {
+                    None | Some(Err(_) | Ok(Message::Close(_))) => return Ok(()),
+                    _ => {}
+                },
+            }
+        }
+    })
+}
+
+/// A container that runs: what it has, and its spec.
+fn container(cluster: &Cluster, call: &Call, pod: &Value, target: &Target) -> Result<(Shell, Value), Failure> {
     let wanted = call.query.get("container");
-    let containers = list_at(pod, "/spec/containers");
-    let chosen = containers.iter().find(|c| wanted.is_empty() || str_at(c, "/name") == wanted);
+    let lists = ["/spec/containers", "/spec/ephemeralContainers", "/spec/initContainers"];
+    let mut containers = lists.iter().flat_map(|list| list_at(pod, list));
+    let chosen = containers.find(|c| wanted.is_empty() || str_at(c, "/name") == wanted);
     let container = chosen
         .ok_or_else(|| Failure::bad_request(format!("container {wanted} is not valid for pod {}", target.name)))?;
     if matches!(str_at(pod, "/status/phase"), "Succeeded" | "Failed") {
@@ -95,19 +107,27 @@ fn job(cluster: &Cluster, call: &Call, pod: &Value, target: &Target) -> Result<J
     }
     let env =
         list_at(container, "/env").iter().map(|e| (str_at(e, "/name").to_string(), str_at(e, "/value").to_string()));
-    let shell = Shell { host: target.name.clone(), files: cluster.options.files.clone(), env: env.collect() };
-    Ok(Job { shell, command, stdin: call.query.flag("stdin"), tty: call.query.flag("tty") })
+    let place = format!("{}/{}/{}", target.namespace, target.name, str_at(container, "/name"));
+    let programs = annotation(pod, PROGRAMS);
+    let shell = Shell {
+        host: target.name.clone(),
+        files: cluster.options.disk.files(&cluster.options.files, &place),
+        env: env.collect(),
+        windows: str_at(pod, "/spec/os/name") == "windows"
+            || str_at(pod, "/spec/nodeSelector/kubernetes.io~1os") == "windows",
+        programs: (!programs.is_empty()).then(|| programs.split(',').map(Into::into).collect()),
+        size: (80, 24),
+    };
+    Ok((shell, container.clone()))
 }
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
-type Sent = Result<(), tokio_tungstenite::tungstenite::Error>;
-
-async fn run(mut socket: Socket, job: Job) -> Sent {
+async fn run(mut socket: Socket, mut job: Job) -> Sent {
     let program = job.command.first().cloned().unwrap_or_default();
     let name = program.rsplit('/').next().unwrap_or_default();
-    let interactive = job.stdin && (matches!(name, "sh" | "ash" | "bash") && job.command.len() == 1);
+    let interactive =
+        job.stdin && (matches!(name, "sh" | "ash" | "bash" | "powershell" | "cmd") && job.command.len() == 1);
     let copies = job.stdin && name == "cat" && job.command.len() == 1;
-    let outcome = if !Shell::knows(&program) {
+    let outcome = if !job.shell.has(&program) {
         let sentence = format!(
             "Internal error occurred: error executing command in container: failed to exec in container: exec: \"{program}\": \
              executable file not found in $PATH"
@@ -115,15 +135,17 @@ async fn run(mut socket: Socket, job: Job) -> Sent {
         let status =
             json!({"metadata": {}, "status": "Failure", "message": sentence, "reason": "InternalError", "code": 500});
         return finish(socket, status).await;
+    } else if let Some(outcome) = stream(&mut socket, &job).await? {
+        outcome
     } else if interactive {
-        converse(&mut socket, &job).await?
+        converse(&mut socket, &mut job).await?
     } else if copies {
         copy(&mut socket).await?
     } else {
         let outcome = job.shell.run(&job.command);
         match outcome.becomes_shell && job.stdin {
             // What it said has been sent already.
-            true => Outcome { code: converse(&mut socket, &job).await?.code, ..Outcome::default() },
+            true => Outcome { code: converse(&mut socket, &mut job).await?.code, ..Outcome::default() },
             false => outcome,
         }
     };
@@ -158,14 +180,8 @@ async fn say(socket: &mut Socket, channel: u8, text: &str, tty: bool) -> Sent {
     }
 }
 
-async fn send(socket: &mut Socket, channel: u8, data: &[u8]) -> Sent {
-    let mut message = vec![channel];
-    message.extend_from_slice(data);
-    socket.send(Message::Binary(message.into())).await
-}
-
 /// The next piece of standard input; `None` at its end.
-async fn input(socket: &mut Socket) -> Option<Bytes> {
+async fn input(socket: &mut Socket, size: &mut (u16, u16)) -> Option<Bytes> {
     loop {
         let data = match socket.next().await? {
             Ok(Message::Binary(data)) => data,
@@ -175,27 +191,87 @@ async fn input(socket: &mut Socket) -> Option<Bytes> {
         match (data.first(), data.get(1)) {
             (Some(&STDIN), _) => return Some(data.slice(1..)),
             (Some(&CLOSE), Some(&STDIN)) => return None,
+            (Some(&RESIZE), _) => {
+                let wanted: Value = serde_json::from_slice(&data.slice(1..)).unwrap_or_default();
+                let cells = |field: &str| wanted[field].as_u64().and_then(|n| n.try_into().ok()).unwrap_or(0);
+                *size = (cells("Width"), cells("Height"));
+            }
             _ => {}
         }
     }
 }
 
 async fn copy(socket: &mut Socket) -> Result<Outcome, tokio_tungstenite::tungstenite::Error> {
-    while let Some(data) = input(socket).await {
+    while let Some(data) = input(socket, &mut (0, 0)).await {
         send(socket, STDOUT, &data).await?;
     }
     Ok(Outcome::default())
 }
 
+/// Programs whose input or output is no text: tar, `cat` of a file, and a shell that writes one (`head -c SIZE > PATH`).
+async fn stream(socket: &mut Socket, job: &Job) -> Result<Option<Outcome>, tokio_tungstenite::tungstenite::Error> {
+    let files = &job.shell.files;
+    let words: Vec<&str> = job.command.iter().map(String::as_str).collect();
+    let failed = |err: String| Some(Outcome { err, code: 2, ..Outcome::default() });
+    let bytes = match words.as_slice() {
+        ["tar", "cf", "-", "-C", directory, name] => match archive::create(files, directory, name) {
+            Ok(bytes) => bytes,
+            Err(words) => return Ok(failed(words)),
+        },
+        ["tar", "xmf", "-", "-C", directory] => {
+            let mut extract = Extract::new(files.clone(), directory);
+            while let Some(data) = input(socket, &mut (0, 0)).await {
+                match extract.feed(&data) {
+                    Ok(false) => {}
+                    Ok(true) => return Ok(Some(Outcome::default())),
+                    Err(words) => return Ok(failed(words)),
+                }
+            }
+            return Ok(failed("tar: short read\n".into()));
+        }
+        ["cat", path] => match follow(files, path) {
+            Some(bytes) => bytes,
+            None => return Ok(failed(format!("cat: can't open '{path}': No such file or directory\n"))),
+        },
+        ["sh", "-c", script, path, size] if script.starts_with("head -c") => {
+            let (mut content, size) = (Vec::new(), size.parse().unwrap_or(0));
+            while content.len() < size {
+                let Some(data) = input(socket, &mut (0, 0)).await else { break };
+                content.extend_from_slice(&data);
+            }
+            files.put(path, Entry::File(content));
+            return Ok(Some(Outcome::default()));
+        }
+        _ => return Ok(None),
+    };
+    for part in bytes.chunks(16 * 1024) {
+        send(socket, STDOUT, part).await?;
+    }
+    Ok(Some(Outcome::default()))
+}
+
+/// The content of a file, links followed.
+fn follow(files: &super::disk::Files, path: &str) -> Option<Vec<u8>> {
+    let mut path = path.to_string();
+    for _ in 0..8 {
+        match files.get(&path)? {
+            Entry::File(content) => return Some(content),
+            Entry::Link(to) if to.starts_with('/') => path = to,
+            Entry::Link(to) => path = format!("{}/{to}", path.rsplit_once('/').map_or("", |(directory, _)| directory)),
+        }
+    }
+    None
+}
+
 /// A shell that reads lines; on a terminal it prompts and shows what is typed.
-async fn converse(socket: &mut Socket, job: &Job) -> Result<Outcome, tokio_tungstenite::tungstenite::Error> {
+async fn converse(socket: &mut Socket, job: &mut Job) -> Result<Outcome, tokio_tungstenite::tungstenite::Error> {
     const PROMPT: &str = "/ # ";
     let mut last = Outcome::default();
     let mut line = Vec::new();
     if job.tty {
         send(socket, STDOUT, PROMPT.as_bytes()).await?;
     }
-    while let Some(data) = input(socket).await {
+    while let Some(data) = input(socket, &mut job.shell.size).await {
         for &byte in data.iter() {
             match byte {
                 b'\r' | b'\n' => {

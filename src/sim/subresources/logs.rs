@@ -119,6 +119,14 @@ impl LogBook {
         self.with(|shelves| shelves.retain(|key, _| !key.starts_with(&prefix)));
     }
 
+    /// What is written down for a container from now on.
+    pub fn tail(&self, namespace: &str, pod: &str, container: &str) -> Tail {
+        let mut tail =
+            Tail { book: self.clone(), grown: self.grown.subscribe(), key: key(namespace, pod, container), seen: 0 };
+        tail.seen = tail.lines().len();
+        tail
+    }
+
     /// A book whose logs are computed when they are asked for, but for those that are written into it.
     pub fn computed(source: Source) -> Self {
         Self { source: Some(source), ..Self::default() }
@@ -138,6 +146,39 @@ impl LogBook {
         let shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         let shelf = shelves.get(key)?;
         if previous { shelf.previous.clone() } else { shelf.current.clone() }
+    }
+}
+
+/// What a container writes from some moment on.
+pub struct Tail {
+    book: LogBook,
+    grown: watch::Receiver<u64>,
+    key: String,
+    seen: usize,
+}
+
+impl Tail {
+    fn lines(&self) -> Vec<Line> {
+        match self.book.read(&self.key, false) {
+            Some(Log::Lines(lines)) => lines,
+            _ => vec![],
+        }
+    }
+
+    /// The lines after those that were given already; waits for one. Cancelled, it loses nothing.
+    pub async fn next(&mut self) -> String {
+        loop {
+            self.grown.mark_unchanged();
+            let lines = self.lines();
+            let new = lines.get(self.seen.min(lines.len())..).unwrap_or_default();
+            if !new.is_empty() {
+                self.seen = lines.len();
+                return new.iter().map(|line| format!("{}\n", line.text)).collect();
+            }
+            if self.grown.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A small shell for the containers of an embedded cluster: enough to look around in, nothing runs outside this process.
 
+use super::disk::{Entry, Files};
 use std::collections::BTreeMap;
 
 /// What a command said and how it ended.
@@ -28,20 +29,35 @@ impl Outcome {
 }
 
 /// Where commands run: one container.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Shell {
     /// Name of the pod, its host name.
     pub host: String,
-    /// Files by absolute path.
-    pub files: BTreeMap<String, String>,
+    /// Its files.
+    pub files: Files,
     /// Environment of the container.
     pub env: BTreeMap<String, String>,
+    /// It runs Windows: other shells, and none of the usual programs.
+    pub windows: bool,
+    /// The programs that it has; `None`: all that are known.
+    pub programs: Option<Vec<String>>,
+    /// Columns and rows of its terminal.
+    pub size: (u16, u16),
 }
 
 impl Shell {
     /// Whether a program is there.
-    pub fn knows(program: &str) -> bool {
+    pub fn has(&self, program: &str) -> bool {
         let name = program.rsplit('/').next().unwrap_or_default();
+        let builtin = matches!(name, "cd" | "exit" | "exec" | "command");
+        match &self.programs {
+            _ if self.windows => matches!(name, "powershell" | "cmd"),
+            Some(programs) => builtin || programs.iter().any(|known| known == name),
+            None => Self::knows(name),
+        }
+    }
+
+    fn knows(name: &str) -> bool {
         matches!(
             name,
             "sh" | "ash"
@@ -59,12 +75,20 @@ impl Shell {
                 | "exec"
                 | "command"
                 | "cd"
+                | "stty"
+                | "head"
+                | "du"
+                | "test"
+                | "tar"
         )
     }
 
     /// Runs one program with its arguments.
     pub fn run(&self, command: &[String]) -> Outcome {
         let Some((program, args)) = command.split_first() else { return Outcome::default() };
+        if !self.has(program) {
+            return Outcome::failed(127, format!("sh: {program}: not found\n"));
+        }
         match program.rsplit('/').next().unwrap_or_default() {
             "sh" | "ash" | "bash" => match args {
                 [flag, script, ..] if flag == "-c" => self.script(script),
@@ -82,9 +106,18 @@ impl Shell {
             "hostname" => Outcome::said(format!("{}\n", self.host)),
             "pwd" => Outcome::said("/\n"),
             "true" | "cd" => Outcome::default(),
+            "stty" => Outcome::said(format!("{} {}\n", self.size.1, self.size.0)),
+            "test" => match args {
+                [flag, path] if flag == "-d" => {
+                    let directory = self.files.get(path).is_none() && !self.files.under(path).is_empty();
+                    Outcome { code: i32::from(!directory), ..Outcome::default() }
+                }
+                _ => Outcome { code: 2, ..Outcome::default() },
+            },
+            "du" => self.disk_usage(args),
             "false" => Outcome { code: 1, ..Outcome::default() },
             "command" => match args {
-                [flag, wanted] if flag == "-v" && Self::knows(wanted) => Outcome::said(format!("{wanted}\n")),
+                [flag, wanted] if flag == "-v" && self.has(wanted) => Outcome::said(format!("{wanted}\n")),
                 _ => Outcome { code: 127, ..Outcome::default() },
             },
             "exec" => match args {
@@ -132,10 +165,10 @@ impl Shell {
 
     fn cat(&self, paths: &[String]) -> Outcome {
         let mut all = Outcome::default();
-        for path in paths {
+        for path in paths.iter().filter(|path| *path != "--") {
             match self.files.get(path) {
-                Some(text) => all.out.push_str(text),
-                None => {
+                Some(Entry::File(bytes)) => all.out.push_str(&String::from_utf8_lossy(&bytes)),
+                _ => {
                     all.err.push_str(&format!("cat: can't open '{path}': No such file or directory\n"));
                     all.code = 1;
                 }
@@ -144,10 +177,25 @@ impl Shell {
         all
     }
 
+    /// `du -sk`: kilobytes, rounded up file by file.
+    fn disk_usage(&self, args: &[String]) -> Outcome {
+        let Some(path) = args.iter().find(|arg| !arg.starts_with('-')) else { return Outcome::default() };
+        let all = self.files.under(path);
+        if all.is_empty() {
+            return Outcome::failed(1, format!("du: {path}: No such file or directory\n"));
+        }
+        let blocks = all.iter().map(|(_, entry)| match entry {
+            Entry::File(bytes) => bytes.len().div_ceil(1024),
+            Entry::Link(_) => 0,
+        });
+        Outcome::said(format!("{}\t{path}\n", blocks.sum::<usize>()))
+    }
+
     fn list(&self, directory: &str) -> String {
         let prefix = format!("{}/", directory.trim_end_matches('/'));
-        let inside = self.files.keys().filter_map(|path| path.strip_prefix(&prefix));
-        let mut names: Vec<&str> = inside.filter_map(|rest| rest.split('/').next()).collect();
+        let inside = self.files.under(directory);
+        let mut names: Vec<&str> =
+            inside.iter().filter_map(|(path, _)| path.strip_prefix(&prefix)?.split('/').next()).collect();
         names.dedup();
         names.iter().map(|name| format!("{name}\n")).collect()
     }
@@ -209,13 +257,18 @@ fn commands(text: &str) -> Vec<(After, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::subresources::disk::Disk;
 
     fn shell() -> Shell {
         let files = [("/etc/app/config", "port=80\n"), ("/etc/hosts", "x\n")];
+        let files = files.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
         Shell {
             host: "web-1".into(),
-            files: files.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect(),
+            files: Disk::default().files(&files, "shop/web-1/app"),
             env: BTreeMap::from([("A".to_string(), "1".to_string())]),
+            windows: false,
+            programs: None,
+            size: (80, 24),
         }
     }
 
@@ -239,6 +292,10 @@ mod tests {
         assert_eq!(run(&["sh", "-c", "cat /etc/app/config"]).out, "port=80\n");
         assert_eq!(run(&["cat", "/nothing"]).code, 1);
         assert_eq!(run(&["env"]).out, "A=1\n");
-        assert!(Shell::knows("/bin/sh") && !Shell::knows("rm"));
+        assert!(shell().has("/bin/sh") && !shell().has("rm") && !shell().has("powershell"));
+        let windows = Shell { windows: true, ..shell() };
+        assert!(windows.has("powershell") && !windows.has("sh"));
+        let small = Shell { programs: Some(vec!["ash".into()]), ..shell() };
+        assert!(small.has("/bin/ash") && small.has("exec") && !small.has("sh"));
     }
 }
