@@ -3,11 +3,14 @@
 //! A new action is one row here and one function in a file of [`actions`](self). Whether it may run is asked in one
 //! place, [`perform`]: its condition, and read-only mode by its risk.
 
+mod entering;
+mod forwarding;
 mod going;
 mod moving;
 mod reading;
 mod relating;
 mod sorting;
+mod transferring;
 mod writing;
 
 pub use going::{run_line, within_of};
@@ -210,7 +213,37 @@ pub static TABLE: &[Action] = &[
     .when(can_logs),
     Action::read("logs-previous", "previous", "Show the logs of the run before.", reading::logs_previous)
         .when(can_logs),
-    Action::write("shell", "shell", "Open a shell in a container.", reading::shell).when(can_exec),
+    Action::write("shell", "shell", "Open a shell in a container, or `:shell CONTAINER -- COMMAND`.", entering::shell)
+        .when(can_exec),
+    Action::write("attach", "attach", "Connect the terminal with a container's own process.", entering::attach)
+        .when(can_exec),
+    Action::read(
+        "copy-from",
+        "copy from",
+        "Copy a file or directory from a container to this machine.",
+        transferring::copy_from,
+    )
+    .when(can_exec),
+    Action::write(
+        "copy-to",
+        "copy to",
+        "Copy a file or directory of this machine into a container.",
+        transferring::copy_to,
+    )
+    .when(can_exec),
+    Action::read("stop-copies", "stop copies", "Stop every copy that runs.", transferring::stop).when(copies),
+    // Port-forwards
+    Action::read(
+        "port-forward",
+        "forward",
+        "Forward a local port to the pod, or to a ready pod of the service or workload.",
+        forwarding::port_forward,
+    )
+    .when(can_forward),
+    Action::read("forwards", "forwards", "List the port-forwards that run.", forwarding::forwards),
+    Action::read("stop-forward", "stop", "End the port-forward.", forwarding::stop).when(on_forward),
+    Action::read("open-url", "open", "Open the port-forward in the browser.", forwarding::browse).when(on_forward),
+    Action::read("copy-url", "copy URL", "Copy the URL of the port-forward.", forwarding::copy_url).when(on_forward),
     // Texts
     Action::read("next-hit", "next", "Go to the next hit of the search.", reading::next_hit).when(has_find),
     Action::read("previous-hit", "previous", "Go to the hit before.", reading::previous_hit).when(has_find),
@@ -276,6 +309,13 @@ pub static TABLE: &[Action] = &[
         writing::edit,
     )
     .when(has_object),
+    Action::write(
+        "debug",
+        "debug",
+        "Add a debug container to the pod, or go onto the node with a privileged pod that is deleted afterwards.",
+        writing::debug,
+    )
+    .when(can_debug),
     Action::read("confirm", "go on", "Press the button under the cursor; Cancel is the first.", writing::confirm)
         .when(on_planned),
     Action::read("switch", "switch", "Go to the other button.", writing::switch).when(on_planned),
@@ -415,6 +455,22 @@ fn can_logs(state: &State) -> bool {
 
 fn can_exec(state: &State) -> bool {
     picked_can(state, Can::Exec)
+}
+
+fn can_debug(state: &State) -> bool {
+    picked_can(state, Can::Exec) || picked_can(state, Can::Cordon)
+}
+
+fn can_forward(state: &State) -> bool {
+    picked_can(state, Can::Forward)
+}
+
+fn copies(state: &State) -> bool {
+    !state.transfers.is_empty()
+}
+
+fn on_forward(state: &State) -> bool {
+    state.forward().is_some()
 }
 
 fn can_cordon(state: &State) -> bool {

@@ -3,6 +3,7 @@
 pub mod desk;
 pub mod edit;
 pub mod effects;
+pub mod forwards;
 pub mod headless;
 pub mod inbox;
 pub mod logging;
@@ -12,6 +13,8 @@ pub mod record;
 pub mod run;
 pub mod session;
 pub mod shell;
+pub mod transfer;
+pub mod transfers;
 pub mod why;
 
 use crate::world::time::Time;

@@ -1,6 +1,8 @@
 //! The arguments, and the commands that run without a screen.
 
 pub mod args;
+pub mod cp;
+pub mod forward;
 pub mod operations;
 pub mod problems;
 pub mod record;
@@ -35,6 +37,8 @@ pub fn main() -> ExitCode {
         Some(Command::Drain(drain)) => runtime.block_on(operations::drain(&args, drain)),
         Some(Command::Scale(scale)) => runtime.block_on(operations::scale(&args, scale)),
         Some(Command::Resources(resources)) => runtime.block_on(operations::resources(&args, resources)),
+        Some(Command::Cp(wanted)) => runtime.block_on(cp::run(&args, wanted)),
+        Some(Command::PortForward(wanted)) => runtime.block_on(forward::run(&args, wanted)),
         Some(Command::Ops(ops)) => runtime.block_on(operations::ops(&args, ops)),
         Some(Command::Demo(demo)) => serve::demo(&args, demo, runtime.handle()),
     };

@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod decode;
 pub mod discovery;
 pub mod exec;
+pub mod forward;
 pub mod hub;
 pub mod intern;
 pub mod kubeconfig;

@@ -25,6 +25,8 @@ pub const LEDGER: &str = "clusters/{cluster}/ops/ledger";
 pub struct Config {
     /// `[ui]`
     pub ui: Ui,
+    /// `[debug]`
+    pub debug: Debug,
     /// `[[cluster]]`, in the order of the file.
     pub clusters: Vec<Cluster>,
     /// `[[repository]]`, in the order of the file.
@@ -85,6 +87,15 @@ pub struct Ui {
     pub theme: Option<String>,
     /// Name of a keymap, `default`.
     pub keymap: Option<String>,
+}
+
+/// `[debug]`: what pods and nodes are debugged with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Debug {
+    /// Image; `None`: busybox.
+    pub image: Option<String>,
+    /// Namespace for pods on nodes; `None`: default.
+    pub namespace: Option<String>,
 }
 
 /// `[[cluster]]`: settings of every context whose name the pattern matches.

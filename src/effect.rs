@@ -2,6 +2,10 @@
 //!
 //! Data can be compared, logged and replayed; so a test feeds messages and reads what would have happened.
 
+pub mod forward;
+pub mod terminal;
+pub mod transfer;
+
 use crate::diagnose::case::{Need, Recalled, Subject};
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
@@ -60,11 +64,16 @@ pub enum Effect {
     Finish { operation: String },
     /// Undo an operation that an earlier run left open.
     Undo { operation: String },
-    /// Hand the terminal to a shell in a container, and take it back; answered by [`Msg::Resumed`](crate::msg::Msg::Resumed).
-    Shell { cluster: ClusterId, namespace: String, pod: String, container: String },
+    /// Hand the terminal to something in a container, and take it back; answered by
+    /// [`Msg::Resumed`](crate::msg::Msg::Resumed) and a notice on how it ended.
+    Shell { cluster: ClusterId, namespace: String, pod: String, container: String, what: terminal::Inside },
     /// Hand the terminal to an editor with the object as YAML; answered by [`Msg::Edited`](crate::msg::Msg::Edited),
     /// or a notice where there is nothing to plan.
     Edit { cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
+    /// Something about copies from and to containers.
+    Transfer(transfer::TransferEffect),
+    /// Something about port-forwards.
+    Forward(forward::ForwardEffect),
     /// Put text on the clipboard (OSC 52).
     Copy(String),
     /// Keep the history of commands, newest last.
@@ -107,6 +116,10 @@ pub enum Intent {
     Scale { object: ObjectRef, replicas: u32, reason: String },
     /// Change what a container is promised and what it may use; what is not named stays as it is.
     Resources { object: ObjectRef, container: String, requests: Amounts, limits: Amounts, reason: String },
+    /// Add a container to debug with to a pod, beside `container` (empty: its default one). `image` empty: as configured.
+    Debug { object: ObjectRef, container: String, image: String },
+    /// Make a pod to debug with on a node, as root.
+    DebugNode { node: String, image: String },
     /// Edited as text. `before` and `after` are the object without what the cluster owns, `path` its path on the API
     /// server; `file` keeps the text until there is a plan.
     Edit { object: ObjectRef, path: String, before: Arc<Value>, after: Arc<Value>, file: PathBuf },

@@ -4,6 +4,7 @@
 
 pub mod applications;
 mod cells;
+pub mod console;
 pub mod daemonsets;
 pub mod deployments;
 pub mod describe;
@@ -18,6 +19,7 @@ pub mod networkpolicies;
 pub mod nodes;
 pub mod persistentvolumeclaims;
 pub mod pods;
+pub mod ports;
 pub mod redact;
 pub mod relations;
 pub mod replicasets;
@@ -42,6 +44,8 @@ pub enum Can {
     Logs,
     /// A shell can be opened.
     Exec,
+    /// Ports can be forwarded to it or to one of its pods.
+    Forward,
     /// Has a scale subresource.
     Scale,
     /// Resource requests and limits of its pod template can be changed.

@@ -2,6 +2,9 @@
 //!
 //! All text in here comes cleaned (`world::text`): whoever makes a message from outside cleans it.
 
+pub mod forward;
+pub mod transfer;
+
 use crate::diagnose::case::Need;
 use crate::diagnose::ledger::Diagnosis;
 use crate::diagnose::verdict::Verdict;
@@ -52,6 +55,14 @@ pub enum Msg {
     Operations(Vec<OperationView>),
     /// A sentence for the person.
     Notice(Level, String),
+    /// A container to debug with runs: go into it, and finish the operation, where one is named, after that.
+    Enter { cluster: ClusterId, namespace: String, pod: String, container: String, operation: Option<String> },
+    /// The person has left what was made for this operation.
+    Left(String),
+    /// Something about copies from and to containers.
+    Transfer(transfer::TransferMsg),
+    /// Something about port-forwards.
+    Forward(forward::ForwardMsg),
     /// Where the tutorial stands (`kokpit demo`).
     Tutorial(Vec<StepState>),
     /// The terminal is ours again (after a shell, `Ctrl-Z`, or a signal): everything must be drawn.

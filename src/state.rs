@@ -4,6 +4,7 @@ mod belonging;
 pub mod command;
 pub mod favourites;
 pub mod filter;
+pub mod forwards;
 pub mod grid;
 pub mod head;
 pub mod list;
@@ -19,6 +20,7 @@ pub mod prompt;
 pub mod recall;
 pub mod table;
 pub mod text;
+pub mod transfers;
 pub mod tree;
 pub mod watch;
 pub mod why;
@@ -29,6 +31,7 @@ pub use crate::diagnose::case::Subject as WhySubject;
 use crate::diagnose::ledger::PATIENCE;
 use crate::effect::{Effect, RequestId};
 use crate::keymap::Keymap;
+use crate::msg::forward::ForwardView;
 use crate::msg::{Level, OperationStatus, OperationView, StepState};
 use crate::world::fleet::{ClusterId, Fleet};
 use crate::world::time::Time;
@@ -103,6 +106,10 @@ pub struct State {
     pub notices: Notices,
     /// Every operation known, oldest first.
     pub operations: Vec<OperationView>,
+    /// The copies from and to containers that run.
+    pub transfers: Vec<transfers::Transfer>,
+    /// Every port-forward, oldest first.
+    pub forwards: Vec<ForwardView>,
     /// Steps of the tutorial; empty: there is none.
     pub tutorial: Vec<StepState>,
     /// The tutorial goes on without its panel.
@@ -185,6 +192,8 @@ impl State {
             prompt: None,
             notices: Notices::default(),
             operations: vec![],
+            forwards: vec![],
+            transfers: vec![],
             tutorial: vec![],
             tutorial_hidden: false,
             history: start.history,
@@ -409,6 +418,7 @@ impl State {
             View::List(list) => match list.of {
                 ListOf::Fleet => ["fleet", "list"],
                 ListOf::Containers { .. } => ["containers", "list"],
+                ListOf::Forwards => ["forwards", "list"],
                 _ => ["list", "list"],
             },
             View::Text(text) => match text.of {

@@ -16,6 +16,8 @@ pub mod fixture;
 #[cfg(test)]
 mod fleet_tests;
 #[cfg(test)]
+mod into_pods_tests;
+#[cfg(test)]
 mod order_tests;
 #[cfg(test)]
 mod tests;

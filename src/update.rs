@@ -1,10 +1,12 @@
 //! The one place where the state changes: a message in, effects out.
 
+mod forwards;
 mod keys;
 mod world;
 
 use crate::actions;
 use crate::diagnose::screen;
+use crate::effect::terminal::Inside;
 use crate::effect::{Effect, Intent, RequestId};
 use crate::msg::{Level, LogLine, Msg, OperationView, WhyAnswer};
 use crate::state::nav::View;
@@ -80,6 +82,16 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Notice(level, text) => {
             state.notices.add(level, text, state.now);
+            vec![]
+        }
+        Msg::Enter { cluster, namespace, pod, container, operation } => {
+            let what = Inside::Debug(operation);
+            vec![Effect::Shell { cluster, namespace, pod, container, what }]
+        }
+        Msg::Left(operation) => vec![Effect::Finish { operation }],
+        Msg::Forward(msg) => forwards::heard(state, msg),
+        Msg::Transfer(msg) => {
+            state.transferred(msg);
             vec![]
         }
         Msg::Tutorial(steps) => {

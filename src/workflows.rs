@@ -9,6 +9,7 @@
 //! events of its journal and going on.
 
 pub mod cordon;
+pub mod debug;
 pub mod drain;
 pub mod edit;
 mod evict;
@@ -23,6 +24,7 @@ mod verify;
 use crate::gitops::change::{Change, FieldChange};
 use crate::world::object::ObjectRef;
 use crate::world::time::Time;
+use debug::DebugPlan;
 use serde::{Deserialize, Serialize};
 
 /// Annotations of ours on live objects and in manifests.
@@ -40,7 +42,7 @@ pub mod annotation {
 pub struct Plan {
     /// Op-Id, a ULID.
     pub id: String,
-    /// `cordon`, `uncordon`, `drain`, `scale`, `resources`, `edit`.
+    /// `cordon`, `uncordon`, `drain`, `scale`, `resources`, `edit`, `debug`, `debug-node`.
     pub kind: String,
     /// `cordon n4 on prod-eu`.
     pub title: String,
@@ -82,6 +84,10 @@ pub enum Part {
     Sync(SyncPlan),
     /// Pods are evicted.
     Evict(EvictPlan),
+    /// Something to debug with is made.
+    Debug(DebugPlan),
+    /// It is taken away again.
+    Remove(DebugPlan),
     /// Live objects are compared with what was intended.
     Verify {
         /// The fields, `after` is the intent.
@@ -314,6 +320,12 @@ pub enum Effect {
     Look(PodRef),
     /// Compare live fields with `after`. → [`Event::Seen`]
     Read(Patch),
+    /// Make what one debugs with, unless it is there. → [`Event::Debugging`]
+    Debug(DebugPlan),
+    /// Look whether it runs. → [`Event::Standing`]
+    Stand(DebugPlan),
+    /// Take it away, if it is there and ours. → [`Event::Removed`]
+    Remove(DebugPlan),
     /// Wait. → [`Event::Waited`]
     Wait {
         /// Milliseconds.
@@ -330,9 +342,14 @@ impl Effect {
             Effect::Push { .. } => Some("push"),
             Effect::Refresh(_) => Some("refresh"),
             Effect::Evict { attempt: 1, .. } => Some("evict"),
-            Effect::Evict { .. } | Effect::Observe { .. } | Effect::Look(_) | Effect::Read(_) | Effect::Wait { .. } => {
-                None
-            }
+            Effect::Debug(_) => Some("debug"),
+            Effect::Remove(_) => Some("remove"),
+            Effect::Evict { .. }
+            | Effect::Observe { .. }
+            | Effect::Look(_)
+            | Effect::Stand(_)
+            | Effect::Read(_)
+            | Effect::Wait { .. } => None,
         }
     }
 }
@@ -407,6 +424,17 @@ pub enum Event {
         /// What differs; `None`: nothing.
         differs: Option<String>,
     },
+    /// What one debugs with is made.
+    Debugging,
+    /// How it stands.
+    Standing {
+        /// One can go into it.
+        runs: bool,
+        /// Why not, may be empty.
+        why: String,
+    },
+    /// It is gone.
+    Removed,
     /// Time has passed.
     Waited,
     /// The effect did not work. Nothing more is done until somebody decides.

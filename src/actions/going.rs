@@ -240,6 +240,7 @@ fn open_list(state: &mut State, of: ListOf) -> Vec<Effect> {
             state.show(View::Operation(OperationScreen::of(&key, &title)))
         }
         ListOf::Aliases => run_line(state, &key).unwrap_or_default(),
+        ListOf::Forwards => super::forwarding::browse(state, ""),
         ListOf::Notices | ListOf::Help => vec![],
     }
 }

@@ -178,34 +178,6 @@ fn containers(row: &Row) -> Vec<(String, String)> {
     main.into_iter().chain(init).map(|c| (row.meta.name.to_string(), c.name.to_string())).collect()
 }
 
-/// With one container at once; with several they are listed, and the key again takes the one under the cursor.
-pub fn shell(state: &mut State, _: &str) -> Vec<Effect> {
-    let Some(picked) = state.picked() else { return vec![] };
-    let containers: Vec<String> = match picked.row(state).map(|row| &row.body) {
-        Some(Body::Pod(pod)) => pod.containers.iter().filter(|c| !c.init).map(|c| c.name.to_string()).collect(),
-        _ => vec![],
-    };
-    let (cluster, namespace, pod) = (picked.cluster, picked.object.namespace.clone(), picked.object.name.clone());
-    let on_list = matches!(&state.nav.top().view, View::List(list) if matches!(list.of, ListOf::Containers { .. }));
-    let in_tree = match &state.nav.top().view {
-        View::Tree(tree) => tree.line().and_then(|line| line.container.clone()),
-        _ => None,
-    };
-    let container = match (on_list, containers.as_slice()) {
-        _ if in_tree.is_some() => in_tree,
-        (true, _) => state.list_key(),
-        (false, [one]) => Some(one.clone()),
-        (false, _) => None,
-    };
-    match container {
-        Some(container) => vec![Effect::Shell { cluster, namespace, pod, container }],
-        None => {
-            state.say("choose a container, then the same key again".into());
-            super::going::open(state, "")
-        }
-    }
-}
-
 /// Names of the marked rows or the one under the cursor; the whole text of a text.
 pub fn copy(state: &mut State, _: &str) -> Vec<Effect> {
     let text = match &state.nav.top().view {

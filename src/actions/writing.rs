@@ -76,6 +76,13 @@ pub fn plan_edit(state: &mut State, cluster: ClusterId, intent: Intent) -> Vec<E
     plan(state, cluster, title, intent)
 }
 
+/// A container to debug a pod with, or a pod on a node.
+pub fn debug(state: &mut State, image: &str) -> Vec<Effect> {
+    let Some(Picked { cluster, object, .. }) = state.picked() else { return vec![] };
+    let container = super::entering::container(state, None).unwrap_or_default();
+    ask(state, Asks::DebugImage { cluster, object, container }, image)
+}
+
 pub fn limits(state: &mut State, change: &str) -> Vec<Effect> {
     let Some((cluster, object)) = workload(state) else { return vec![] };
     ask(state, Asks::Limits { cluster, object }, change)
@@ -84,6 +91,12 @@ pub fn limits(state: &mut State, change: &str) -> Vec<Effect> {
 /// Takes the answer in the prompt: the next question, a plan, or what is wrong with it (the prompt stays then).
 pub fn answered(state: &mut State) -> Vec<Effect> {
     let Some(prompt) = &mut state.prompt else { return vec![] };
+    if matches!(prompt.asks, Asks::Forward { .. }) {
+        return super::forwarding::answered(state);
+    }
+    if matches!(prompt.asks, Asks::Copy { .. }) {
+        return super::transferring::answered(state);
+    }
     let text = prompt.input.value().trim().to_string();
     match step(prompt.asks.clone(), text) {
         Err(error) => {
@@ -151,11 +164,21 @@ fn step(asks: Asks, text: String) -> Result<Next, String> {
             let title = format!("resources of {}", object.name);
             Next::Plan(cluster, title, Intent::Resources { object, container, requests, limits, reason: text })
         }
+        Asks::DebugImage { cluster, object, container } => {
+            let title = format!("debug {}", object.name);
+            let intent = match object.kind.as_str() {
+                "Node" => Intent::DebugNode { node: object.name, image: text },
+                _ => Intent::Debug { object, container, image: text },
+            };
+            Next::Plan(cluster, title, intent)
+        }
         Asks::Repository { .. } if text.is_empty() => {
             return Err("a URL is needed, such as git@git.example.com:ops/fleet.git".into());
         }
         Asks::Repository { request, cluster, intent } => Next::Again(request, cluster, intent, text),
-        Asks::Command | Asks::Filter | Asks::Search | Asks::WhyUrl => return Err("nothing was asked".into()),
+        Asks::Command | Asks::Filter | Asks::Search | Asks::WhyUrl | Asks::Forward { .. } | Asks::Copy { .. } => {
+            return Err("nothing was asked".into());
+        }
     })
 }
 

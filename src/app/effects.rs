@@ -3,6 +3,7 @@
 use super::desk::Desk;
 use super::inbox::Sender;
 use super::session::Session;
+use super::shell::Visit;
 use super::why::{self, Source};
 use crate::cluster::api::{Api, ApiError, encode};
 use crate::cluster::logs::{self, LogEvent};
@@ -27,7 +28,7 @@ pub const NAMESPACES: &str = "namespaces";
 #[derive(Debug, PartialEq, Eq)]
 pub enum ForTerminal {
     /// A shell in a container.
-    Shell { cluster: ClusterId, namespace: String, pod: String, container: String },
+    Shell(Visit),
     /// An object in the editor.
     Edit { cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
     /// Text for the clipboard.
@@ -49,6 +50,8 @@ pub struct Runner {
     running: HashMap<RequestId, Vec<AbortHandle>>,
     operations: super::operations::Operations,
     desk: Arc<Desk>,
+    forwards: super::forwards::Forwards,
+    transfers: super::transfers::Transfers,
 }
 
 impl Runner {
@@ -56,7 +59,9 @@ impl Runner {
     pub fn new(session: Arc<Session>, sender: Sender, runtime: Handle) -> Self {
         let operations = super::operations::Operations::new(session.clone(), sender.clone(), runtime.clone());
         let desk = Arc::new(Desk::new(sender.clone()));
-        Self { session, sender, runtime, running: HashMap::new(), operations, desk }
+        let transfers = super::transfers::Transfers::new(session.clone(), sender.clone(), runtime.clone());
+        let forwards = super::forwards::Forwards::new(session.clone(), sender.clone(), runtime.clone());
+        Self { session, sender, runtime, running: HashMap::new(), operations, desk, forwards, transfers }
     }
 
     /// Runs one effect, or hands it back.
@@ -80,12 +85,14 @@ impl Runner {
             Effect::StopLogs(request) | Effect::StopWhy(request) => self.stop(request),
             Effect::SaveHistory(lines) => self.save(HISTORY, lines, "the command history"),
             Effect::SaveNamespaces(names) => self.save(NAMESPACES, names, "the namespaces visited"),
-            Effect::Shell { cluster, namespace, pod, container } => {
-                return Some(ForTerminal::Shell { cluster, namespace, pod, container });
+            Effect::Shell { cluster, namespace, pod, container, what } => {
+                return Some(ForTerminal::Shell(Visit { cluster, namespace, pod, container, what }));
             }
             Effect::Edit { cluster, resource, namespace, name } => {
                 return Some(ForTerminal::Edit { cluster, resource, namespace, name });
             }
+            Effect::Transfer(effect) => self.transfers.run(effect),
+            Effect::Forward(effect) => self.forwards.run(effect),
             Effect::Copy(text) => return Some(ForTerminal::Copy(text)),
             Effect::Suspend => return Some(ForTerminal::Suspend),
             Effect::Repaint => return Some(ForTerminal::Repaint),

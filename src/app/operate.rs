@@ -5,8 +5,8 @@
 //! cluster's identity is compared with the one that was planned for.
 //!
 //! Test hook: with `KOKPIT_TEST_STOP_AFTER=<step>.<moment>` the process aborts at that moment, as if it had been killed.
-//! Steps: `live`, `commit`, `push`, `refresh`, `evict`; moments: `intent` (journaled, not done), `effect` (done, not
-//! journaled), `outcome` (done and journaled). Without a moment it is `outcome`.
+//! Steps: `live`, `commit`, `push`, `refresh`, `evict`, `debug`, `remove`; moments: `intent` (journaled, not done),
+//! `effect` (done, not journaled), `outcome` (done and journaled). Without a moment it is `outcome`.
 
 mod execute;
 mod gather;
@@ -102,7 +102,8 @@ pub async fn finish(site: &Site, id: &str, progress: impl Fn(&OperationView)) ->
         return Err(format!("operation {id} is closed ({how:?}); there is nothing to finish"));
     }
     let replayed = Replayed::of(&story)?;
-    let (plan, machine, undoing) = (replayed.plan, replayed.machine, replayed.undoing);
+    let (plan, mut machine, undoing) = (replayed.plan, replayed.machine, replayed.undoing);
+    machine.release();
     Ok(Driver { site, plan, machine, record, undoing, began: story.header.at, progress }.drive().await)
 }
 
@@ -287,6 +288,8 @@ impl<P: Fn(&OperationView)> Driver<'_, P> {
             (false, Some(why)) if !self.machine.touched() && !self.undoing => {
                 (Some(End::Abandoned), format!("nothing was done: {why}"), OperationStatus::Failed)
             }
+            // Everything is done but what waits for a person to finish.
+            (false, None) => (None, String::new(), OperationStatus::Open),
             _ => (None, String::new(), OperationStatus::Failed),
         };
         let mut view = self.view(status);

@@ -5,8 +5,8 @@ use super::operate::{self, Options, PlanError, Site};
 use super::session::Session;
 use crate::config::{self, Cluster, Paths, Repository};
 use crate::effect::{Effect, Intent, RequestId};
-use crate::msg::{Level, Msg, OperationView};
-use crate::workflows::Plan;
+use crate::msg::{Level, Msg, OperationStatus, OperationView};
+use crate::workflows::{Part, Plan};
 use crate::world::fleet::ClusterId;
 use std::collections::HashMap;
 use std::future::Future;
@@ -132,7 +132,11 @@ impl Inner {
     async fn confirmed(&self, id: &str) -> Result<(), String> {
         let (cluster, plan) = self.take(id).ok_or_else(|| format!("operation {id} was not planned in this run"))?;
         let site = self.site(cluster).await?;
-        operate::run(&site, &plan, |view| self.tell(view)).await.map(drop)
+        let view = operate::run(&site, &plan, |view| self.tell(view)).await?;
+        if let Some(msg) = visit(cluster, &plan, view.status) {
+            self.sender.send(msg);
+        }
+        Ok(())
     }
 
     async fn recover(&self, id: &str, finish: bool) -> Result<(), String> {
@@ -162,6 +166,18 @@ impl Inner {
     fn planned(&self) -> std::sync::MutexGuard<'_, HashMap<String, (ClusterId, Plan)>> {
         self.planned.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What was made to go into: there one goes.
+fn visit(cluster: ClusterId, plan: &Plan, status: OperationStatus) -> Option<Msg> {
+    let Some(Part::Debug(made)) = plan.parts.first() else { return None };
+    let operation = match status {
+        OperationStatus::Done => None,
+        OperationStatus::Open => Some(plan.id.clone()),
+        _ => return None,
+    };
+    let (namespace, pod, container) = (made.namespace.clone(), made.pod.clone(), made.container.clone());
+    Some(Msg::Enter { cluster, namespace, pod, container, operation })
 }
 
 /// The cluster of the fleet with this context name.

@@ -6,10 +6,10 @@ use super::inbox::{self, Inbox, Sender};
 use super::session::Session;
 use super::shell;
 use crate::cli::args::{Args, Global};
-use crate::cluster::exec::{self, ExecRequest};
 use crate::cluster::kubeconfig::Context;
 use crate::config::Paths;
 use crate::effect::Effect;
+use crate::effect::terminal::Inside;
 use crate::keymap::Keymap;
 use crate::msg::{Level, Msg};
 use crate::state::{Start, State};
@@ -255,17 +255,22 @@ impl Loop {
                     });
                 })
             }
-            ForTerminal::Shell { cluster, namespace, pod, container } => {
+            ForTerminal::Shell(visit) => {
                 let (session, runtime) = (&self.session, &self.runtime);
-                let place = format!("{namespace}/{pod}");
-                let request = ExecRequest { namespace, pod, container, command: exec::shell() };
-                let ended = self.screen.lend(|| shell::run(session, runtime, cluster, &request));
-                ended.map(|end| match end {
-                    Ok(()) => self.hear(Msg::Resumed),
-                    Err(e) => {
-                        self.hear(Msg::Resumed);
-                        self.hear(Msg::Notice(Level::Error, format!("shell in {place}: {e}")));
+                let ended = self.screen.lend(|| shell::run(session, runtime, &visit));
+                ended.map(|end| {
+                    self.hear(Msg::Resumed);
+                    if let Inside::Debug(Some(operation)) = &visit.what {
+                        self.hear(Msg::Left(operation.clone()));
                     }
+                    self.hear(match end {
+                        Ok(said) => Msg::Notice(Level::Info, said),
+                        Err(e) => {
+                            let (what, place) =
+                                (shell::word(&visit.what), format!("{}/{}", visit.namespace, visit.pod));
+                            Msg::Notice(Level::Error, format!("{what} in {place}: {e}"))
+                        }
+                    });
                 })
             }
         };

@@ -1,8 +1,15 @@
-//! A shell in a container, on the terminal that the cockpit has lent.
+//! A shell, a command or a container's own process, on the terminal that the cockpit has lent.
+
+mod keys;
 
 use super::session::Session;
-use crate::cluster::exec::{self, ExecRequest};
+use crate::cluster::api::{Api, encode};
+use crate::cluster::exec::{self, Ended, ExecRequest};
+use crate::effect::terminal::Inside;
+use crate::kinds::console::{self, Console};
 use crate::world::fleet::ClusterId;
+use keys::{Leave, Out};
+use serde_json::Value;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,37 +17,124 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How long the shell may take to begin.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Runs an interactive shell in raw mode until it ends; the terminal's size follows.
+/// Where one wants to go, and to what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container; empty: the one that the pod names, or its first.
+    pub container: String,
+    /// To what.
+    pub what: Inside,
+}
+
+/// Runs it in raw mode until it ends; the terminal's size follows. Gives a sentence on how it ended.
 ///
 /// # Errors
-/// A sentence, when the shell could not be started or the connection broke.
-pub fn run(session: &Session, runtime: &Handle, cluster: ClusterId, request: &ExecRequest) -> Result<(), String> {
-    println!(
-        "shell in {}/{} {} ({}); exit or Ctrl-D leaves it",
-        request.namespace,
-        request.pod,
-        request.container,
-        session.context(cluster).name
-    );
+/// A sentence, when it could not be begun or the connection broke.
+pub fn run(session: &Session, runtime: &Handle, visit: &Visit) -> Result<String, String> {
+    let (api, pod) = runtime.block_on(look(session, visit))?;
+    let console =
+        console::of(&pod, &visit.container).ok_or_else(|| format!("the pod has no container {}", visit.container))?;
+    println!("{}", greeting(session, visit, &console));
     crossterm::terminal::enable_raw_mode().map_err(|e| format!("the terminal refuses raw mode: {e}"))?;
-    let ended = runtime.block_on(attach(session, cluster, request));
-    // Raw mode must go even when the shell could not be reached.
+    let ended = runtime.block_on(connect(&api, visit, &pod, &console));
+    // Raw mode must go even when the container could not be reached.
     let _ = crossterm::terminal::disable_raw_mode();
     let ended = ended?;
-    tracing::info!("shell in {}/{} ended: {ended:?}", request.namespace, request.pod);
-    match ended.code {
-        // No shell in the container, or it may not be run.
-        Some(126 | 127) => Err(ended.message),
-        // The exit status of the last command typed is not a failure of the session.
-        Some(_) => Ok(()),
-        None if ended.message.is_empty() => Ok(()),
-        None => Err(ended.message),
+    tracing::info!("{} in {}/{} ended: {ended:?}", word(&visit.what), visit.namespace, visit.pod);
+    match (ended.code, ended.left) {
+        (_, true) => Ok(format!("left {}; it goes on", console.container)),
+        (Some(code), _) => Ok(format!("{} in {} ended, exit status {code}", word(&visit.what), console.container)),
+        (None, _) if ended.message.is_empty() => Ok(format!("{} in {} ended", word(&visit.what), console.container)),
+        (None, _) => Err(ended.message),
     }
 }
 
-async fn attach(session: &Session, cluster: ClusterId, request: &ExecRequest) -> Result<exec::Ended, String> {
-    let api = session.hub.api(cluster).await.map_err(|e| e.to_string())?;
-    let shell = exec::open(&api, request, PATIENCE).await.map_err(|e| e.to_string())?;
+/// What it is called.
+pub fn word(what: &Inside) -> &str {
+    match what {
+        Inside::Shell => "shell",
+        Inside::Command(words) => words.first().map_or("command", String::as_str),
+        Inside::Attach => "process",
+        Inside::Debug(_) => "debugging",
+    }
+}
+
+fn greeting(session: &Session, visit: &Visit, console: &Console) -> String {
+    let place = format!("{}/{} {}", visit.namespace, visit.pod, console.container);
+    let cluster = &session.context(visit.cluster).name;
+    match (&visit.what, console.stdin, console.tty) {
+        (Inside::Debug(_), ..) => {
+            format!("debugging in {place} ({cluster}); exit or Ctrl-D ends it (Enter may bring its prompt)")
+        }
+        (Inside::Attach, true, true) => format!(
+            "attached to {place} ({cluster}); Ctrl-P Ctrl-Q leaves it running, everything else goes to it (Enter may bring its prompt)"
+        ),
+        (Inside::Attach, ..) => {
+            format!("watching {place} ({cluster}), which has no terminal to type on; q or Ctrl-C leaves it running")
+        }
+        (what, ..) => format!("{} in {place} ({cluster}); exit or Ctrl-D leaves it", word(what)),
+    }
+}
+
+async fn look(session: &Session, visit: &Visit) -> Result<(Api, Value), String> {
+    let api = session.hub.api(visit.cluster).await.map_err(|e| e.to_string())?;
+    let path = format!("/api/v1/namespaces/{}/pods/{}", encode(&visit.namespace), encode(&visit.pod));
+    let pod = api.get(&path).await.map_err(|e| e.to_string())?;
+    Ok((api, pod))
+}
+
+async fn connect(api: &Api, visit: &Visit, pod: &Value, console: &Console) -> Result<Ended, String> {
+    let commands: Vec<Option<Vec<String>>> = match &visit.what {
+        Inside::Shell => console::shells(console::is_windows(pod)).into_iter().map(Some).collect(),
+        Inside::Command(words) => vec![Some(words.clone())],
+        Inside::Attach | Inside::Debug(_) => vec![None],
+    };
+    let mut last = Ended::default();
+    for command in commands {
+        let attached = command.is_none();
+        let typing = !attached || (console.stdin && console.tty);
+        let request = ExecRequest {
+            namespace: visit.namespace.clone(),
+            pod: visit.pod.clone(),
+            container: console.container.clone(),
+            command,
+            stdin: typing,
+            tty: if attached { console.tty } else { true },
+        };
+        let leave = match (attached, typing) {
+            (false, _) => Leave::Never,
+            (true, true) => Leave::ByDetaching,
+            (true, false) => Leave::ByAnyWish,
+        };
+        last = attend(api, &request, leave).await?;
+        if attached || !last.missing_program() {
+            return Ok(last);
+        }
+    }
+    match visit.what {
+        Inside::Shell => Err(format!(
+            "{} has no shell (tried sh, bash and ash; on Windows powershell and cmd): the action `debug` adds a container that has one",
+            console.container
+        )),
+        _ => Err(last.words()),
+    }
+}
+
+async fn attend(api: &Api, request: &ExecRequest, leave: Leave) -> Result<Ended, String> {
+    let begun = exec::open(api, request, PATIENCE).await;
+    let begun = match begun {
+        // Some servers say that there is no such program before the connection is made.
+        Err(e) if e.to_string().contains("executable file not found") => {
+            return Ok(Ended { message: e.to_string(), ..Ended::default() });
+        }
+        begun => begun.map_err(|e| e.to_string())?,
+    };
     let (size, sizes) = tokio::sync::watch::channel(crossterm::terminal::size().unwrap_or((80, 24)));
     let resizing = async {
         let Ok(mut changes) = signal(SignalKind::window_change()) else { return std::future::pending().await };
@@ -50,80 +144,9 @@ async fn attach(session: &Session, cluster: ClusterId, request: &ExecRequest) ->
             }
         }
     };
+    let out = Out { returns: !request.tty };
     tokio::select! {
-        ended = shell.run(keys::stdin().map_err(|e| format!("the keyboard cannot be read: {e}"))?, keys::Out, sizes) => Ok(ended),
+        ended = begun.run(keys::stdin(leave), out, sizes) => Ok(ended),
         () = resizing => Err("window changes cannot be followed".into()),
-    }
-}
-
-/// The keyboard as an asynchronous stream that stops reading the moment it is dropped.
-///
-/// `tokio::io::stdin` reads on a thread that would swallow the next key after the shell has ended.
-mod keys {
-    use rustix::io::Errno;
-    use std::io::{self, Write};
-    use std::os::fd::{AsFd, BorrowedFd};
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-    use std::time::Duration;
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-    use tokio::time::{Interval, MissedTickBehavior, interval};
-
-    /// Looks for keys this often; typing through a network is slower than that.
-    const LOOK: Duration = Duration::from_millis(8);
-
-    /// See [`stdin`].
-    pub struct Keys(Interval);
-
-    /// The keyboard.
-    ///
-    /// # Errors
-    /// None today; the terminal may refuse one day.
-    pub fn stdin() -> io::Result<Keys> {
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Keys(look))
-    }
-
-    impl AsyncRead for Keys {
-        fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-            loop {
-                if waiting(rustix::stdio::stdin().as_fd())? {
-                    let n = rustix::io::read(rustix::stdio::stdin(), buf.initialize_unfilled())?;
-                    buf.advance(n);
-                    return Poll::Ready(Ok(()));
-                }
-                if self.0.poll_tick(cx).is_pending() {
-                    return Poll::Pending;
-                }
-            }
-        }
-    }
-
-    /// The screen, written through at once. Blocking is fine: nothing else happens while a shell has the terminal.
-    pub struct Out;
-
-    impl AsyncWrite for Out {
-        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-            Poll::Ready(io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()).map(|()| bytes.len()))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(io::stdout().flush())
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    fn waiting(fd: BorrowedFd<'_>) -> io::Result<bool> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-        match poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
-            Ok(n) => Ok(n > 0),
-            Err(Errno::INTR) => Ok(false),
-            Err(e) => Err(e.into()),
-        }
     }
 }

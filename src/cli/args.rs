@@ -94,6 +94,10 @@ pub enum Command {
     Scale(Scale),
     /// Change requests and limits of a Deployment's container in the repository it is deployed from
     Resources(Resources),
+    /// Forward local ports to a pod, a service or a workload, and to the successor when the pod is replaced
+    PortForward(PortForward),
+    /// Copy files and directories from and to containers
+    Cp(Copy),
     /// List recorded operations, or show one
     Ops(Ops),
     /// Record a cluster's state into a file that --from opens; what looks like a secret is left out
@@ -231,6 +235,31 @@ pub struct Resources {
     /// How the operation is confirmed
     #[command(flatten)]
     pub confirm: Confirm,
+}
+
+/// `kokpit cp`
+#[derive(ClapArgs, Debug)]
+pub struct Copy {
+    /// `POD:/path`, `NAMESPACE/POD:/path`, or a path of this machine
+    pub from: String,
+    /// The other side
+    pub to: String,
+    /// Container; else the pod's only or default one
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+}
+
+/// `kokpit port-forward`
+#[derive(ClapArgs, Debug)]
+pub struct PortForward {
+    /// A pod's name, or `svc/NAME`, `deploy/NAME`, `sts/NAME` …
+    pub target: String,
+    /// `LOCAL:REMOTE`, `PORT` (the same on both sides) or `:REMOTE` (any free one); REMOTE may be the port's name
+    #[arg(required = true, value_name = "PORTS")]
+    pub ports: Vec<String>,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<std::net::IpAddr>,
 }
 
 /// `kokpit ops`

@@ -1,6 +1,6 @@
 //! Reading `config.toml`: values and problems side by side.
 
-use super::{Cluster, Config, Repository, Ui};
+use super::{Cluster, Config, Debug, Repository, Ui};
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -83,8 +83,8 @@ impl Reader<'_> {
     }
 
     fn config(&mut self, root: &Table<'_>) -> Config {
-        self.only("the file", root, &["ui", "cluster", "repository", "groups", "aliases", "namespaces"]);
-        let mut config = Config { ui: self.ui(root), names: self.names(root), ..Config::default() };
+        self.only("the file", root, &["ui", "debug", "cluster", "repository", "groups", "aliases", "namespaces"]);
+        let mut config = Config { ui: self.ui(root), debug: self.debug(root), names: self.names(root), ..Config::default() };
         for (table, span) in self.tables(root, "cluster") {
             config.clusters.extend(self.cluster(table, span));
         }
@@ -108,6 +108,16 @@ impl Reader<'_> {
         };
         self.only("[ui]", table, &["theme", "keymap"]);
         Ui { theme: self.string(table, "theme"), keymap: self.string(table, "keymap") }
+    }
+
+    fn debug(&mut self, root: &Table<'_>) -> Debug {
+        let Some(value) = root.get("debug") else { return Debug::default() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.problem(value.span(), "debug must be a table: write [debug]".into());
+            return Debug::default();
+        };
+        self.only("[debug]", table, &["image", "namespace"]);
+        Debug { image: self.string(table, "image"), namespace: self.string(table, "namespace") }
     }
 
     fn cluster(&mut self, table: &Table<'_>, span: Range<usize>) -> Option<Cluster> {

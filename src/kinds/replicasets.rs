@@ -27,6 +27,6 @@ pub static KIND: Kind = Kind {
         let wanted = int_at(rs, "/spec/replicas").unwrap_or(1);
         replicas_tone(wanted, int_at(rs, "/status/readyReplicas").unwrap_or_default(), wanted)
     },
-    can: &[Can::Logs, Can::Scale, Can::Why],
+    can: &[Can::Logs, Can::Scale, Can::Why, Can::Forward],
     opens: Opens::Pods,
 };

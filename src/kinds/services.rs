@@ -24,7 +24,7 @@ pub static KIND: Kind = Kind {
         Column::new("SELECTOR", Source::Object(|service| or_none(map_at(service, "/spec/selector")))).wide(),
     ],
     tone: |service| if is_pending(service) { Tone::Busy } else { Tone::Ok },
-    can: &[Can::Logs, Can::Why],
+    can: &[Can::Logs, Can::Why, Can::Forward],
     opens: Opens::Pods,
 };
 

@@ -73,6 +73,7 @@ const SCREENS: &[(&[&str], ListOf, &str)] = &[
     ),
     (&["problems"], ListOf::Problems, "What is wrong in the fleet, grouped by cause"),
     (&["operations", "ops"], ListOf::Operations, "Everything that was changed, and how it went"),
+    (&["forwards", "pf", "portforward", "portforwards"], ListOf::Forwards, "The port-forwards that run"),
     (&["notices", "messages"], ListOf::Notices, "What was said so far, newest first"),
     (&["aliases", "alias", "a"], ListOf::Aliases, "Every kind with the names it answers to, and your own aliases"),
     (&["help", "h", "?", "keys"], ListOf::Help, "The keys of this screen and every action"),
@@ -353,7 +354,7 @@ pub fn names(state: &State) -> Vec<(ResourceId, String, Vec<String>)> {
 }
 
 /// Words at spaces; `'…'` and `"…"` keep them together.
-fn split(line: &str) -> Vec<String> {
+pub fn split(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote, mut open) = (vec![], String::new(), None, false);
     for c in line.chars() {
         match (c, quote) {

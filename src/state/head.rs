@@ -6,7 +6,7 @@ use super::operation::is_open;
 use super::problems::Problem;
 use super::table::thousands;
 use super::text::TextOf;
-use super::{State, listings};
+use super::{State, forwards, listings, transfers};
 use crate::actions;
 use crate::diagnose::verdict::Confidence;
 use crate::msg::Level;
@@ -104,6 +104,8 @@ pub fn head(state: &State) -> Head {
             left.push((Meaning::Text, operation.title.clone()));
         }
     }
+    left.extend(forwards::span(state));
+    left.extend(transfers::span(state));
     let right = right(state);
     let crumbs = crumbs(state, &left, &right.1);
     left.extend(crumbs);

@@ -4,7 +4,7 @@ use super::State;
 use super::filter::Filter;
 use super::grid::{self, Grid, GridColumn, GridRow};
 use super::nav::{Cursor, Scope};
-use super::{listings, problems};
+use super::{forwards, listings, problems};
 use crate::world::fleet::ClusterId;
 use crate::world::row::Tone;
 use std::collections::BTreeSet;
@@ -25,6 +25,8 @@ pub enum ListOf {
     Managed { cluster: ClusterId, namespace: String, name: String },
     /// Every operation, newest first.
     Operations,
+    /// The port-forwards that run.
+    Forwards,
     /// What was said, newest first.
     Notices,
     /// Every name that can be typed after `:`.
@@ -43,6 +45,7 @@ impl ListOf {
             Self::Containers { namespace, pod, .. } => format!("containers of {namespace}/{pod}"),
             Self::Managed { namespace, name, .. } => format!("resources of Application {namespace}/{name}"),
             Self::Operations => "operations".into(),
+            Self::Forwards => "port-forwards".into(),
             Self::Notices => "notices".into(),
             Self::Aliases => "aliases".into(),
             Self::Help => "help".into(),
@@ -253,6 +256,7 @@ fn listing(state: &State, of: &ListOf, scope: &Scope) -> Listing {
         ListOf::Containers { cluster, namespace, pod } => listings::containers(state, *cluster, namespace, pod),
         ListOf::Managed { cluster, namespace, name } => listings::managed(state, *cluster, namespace, name),
         ListOf::Operations => listings::operations(state),
+        ListOf::Forwards => forwards::listing(state),
         ListOf::Notices => listings::notices(state),
         ListOf::Aliases => listings::aliases(state),
         ListOf::Help => listings::help(state),

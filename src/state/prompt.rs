@@ -3,7 +3,7 @@
 use super::command::Offer;
 use crate::effect::{Intent, RequestId};
 use crate::world::fleet::ClusterId;
-use crate::world::object::ObjectRef;
+use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::quantity::Amounts;
 use tui_input::Input;
 
@@ -53,6 +53,12 @@ pub enum Asks {
     LimitsReason { cluster: ClusterId, object: ObjectRef, change: ResourcesChange },
     /// A URL to diagnose.
     WhyUrl,
+    /// Which ports to forward; the note says which ones there are.
+    Forward { cluster: ClusterId, resource: ResourceId, object: ObjectRef, note: String },
+    /// Two paths to copy between: there and here, or here and there.
+    Copy { cluster: ClusterId, namespace: String, pod: String, container: String, out: bool },
+    /// Image to debug a pod (beside a container) or a node with; may be empty.
+    DebugImage { cluster: ClusterId, object: ObjectRef, container: String },
     /// Which repository belongs to a cluster: `URL` or `URL BRANCH`. Asked once, kept in config.toml.
     Repository { request: RequestId, cluster: ClusterId, intent: Intent },
 }
@@ -132,6 +138,16 @@ impl Prompt {
                 format!("reason for the resources of {} (may be empty): ", object.name)
             }
             Asks::WhyUrl => "why, URL: ".into(),
+            Asks::Forward { resource, object, note, .. } => {
+                let name = super::forwards::short(resource, &object.name);
+                let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
+                format!("forward {name}{note}, [ADDRESS:]LOCAL:REMOTE: ")
+            }
+            Asks::Copy { pod, container, out: true, .. } => {
+                format!("copy from {pod} {container}, PATH-THERE [PATH-HERE]: ")
+            }
+            Asks::Copy { pod, container, .. } => format!("copy to {pod} {container}, PATH-HERE PATH-THERE: "),
+            Asks::DebugImage { object, .. } => format!("image to debug {} with (empty: as configured): ", object.name),
             Asks::Repository { .. } => "push URL of its git repository (and branch): ".into(),
         }
     }

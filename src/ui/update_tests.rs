@@ -2,6 +2,7 @@
 
 use super::fixture::*;
 use crate::diagnose::case::Subject;
+use crate::effect::terminal::Inside;
 use crate::effect::{Effect, Intent, LogRequest, RequestId};
 use crate::msg::*;
 use crate::state::nav::View;
@@ -472,6 +473,7 @@ fn a_shell_needs_one_container() {
         namespace: "shop".into(),
         pod: pod.into(),
         container: container.into(),
+        what: Inside::Shell,
     };
     assert_eq!(stage.effects(), [shell("api-5f7d-aaaaa", "side1")]);
     stage.press("esc down s");

@@ -1,5 +1,6 @@
 //! The machine: a plan's parts, one after the other.
 
+use super::debug::Debug;
 use super::evict::Evict;
 use super::git::Git;
 use super::live::Live;
@@ -27,6 +28,8 @@ pub(super) trait Run: std::fmt::Debug + Send {
     fn absorb(&mut self, event: &Event, facts: &mut Facts, now: Time);
     /// Learns from the journal that an effect was begun, and not what came of it.
     fn attempted(&mut self, _: &Effect) {}
+    /// Whatever it holds on to until somebody is done with it, they are.
+    fn release(&mut self) {}
     /// What to do next; only asked when everything asked for before was answered, and it is not done. `Err`: it cannot
     /// go on, in words.
     fn decide(&mut self, facts: &Facts, now: Time) -> Result<Vec<Effect>, String>;
@@ -62,6 +65,8 @@ impl Machine {
                 Part::Git(git) => Box::new(Git::new(git)),
                 Part::Sync(sync) => Box::new(Sync::new(sync)),
                 Part::Evict(evict) => Box::new(Evict::new(evict)),
+                Part::Debug(debug) => Box::new(Debug::new(debug)),
+                Part::Remove(debug) => Box::new(Debug::removing(debug)),
                 Part::Verify { patches } => Box::new(Verify::new(patches)),
             }
         });
@@ -79,6 +84,7 @@ impl Machine {
                     parts.push(Part::Live { patches: patches.iter().map(super::Patch::reversed).collect() });
                 }
                 Part::Git(git) if run.touched() => parts.push(Part::Git(reversed(git))),
+                Part::Debug(debug) if run.touched() => parts.push(Part::Remove(debug.clone())),
                 Part::Sync(_) if parts.iter().any(|p| matches!(p, Part::Git(_))) => parts.push(part.clone()),
                 Part::Verify { patches } if !parts.is_empty() => {
                     parts.push(Part::Verify { patches: patches.iter().map(super::Patch::reversed).collect() });
@@ -106,6 +112,11 @@ impl Machine {
         if let Some(part) = self.parts.get_mut(self.current) {
             part.attempted(effect);
         }
+    }
+
+    /// Nobody needs any more what a part holds on to (a pod for debugging, while somebody is in it).
+    pub fn release(&mut self) {
+        self.parts.iter_mut().for_each(|part| part.release());
     }
 
     /// Learns an event (`None`: begin, or go on after a restart) and answers what to do now. Nothing, while earlier

@@ -3,6 +3,7 @@
 use kokpit::sim::controllers;
 use kokpit::sim::server::{Faults, Options, Server};
 use kokpit::sim::store::{DeleteOptions, Store, builtin_kinds};
+use kokpit::sim::subresources::disk::Disk;
 use kokpit::sim::subresources::logs::LogBook;
 use kokpit::world::object::ResourceId;
 use serde_json::{Value, json};
@@ -80,6 +81,11 @@ impl Embedded {
     /// The logs of its containers.
     pub fn logs(&self) -> &LogBook {
         &self.options.logs
+    }
+
+    /// What was written into its containers.
+    pub fn disk(&self) -> &Disk {
+        &self.options.disk
     }
 
     /// Whether a node takes no new pods.

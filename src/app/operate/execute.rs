@@ -1,10 +1,11 @@
 //! Doing one effect. Each looks first, so that doing it twice is doing it once.
 
 use super::{Site, gather};
-use crate::cluster::api::{ApiError, FIELD_MANAGER, MERGE_PATCH, encode};
+use crate::cluster::api::{ApiError, FIELD_MANAGER, MERGE_PATCH, STRATEGIC_PATCH, encode};
 use crate::gitops::Refusal;
 use crate::gitops::change::Applied;
 use crate::gitops::mirror::{GitError, Mirror, Push, Remote};
+use crate::workflows::debug::{DebugPlan, Make, Standing, is_ours, standing};
 use crate::workflows::live::{Decision, decide, differs};
 use crate::workflows::{Effect, Event, GitPlan, Observed, Patch, Plan, PodRef, SyncPlan};
 use crate::world::object::{list_at, str_at};
@@ -30,6 +31,9 @@ pub(super) async fn run(site: &Site, plan: &Plan, effect: &Effect) -> Event {
         Effect::Observe { sync, git, commit } => observe(site, sync, git.as_ref(), commit).await,
         Effect::Evict { pod, grace_s, .. } => Ok(evict(site, pod, *grace_s).await),
         Effect::Look(pod) => Ok(look(site, pod).await),
+        Effect::Debug(plan) => make(site, plan).await,
+        Effect::Stand(plan) => stand(site, plan).await,
+        Effect::Remove(plan) => remove(site, plan).await,
         Effect::Read(patch) => match site.api.get(&patch.path).await {
             Ok(live) => Ok(Event::Seen { object: patch.object.clone(), differs: differs(&live, patch) }),
             Err(e) => Err(format!("{} cannot be read back: {e}", patch.object)),
@@ -89,6 +93,76 @@ async fn live(site: &Site, patch: &Patch) -> Result<Event, String> {
     Err(format!(
         "{object} was changed by others {CONFLICTS} times while this was being written; finish it when it is calmer"
     ))
+}
+
+/// Makes what one debugs with, unless it is there already.
+async fn make(site: &Site, plan: &DebugPlan) -> Result<Event, String> {
+    let place = format!("{}/{}", plan.namespace, plan.pod);
+    match &plan.make {
+        Make::Ephemeral { uid, container } => {
+            let pod = site.api.get(&plan.path()).await.map_err(|e| format!("pod {place} cannot be read: {e}"))?;
+            if str_at(&pod, "/metadata/uid") != uid {
+                return Err(format!("pod {place} is another one by now: nothing was done; look at the new one"));
+            }
+            let names = list_at(&pod, "/spec/ephemeralContainers").iter().map(|c| str_at(c, "/name"));
+            if names.into_iter().any(|name| name == plan.container) {
+                return Ok(Event::Debugging);
+            }
+            let body = json!({"spec": {"ephemeralContainers": [container]}});
+            let path = format!("{}/ephemeralcontainers?fieldManager={FIELD_MANAGER}", plan.path());
+            match site.api.patch(&path, STRATEGIC_PATCH, &body).await {
+                Ok(_) => Ok(Event::Debugging),
+                Err(e) if e.code() == 404 => {
+                    Err(format!("this cluster has no ephemeral containers, or {place} is gone: {e}"))
+                }
+                Err(e) => Err(format!("no container can be added to {place}: {e}")),
+            }
+        }
+        Make::Pod { manifest } => match site.api.get(&plan.path()).await {
+            Ok(pod) if is_ours(&pod, plan) => Ok(Event::Debugging),
+            Ok(_) => Err(format!("there is a pod {place} already, which is not ours")),
+            Err(e) if e.code() == 404 => {
+                let path = format!("/api/v1/namespaces/{}/pods?fieldManager={FIELD_MANAGER}", plan.namespace);
+                match site.api.post(&path, manifest).await {
+                    Ok(_) => Ok(Event::Debugging),
+                    Err(e) => Err(format!("pod {place} cannot be created: {e}")),
+                }
+            }
+            Err(e) => Err(format!("pod {place} cannot be read: {e}")),
+        },
+    }
+}
+
+async fn stand(site: &Site, plan: &DebugPlan) -> Result<Event, String> {
+    match site.api.get(&plan.path()).await {
+        Ok(pod) => match standing(&pod, &plan.container) {
+            Standing::Runs => Ok(Event::Standing { runs: true, why: String::new() }),
+            Standing::Not(why) => Ok(Event::Standing { runs: false, why: clean(&why).into_owned() }),
+            Standing::Over(why) => Err(format!("{}: {why}", plan.container)),
+        },
+        Err(e) if e.code() == 404 => Err(format!("pod {}/{} is gone", plan.namespace, plan.pod)),
+        // Nobody knows: look again.
+        Err(e) => Ok(Event::Standing { runs: false, why: e.to_string() }),
+    }
+}
+
+async fn remove(site: &Site, plan: &DebugPlan) -> Result<Event, String> {
+    let place = format!("{}/{}", plan.namespace, plan.pod);
+    let pod = match site.api.get(&plan.path()).await {
+        Ok(pod) if is_ours(&pod, plan) => pod,
+        // Whatever bears its name by now is none of ours.
+        Ok(_) => return Ok(Event::Removed),
+        Err(e) if e.code() == 404 => return Ok(Event::Removed),
+        Err(e) => return Err(format!("pod {place} cannot be read: {e}")),
+    };
+    // A shell does not end when it is asked to.
+    let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 1,
+                      "preconditions": {"uid": str_at(&pod, "/metadata/uid")}});
+    match site.api.send(http::Method::DELETE, &plan.path(), "application/json", body.to_string().into_bytes()).await {
+        Ok(_) => Ok(Event::Removed),
+        Err(e) if e.code() == 404 => Ok(Event::Removed),
+        Err(e) => Err(format!("pod {place} cannot be deleted: {e}")),
+    }
 }
 
 async fn mirror(site: &Site, git: &GitPlan) -> Result<Mirror, String> {

@@ -7,8 +7,9 @@ use crate::effect::Intent;
 use crate::gitops::Refusal;
 use crate::gitops::locate::{self, Candidate, Source};
 use crate::gitops::mirror::{GitError, Mirror, Remote};
-use crate::kinds;
+use crate::kinds::{self, console};
 use crate::workflows::cordon::{self, NodeFacts};
+use crate::workflows::debug;
 use crate::workflows::edit::{self, EditFacts};
 use crate::workflows::field::{self, FieldFacts, Want};
 use crate::workflows::{Line, Occasion, Plan, SyncPlan, Target};
@@ -55,7 +56,7 @@ pub(super) async fn plan(site: &Site, intent: &Intent, options: &Options) -> Res
         | Intent::Drain { reason, .. }
         | Intent::Scale { reason, .. }
         | Intent::Resources { reason, .. } => reason,
-        Intent::Edit { .. } => "",
+        Intent::Edit { .. } | Intent::Debug { .. } | Intent::DebugNode { .. } => "",
     };
     let identity = identity(site).await?;
     let on = Occasion {
@@ -82,6 +83,19 @@ pub(super) async fn plan(site: &Site, intent: &Intent, options: &Options) -> Res
             let want = Want::Resources { container, requests, limits };
             change(site, &on, object, &want).await?
         }
+        Intent::Debug { object, container, image } => {
+            let path = format!("/api/v1/namespaces/{}/pods/{}", object.namespace, object.name);
+            let pod = get(site, &path, object).await?;
+            let seen = console::of(&pod, container)
+                .ok_or_else(|| PlanError::Refused(format!("{object} has no container {container}")))?;
+            debug::pod(&on, &pod, &seen.container, &debug_image(site, image))
+        }
+        Intent::DebugNode { node, image } => {
+            let path = format!("/api/v1/nodes/{}", encode(node));
+            let found = get(site, &path, &ObjectRef::new("", "Node", "", node)).await?;
+            let namespace = site.config.debug.namespace.as_deref().unwrap_or("default");
+            debug::node(&on, &found, namespace, &debug_image(site, image))
+        }
         Intent::Edit { object, path, before, after, file } => {
             let planned = edit(site, &on, object, path, (before, after)).await.map_err(|e| match e {
                 PlanError::Refused(why) => {
@@ -100,6 +114,15 @@ pub(super) async fn plan(site: &Site, intent: &Intent, options: &Options) -> Res
         plan.lines.push(Line::warning(text));
     }
     Ok(plan)
+}
+
+/// The image named, or the one of the configuration, or the usual one.
+fn debug_image(site: &Site, named: &str) -> String {
+    match (named, &site.config.debug.image) {
+        ("", Some(image)) => image.clone(),
+        ("", None) => debug::IMAGE.into(),
+        (named, _) => named.into(),
+    }
 }
 
 /// UID of kube-system; `None` where it may not be read.

@@ -31,6 +31,8 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
         Part::Sync(_) => "sync",
         Part::Evict(_) => "evict",
         Part::Verify { .. } => "verify",
+        Part::Debug(_) => "debug",
+        Part::Remove(_) => "remove",
     };
     plan.parts.iter().map(kind).collect()
 }

@@ -1,0 +1,88 @@
+//! The copies of the cockpit: begins, tells the screen, ends.
+
+use super::inbox::Sender;
+use super::session::Session;
+use super::transfer::{self, Place, Progress};
+use crate::effect::transfer::{Errand, TransferEffect};
+use crate::msg::Msg;
+use crate::msg::transfer::TransferMsg;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+/// Progress is told at most this often.
+const TELL: Duration = Duration::from_millis(250);
+
+/// Runs the effects about copies.
+pub struct Transfers {
+    session: Arc<Session>,
+    sender: Sender,
+    runtime: Handle,
+    running: Vec<AbortHandle>,
+    last: u64,
+}
+
+impl Transfers {
+    /// Answers through `sender`.
+    pub fn new(session: Arc<Session>, sender: Sender, runtime: Handle) -> Self {
+        Self { session, sender, runtime, running: vec![], last: 0 }
+    }
+
+    /// Runs one effect.
+    pub fn run(&mut self, effect: TransferEffect) {
+        match effect {
+            TransferEffect::StopAll => self.running.drain(..).for_each(|task| task.abort()),
+            TransferEffect::Begin(errand) => {
+                self.last += 1;
+                let (id, session, sender) = (self.last, self.session.clone(), self.sender.clone());
+                self.running.retain(|task| !task.is_finished());
+                let task = self.runtime.spawn(async move {
+                    let what = what(&errand);
+                    let result = copy(&session, &sender, id, &errand, &what).await;
+                    sender.send(Msg::Transfer(TransferMsg::Ended { id, what, result }));
+                });
+                self.running.push(task.abort_handle());
+            }
+        }
+    }
+}
+
+fn what(errand: &Errand) -> String {
+    let there = format!("{}:{}", errand.pod, errand.there);
+    match errand.out {
+        true => format!("copy of {there}"),
+        false => format!("copy of {} to {there}", errand.here.display()),
+    }
+}
+
+async fn copy(session: &Session, sender: &Sender, id: u64, errand: &Errand, what: &str) -> Result<String, String> {
+    let api = session.hub.api(errand.cluster).await.map_err(|e| e.to_string())?;
+    let Errand { namespace, pod, container, .. } = errand.clone();
+    let place = Place { api, namespace, pod, container };
+    let (began, told) = (Instant::now(), AtomicU64::new(0));
+    let tell = |Progress { bytes, total }| {
+        let now = began.elapsed().as_millis() as u64;
+        let before = told.load(Ordering::Relaxed);
+        if before == 0 || now.saturating_sub(before) >= TELL.as_millis() as u64 {
+            told.store(now.max(1), Ordering::Relaxed);
+            sender.send(Msg::Transfer(TransferMsg::Under { id, what: what.into(), bytes, total }));
+        }
+    };
+    let here = home(&errand.here);
+    let done = match errand.out {
+        true => transfer::from_container(&place, &errand.there, &here, tell).await?,
+        false => transfer::into_container(&place, &here, &errand.there, tell).await?,
+    };
+    Ok(done.sentence())
+}
+
+/// `~/x` means what it means in a shell.
+fn home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::var_os("HOME")) {
+        (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => path.into(),
+    }
+}
