@@ -119,7 +119,7 @@ async fn connect(api: &Api, visit: &Visit, pod: &Value, console: &Console) -> Re
     }
     match visit.what {
         Inside::Shell => Err(format!(
-            "{} has no shell (tried sh, bash and ash; on Windows powershell and cmd): the action `debug` adds a container that has one",
+            "{} has no shell; debug (Shift-D) adds a container that has one",
             console.container
         )),
         _ => Err(last.words()),

@@ -240,10 +240,13 @@ pub struct Resources {
 /// `kokpit cp`
 #[derive(ClapArgs, Debug)]
 pub struct Copy {
+    // (Not called `from`: that is a global option.)
     /// `POD:/path`, `NAMESPACE/POD:/path`, or a path of this machine
-    pub from: String,
+    #[arg(value_name = "FROM")]
+    pub source: String,
     /// The other side
-    pub to: String,
+    #[arg(value_name = "TO")]
+    pub destination: String,
     /// Container; else the pod's only or default one
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,

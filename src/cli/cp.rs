@@ -18,7 +18,7 @@ const TELL: Duration = Duration::from_millis(200);
 /// # Errors
 /// When the arguments are of no use, or something was not copied.
 pub async fn run(args: &Args, wanted: &Copy) -> Result<ExitCode> {
-    let (from, to) = (Side::parse(&wanted.from), Side::parse(&wanted.to));
+    let (from, to) = (Side::parse(&wanted.source), Side::parse(&wanted.destination));
     let there = match (&from, &to) {
         (Side::There { .. }, Side::Here(_)) => &from,
         (Side::Here(_), Side::There { .. }) => &to,

@@ -64,7 +64,10 @@ fn a_container_is_added_to_a_pod_and_gone_into() {
 #[test]
 fn a_pod_on_a_node_is_gone_when_it_is_left() {
     let (home, cluster, mut tui) = shop();
-    tui.send(":nodes /n1\r").wait_gone("n2");
+    tui.send(":nodes /n1\r").wait_for("the node", |screen| {
+        let text = screen.contents();
+        text.contains("n1") && text.contains("Ready") && text.contains("1 of 3")
+    });
     tui.send("D").wait("image to debug n1");
     tui.send("\r").wait("privileged");
     assert!(ours(&cluster).is_empty());
@@ -85,7 +88,10 @@ fn a_pod_on_a_node_is_gone_when_it_is_left() {
 #[test]
 fn a_pod_on_a_node_that_a_crash_left_is_found_and_deleted() {
     let (home, cluster, mut tui) = shop();
-    tui.send(":nodes /n1\r").wait_gone("n2");
+    tui.send(":nodes /n1\r").wait_for("the node", |screen| {
+        let text = screen.contents();
+        text.contains("n1") && text.contains("Ready") && text.contains("1 of 3")
+    });
     tui.send(":debug busybox\r").wait("privileged");
     go_on(&mut tui);
     tui.wait("/ #");

@@ -51,7 +51,7 @@ impl Shell {
         let name = program.rsplit('/').next().unwrap_or_default();
         let builtin = matches!(name, "cd" | "exit" | "exec" | "command");
         match &self.programs {
-            _ if self.windows => matches!(name, "powershell" | "cmd"),
+            _ if self.windows => builtin || matches!(name, "powershell" | "cmd"),
             Some(programs) => builtin || programs.iter().any(|known| known == name),
             None => Self::knows(name),
         }
