@@ -118,10 +118,9 @@ async fn connect(api: &Api, visit: &Visit, pod: &Value, console: &Console) -> Re
         }
     }
     match visit.what {
-        Inside::Shell => Err(format!(
-            "{} has no shell; debug (Shift-D) adds a container that has one",
-            console.container
-        )),
+        Inside::Shell => {
+            Err(format!("{} has no shell; debug (Shift-D) adds a container that has one", console.container))
+        }
         _ => Err(last.words()),
     }
 }

@@ -84,7 +84,8 @@ impl Reader<'_> {
 
     fn config(&mut self, root: &Table<'_>) -> Config {
         self.only("the file", root, &["ui", "debug", "cluster", "repository", "groups", "aliases", "namespaces"]);
-        let mut config = Config { ui: self.ui(root), debug: self.debug(root), names: self.names(root), ..Config::default() };
+        let mut config =
+            Config { ui: self.ui(root), debug: self.debug(root), names: self.names(root), ..Config::default() };
         for (table, span) in self.tables(root, "cluster") {
             config.clusters.extend(self.cluster(table, span));
         }
