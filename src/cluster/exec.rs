@@ -4,13 +4,21 @@
 use super::api::{Api, ApiError, chain};
 use crate::world::text::{clean, clean_lines};
 use futures::SinkExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt, Shared};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{AttachParams, AttachedProcess, TerminalSize};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
+
+/// Who ended, as the server says it; `None` where the connection broke. Output that is still on its way when that is
+/// known gets a while: after a broken connection kube's streams never come to their end by themselves.
+type Verdict = Shared<BoxFuture<'static, Option<Status>>>;
+/// That while, on a terminal.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// That while, where every byte counts and a disk may be slow.
+const LAST_BYTES: Duration = Duration::from_secs(60);
 
 /// What is said on standard error beyond this is dropped.
 const MOST_WORDS: u64 = 64 * 1024;
@@ -124,7 +132,7 @@ impl Session {
         mut sizes: watch::Receiver<(u16, u16)>,
     ) -> Ended {
         let (stdin, stdout, stderr) = (self.process.stdin(), self.process.stdout(), self.process.stderr());
-        let (resize, status) = (self.process.terminal_size(), self.process.take_status());
+        let (resize, status) = (self.process.terminal_size(), verdict(&mut self.process));
         let leaves = self.leaves;
         let typed = std::sync::atomic::AtomicBool::new(false);
         let typing = async {
@@ -161,10 +169,12 @@ impl Session {
             std::future::pending::<()>().await
         };
         let printing = print(stdout, stderr, &mut output);
+        let over = after(status.clone(), LAST_WORDS);
         let printed = tokio::select! {
             printed = printing => printed,
             () = typing => return Ended { left: true, typed: true, ..Ended::default() },
             () = resizing => Ok(()),
+            () = over => Ok(()),
         };
         let typed = typed.into_inner();
         let mut ended = match (outcome(status).await, printed) {
@@ -217,7 +227,7 @@ pub struct Pipe {
     /// Standard input; goes nowhere where none was asked for.
     pub input: Box<dyn AsyncWrite + Send + Unpin>,
     words: tokio::task::JoinHandle<String>,
-    status: Option<BoxFuture<'static, Option<Status>>>,
+    status: Verdict,
     _process: AttachedProcess,
 }
 
@@ -246,22 +256,34 @@ pub async fn pipe(
         let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
         clean_lines(String::from_utf8_lossy(&said).trim()).join("\n")
     });
+    let (status, stdout) = (verdict(&mut process), process.stdout());
+    let (mut through, out) = tokio::io::duplex(256 * 1024);
+    let over = after(status.clone(), LAST_BYTES);
+    tokio::spawn(async move {
+        let Some(mut stdout) = stdout else { return };
+        tokio::select! {
+            _ = tokio::io::copy(&mut stdout, &mut through) => {}
+            () = over => {}
+        }
+    });
     Ok(Pipe {
-        out: match process.stdout() {
-            Some(out) => Box::new(out),
-            None => Box::new(tokio::io::empty()),
-        },
+        out: Box::new(out),
         input: match process.stdin() {
             Some(input) => Box::new(input),
             None => Box::new(tokio::io::sink()),
         },
         words,
-        status: process.take_status().map(|status| Box::pin(status) as BoxFuture<'static, _>),
+        status,
         _process: process,
     })
 }
 
 impl Pipe {
+    /// Comes to an end with the command, or with the connection to it.
+    pub fn over(&self) -> impl Future<Output = ()> + use<> {
+        after(self.status.clone(), Duration::ZERO)
+    }
+
     /// How it ended; to be asked when its output is at its end.
     pub async fn ended(self) -> Ended {
         let Self { words, status, .. } = self;
@@ -272,9 +294,22 @@ impl Pipe {
     }
 }
 
+fn verdict(process: &mut AttachedProcess) -> Verdict {
+    match process.take_status() {
+        Some(status) => status.boxed().shared(),
+        None => std::future::ready(None).boxed().shared(),
+    }
+}
+
+/// Comes to an end so long after the verdict.
+async fn after(status: Verdict, pause: Duration) {
+    status.await;
+    tokio::time::sleep(pause).await;
+}
+
 /// What the server says of the end; `None` where it says nothing soon.
-async fn outcome(status: Option<impl Future<Output = Option<Status>>>) -> Option<Ended> {
-    let status = tokio::time::timeout(Duration::from_secs(2), status?).await.ok().flatten()?;
+async fn outcome(status: Verdict) -> Option<Ended> {
+    let status = tokio::time::timeout(Duration::from_secs(2), status).await.ok().flatten()?;
     Some(ended(&status))
 }
 

@@ -107,7 +107,9 @@ impl Unpack {
 
     /// What was asked for is a symbolic link.
     pub fn is_only_link(&self) -> bool {
-        self.members == 1 && self.first.as_ref().is_some_and(|first| matches!(first.kind, Kind::Link(_)))
+        let own = |path: &str| inside(path).is_ok_and(|parts| parts == [self.base.as_str()]);
+        let link = |first: &Entry| matches!(first.kind, Kind::Link(_)) && own(&first.path);
+        self.members == 1 && self.first.as_ref().is_some_and(link)
     }
 
     /// Takes the next piece.
@@ -167,7 +169,9 @@ impl Unpack {
                 self.complete()
             }
             Kind::Link(to) => {
-                match stays_inside(parts, to) || self.members == 1 {
+                match stays_inside(parts, to) {
+                    // What was asked for is a link itself: its content is fetched another way.
+                    _ if parts.is_empty() => {}
                     true => self.links.push((parts.iter().map(|part| part.to_string()).collect(), to.clone())),
                     false => self.done.notes.push(format!("link {} leads out, to {}", clean(&path), clean(to))),
                 }
@@ -290,6 +294,12 @@ mod tests {
         file(&mut fresh(), "./log/f", "theirs").unwrap();
         assert_eq!(fs::read_to_string(outside.join("secret")).unwrap(), "mine");
         assert_eq!(fs::read_to_string(target.join("f")).unwrap(), "theirs");
+        // The first member is no exception.
+        let mut unpack = fresh();
+        unpack.take(entry("./log/first", Kind::Link("/etc/passwd".into()), 0)).unwrap();
+        file(&mut unpack, "./log/second", "x").unwrap();
+        assert_eq!(unpack.finish().unwrap().notes.len(), 1);
+        assert!(target.join("first").symlink_metadata().is_err());
         // A hard link to something outside takes nothing from there.
         let mut unpack = fresh();
         assert!(unpack.take(entry("./log/h", Kind::Hard("../outside/secret".into()), 0)).is_err());
