@@ -6,6 +6,7 @@
 mod entering;
 mod forwarding;
 mod going;
+mod looks;
 mod moving;
 mod reading;
 mod relating;
@@ -128,6 +129,7 @@ pub static TABLE: &[Action] = &[
     Action::read("refresh", "refresh", "Draw everything again, and retry lost clusters now.", going::refresh),
     Action::read("crumbs", "crumbs", "Name the screens below in the top line, or leave them out.", going::crumbs),
     Action::read("tutorial", "tutorial", "Hide the tutorial, or show it again.", going::tutorial).when(has_tutorial),
+    Action::read("theme", "theme", "Choose the colours; the theme under the cursor is shown at once.", looks::theme),
     Action::read("suspend", "suspend", "Stop the program and go to the shell (fg comes back).", going::suspend),
     Action::read("quit", "quit", "Leave.", going::quit),
     // Moving
@@ -137,6 +139,8 @@ pub static TABLE: &[Action] = &[
     Action::read("row-last", "bottom", "Go to the last line.", moving::last),
     Action::read("page-down", "page down", "Move down a screenful.", moving::page_down),
     Action::read("page-up", "page up", "Move up a screenful.", moving::page_up),
+    Action::read("half-page-down", "half down", "Move down half a screenful.", moving::half_page_down),
+    Action::read("half-page-up", "half up", "Move up half a screenful.", moving::half_page_up),
     Action::read("scroll-left", "left", "Scroll to the left.", moving::left),
     Action::read("scroll-right", "right", "Scroll to the right.", moving::right),
     // Rows

@@ -7,6 +7,7 @@ pub mod forwards;
 pub mod headless;
 pub mod inbox;
 pub mod logging;
+pub mod look;
 pub mod operate;
 pub mod operations;
 pub mod record;

@@ -7,6 +7,7 @@ pub mod operations;
 pub mod problems;
 pub mod record;
 pub mod serve;
+pub mod theme;
 pub mod why;
 
 use crate::app;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Some(Command::Cp(wanted)) => runtime.block_on(cp::run(&args, wanted)),
         Some(Command::PortForward(wanted)) => runtime.block_on(forward::run(&args, wanted)),
         Some(Command::Ops(ops)) => runtime.block_on(operations::ops(&args, ops)),
+        Some(Command::Theme { command }) => theme::theme(command),
         Some(Command::Demo(demo)) => serve::demo(&args, demo, runtime.handle()),
     };
     // Watches and half-read streams need no orderly end.

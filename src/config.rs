@@ -85,6 +85,10 @@ impl Names {
 pub struct Ui {
     /// Name of a theme, `dark`; `None` leaves the choice to kokpit.
     pub theme: Option<String>,
+    /// How many colours the terminal has: `none`, `16`, `256`, `truecolor`; `None` finds out.
+    pub colours: Option<String>,
+    /// Draw nothing but ASCII.
+    pub ascii: bool,
     /// Name of a keymap, `default`.
     pub keymap: Option<String>,
 }

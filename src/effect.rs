@@ -74,6 +74,8 @@ pub enum Effect {
     Transfer(transfer::TransferEffect),
     /// Something about port-forwards.
     Forward(forward::ForwardEffect),
+    /// Draw with this theme from here on.
+    Theme(String),
     /// Put text on the clipboard (OSC 52).
     Copy(String),
     /// Keep the history of commands, newest last.

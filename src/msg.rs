@@ -65,6 +65,8 @@ pub enum Msg {
     Forward(forward::ForwardMsg),
     /// Where the tutorial stands (`kokpit demo`).
     Tutorial(Vec<StepState>),
+    /// The theme was read again, or the terminal said more about itself: its name now, and those of the user's own.
+    Themed { theme: String, own: Vec<String> },
     /// The terminal is ours again (after a shell, `Ctrl-Z`, or a signal): everything must be drawn.
     Resumed,
     /// SIGTERM or SIGHUP: leave in good order.

@@ -10,6 +10,7 @@ pub mod head;
 pub mod list;
 mod listings;
 pub mod logs;
+pub mod look;
 pub mod nav;
 pub mod notices;
 pub mod operation;
@@ -30,7 +31,7 @@ use crate::config::Names;
 pub use crate::diagnose::case::Subject as WhySubject;
 use crate::diagnose::ledger::PATIENCE;
 use crate::effect::{Effect, RequestId};
-use crate::keymap::Keymap;
+use crate::keymap::{Key, Keymap};
 use crate::msg::forward::ForwardView;
 use crate::msg::{Level, OperationStatus, OperationView, StepState};
 use crate::world::fleet::{ClusterId, Fleet};
@@ -40,12 +41,12 @@ use filter::Filter;
 use grid::Grid;
 use head::Head;
 use list::{ListOf, ListView};
+use look::Look;
 use nav::{Nav, Scope, Screen, View};
 use notices::Notices;
 use problems::Problems;
 use prompt::Prompt;
 use ratatui::layout::Rect;
-use ratatui::style::Color;
 use std::collections::{BTreeSet, HashMap};
 
 /// What the program starts with.
@@ -69,14 +70,17 @@ pub struct Start {
     pub history: Vec<String>,
     /// A command to begin with, as typed after `:`; `None`: the start screen.
     pub command: Option<String>,
-    /// Colours of clusters by name, for the frame of what is about to be written there.
-    pub accents: HashMap<String, Color>,
     /// Groups, aliases and favourites of the configuration.
     pub names: Names,
     /// Namespaces looked at in earlier runs, the latest last.
     pub visited: Vec<String>,
     /// URLs of the clusters' servers, in the order of the contexts; may be shorter.
     pub servers: Vec<String>,
+    /// Colours of clusters by name (a name of the theme, or `#rrggbb`): the top line, and the frame of what is about
+    /// to be written there.
+    pub accents: HashMap<String, String>,
+    /// Theme and terminal.
+    pub look: Look,
 }
 
 /// Everything there is.
@@ -90,8 +94,10 @@ pub struct State {
     pub size: (u16, u16),
     /// Refuse everything that writes.
     pub readonly: bool,
-    /// Colours of clusters by name, for the frame of what is about to be written there.
-    pub accents: HashMap<String, Color>,
+    /// Colours of clusters by name; see [`Start::accents`].
+    pub accents: HashMap<String, String>,
+    /// Theme and terminal.
+    pub look: Look,
     /// What keys do.
     pub keymap: Keymap,
     /// Clusters that somebody looked at.
@@ -102,6 +108,8 @@ pub struct State {
     pub crumbs: bool,
     /// What is being typed.
     pub prompt: Option<Prompt>,
+    /// Keys pressed that wait for more (`g` of `g g`).
+    pub pending: Vec<Key>,
     /// What was said.
     pub notices: Notices,
     /// Every operation known, oldest first.
@@ -185,11 +193,13 @@ impl State {
             size: start.size,
             readonly: start.readonly,
             accents: start.accents,
+            look: start.look,
             keymap: start.keymap,
             opened,
             nav: Nav::new(scope),
             crumbs: true,
             prompt: None,
+            pending: vec![],
             notices: Notices::default(),
             operations: vec![],
             forwards: vec![],
@@ -343,7 +353,13 @@ impl State {
         }
         match &self.nav.top().view {
             View::List(list) if list.of == of => vec![],
-            _ => self.show(View::List(ListView::new(of))),
+            _ => {
+                let mut list = ListView::new(of);
+                if list.of == ListOf::Themes {
+                    list.selected = Some(self.look.theme.clone());
+                }
+                self.show(View::List(list))
+            }
         }
     }
 
@@ -365,6 +381,8 @@ impl State {
                 vec![Effect::StopWhy(text.request)]
             }
             View::Operation(screen) => self.discard(screen.id),
+            // What was only looked at is not kept.
+            View::List(list) if list.of == ListOf::Themes => vec![Effect::Theme(self.look.theme.clone())],
             _ => vec![],
         }
     }

@@ -1,5 +1,7 @@
 //! The guard that always gives the terminal back: on return, on panic, on signals, and around a child program.
 
+pub mod reply;
+
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{

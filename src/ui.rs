@@ -3,14 +3,18 @@
 //! What tables and lists look like was worked out by [`settle`](crate::update::settle); here it gets its place and its
 //! colours. Every writer cuts at the edge of its area, so that any size of terminal is safe.
 
+mod ascii;
 mod brush;
 mod grid;
 mod logs;
 mod operation;
 mod prompt;
 mod text;
+mod themes;
 mod tutorial;
 
+#[cfg(test)]
+mod feel_tests;
 #[cfg(test)]
 pub mod fixture;
 #[cfg(test)]
@@ -50,6 +54,7 @@ pub fn draw(state: &State, theme: &Theme, frame: &mut Frame) {
         View::Logs(view) => logs::draw(&mut brush, areas.body, view),
         View::Operation(view) => operation::draw(&mut brush, areas.body, state, view),
     }
+    themes::beside(&mut brush, areas.body, state);
     tutorial::draw(&mut brush, areas.tutorial, state);
     let cursor = match &state.prompt {
         Some(typed) => Some(prompt::draw(&mut brush, areas.foot, areas.body, typed)),
@@ -59,6 +64,9 @@ pub fn draw(state: &State, theme: &Theme, frame: &mut Frame) {
             operation::cursor(areas.body, state)
         }
     };
+    if state.look.ascii {
+        ascii::wash(frame.buffer_mut());
+    }
     if let Some(at) = cursor.filter(|at| whole.contains(*at)) {
         frame.set_cursor_position(at);
     }
@@ -72,11 +80,29 @@ fn head(brush: &mut Brush, area: ratatui::layout::Rect, state: &State) {
     let right = brush::width(&head.right.1).min(usize::from(area.width) * 2 / 3);
     let mut left = area;
     left.width = area.width.saturating_sub(right as u16 + u16::from(right > 0));
-    let spaced: Vec<(Meaning, String)> =
-        head.left.iter().map(|(meaning, text)| (*meaning, format!("{text}  "))).collect();
-    brush.spans(left, &spaced);
+    for (meaning, text) in &head.left {
+        let used = match meaning {
+            Meaning::Cluster => clusters(brush, left, text, state),
+            _ => brush.spans(left, &[(*meaning, text.clone())]),
+        };
+        let used = used.saturating_add(2).min(left.width);
+        (left.x, left.width) = (left.x + used, left.width - used);
+    }
     let mut end = area;
     end.x = area.x + area.width.saturating_sub(right as u16);
     end.width = right as u16;
     brush.line(end, &head.right.1, head.right.0);
+}
+
+/// The names of clusters, each on its accent.
+fn clusters(brush: &mut Brush, area: ratatui::layout::Rect, names: &str, state: &State) -> u16 {
+    let mut rest = area;
+    for (n, name) in names.split(" · ").enumerate() {
+        let between = if n > 0 { brush.spans(rest, &[(Meaning::Muted, " · ".into())]) } else { 0 };
+        (rest.x, rest.width) = (rest.x + between, rest.width - between);
+        let style = brush.badge(Meaning::Cluster, state.accents.get(name));
+        let used = brush.put(rest, &crate::state::grid::fit(name, rest.width.into()), style);
+        (rest.x, rest.width) = (rest.x + used, rest.width - used);
+    }
+    area.width - rest.width
 }

@@ -99,6 +99,11 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.touch();
             vec![]
         }
+        Msg::Themed { theme, own } => {
+            (state.look.theme, state.look.own) = (theme, own);
+            state.touch();
+            vec![]
+        }
         Msg::Resumed => {
             state.touch();
             vec![Effect::Repaint]

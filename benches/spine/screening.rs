@@ -74,6 +74,7 @@ pub fn report(url: &str, pods: usize) -> Result<()> {
         names: Default::default(),
         visited: vec![],
         servers: vec![],
+        look: Default::default(),
     });
     let mut cockpit = Cockpit { state, hub };
     start(&mut cockpit.state).into_iter().for_each(|effect| cockpit.run(effect));

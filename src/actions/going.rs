@@ -241,6 +241,10 @@ fn open_list(state: &mut State, of: ListOf) -> Vec<Effect> {
         }
         ListOf::Aliases => run_line(state, &key).unwrap_or_default(),
         ListOf::Forwards => super::forwarding::browse(state, ""),
+        ListOf::Themes => {
+            let effects = state.choose_theme(&key);
+            state.back().into_iter().chain(effects).collect()
+        }
         ListOf::Notices | ListOf::Help => vec![],
     }
 }

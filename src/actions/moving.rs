@@ -17,7 +17,7 @@ pub fn step(state: &mut State, by: isize) -> Vec<Effect> {
         if let View::List(list) = &mut state.nav.top_mut().view {
             step_list(list, &keys, by);
         }
-        return vec![];
+        return state.preview();
     }
     match &mut state.nav.top_mut().view {
         View::Table(_) => {}
@@ -72,6 +72,16 @@ pub fn page_down(state: &mut State, _: &str) -> Vec<Effect> {
 pub fn page_up(state: &mut State, _: &str) -> Vec<Effect> {
     let page = page(state);
     step(state, -(page as isize))
+}
+
+pub fn half_page_down(state: &mut State, _: &str) -> Vec<Effect> {
+    let half = page(state).div_ceil(2);
+    step(state, half as isize)
+}
+
+pub fn half_page_up(state: &mut State, _: &str) -> Vec<Effect> {
+    let half = page(state).div_ceil(2);
+    step(state, -(half as isize))
 }
 
 pub fn left(state: &mut State, _: &str) -> Vec<Effect> {

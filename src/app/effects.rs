@@ -31,6 +31,8 @@ pub enum ForTerminal {
     Shell(Visit),
     /// An object in the editor.
     Edit { cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
+    /// Another theme.
+    Theme(String),
     /// Text for the clipboard.
     Copy(String),
     /// Stop the process until it is continued.
@@ -93,6 +95,7 @@ impl Runner {
             }
             Effect::Transfer(effect) => self.transfers.run(effect),
             Effect::Forward(effect) => self.forwards.run(effect),
+            Effect::Theme(name) => return Some(ForTerminal::Theme(name)),
             Effect::Copy(text) => return Some(ForTerminal::Copy(text)),
             Effect::Suspend => return Some(ForTerminal::Suspend),
             Effect::Repaint => return Some(ForTerminal::Repaint),

@@ -56,6 +56,7 @@ impl Headless {
             names: session.config.names.clone(),
             visited: Vec::new(),
             servers: session.contexts.iter().map(|context| context.server.clone()).collect(),
+            look: Default::default(),
         });
         let runner = Runner::new(session.clone(), sender, Handle::current());
         Ok(Self { session, state, inbox, runner, every, tick: Instant::now() })

@@ -3,6 +3,7 @@
 use super::edit;
 use super::effects::{ForTerminal, HISTORY, NAMESPACES, Runner};
 use super::inbox::{self, Inbox, Sender};
+use super::look::{self, Look};
 use super::session::Session;
 use super::shell;
 use crate::cli::args::{Args, Global};
@@ -13,15 +14,15 @@ use crate::effect::terminal::Inside;
 use crate::keymap::Keymap;
 use crate::msg::{Level, Msg};
 use crate::state::{Start, State};
-use crate::terminal::{self, Screen};
-use crate::theme::Theme;
+use crate::terminal::{self, Screen, reply};
 use crate::ui;
 use crate::update;
 use crate::world::fleet::ClusterId;
 use anyhow::{Context as _, Result};
 use crossterm::event::{self, Event, KeyEventKind};
-use ratatui::style::Color;
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,12 +58,14 @@ pub fn run(global: &Global, paths: Option<Paths>, runtime: &Handle, with: impl F
     };
     let session = Arc::new(runtime.block_on(Session::start(global, paths, sink))?);
     let _log = super::logging::start(&session.paths.state);
-    let (theme, keymap, warnings) = look(&session);
+    let (look, keymap, warnings) = look_of(&session);
     let screen = Screen::take()?;
     let mut cockpit = Loop {
         runner: Runner::new(session.clone(), sender.clone(), runtime.clone()),
-        state: State::new(start_of(global, &session, screen.size()?, keymap)),
-        theme,
+        state: State::new(start_of(global, &session, screen.size()?, keymap, &look)),
+        look,
+        replies: reply::Replies::default(),
+        stale: Arc::default(),
         screen,
         inbox,
         session: session.clone(),
@@ -80,39 +83,34 @@ pub fn run(global: &Global, paths: Option<Paths>, runtime: &Handle, with: impl F
 }
 
 /// Theme and keymap as configured, and what could not be used of them.
-fn look(session: &Session) -> (Theme, Keymap, Vec<String>) {
+fn look_of(session: &Session) -> (Look, Keymap, Vec<String>) {
     let ui = &session.config.ui;
-    let mut warnings = Vec::new();
-    let mut own = |folder: &str, name: &Option<String>| {
-        let file = session.paths.config.join(folder).join(format!("{}.toml", name.as_deref()?));
-        match std::fs::read_to_string(&file) {
-            Ok(text) => Some(text),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => {
-                warnings.push(format!("{}: cannot be read: {e}", file.display()));
-                None
-            }
-        }
-    };
-    let (theme_text, keys_text) = (own("themes", &ui.theme), own("keymaps", &ui.keymap));
-    let (theme, more) = match std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
-        true => (Theme::plain(), Vec::new()),
-        false => Theme::load(ui.theme.as_deref().unwrap_or("dark"), theme_text.as_deref()),
-    };
-    let (keymap, still_more) = Keymap::load(keys_text.as_deref());
+    let config = &session.paths.config;
+    let unread = RefCell::new(Vec::new());
+    let read = |file: PathBuf| look::read(&file, &unread);
+    let own = |name: &str| read(look::file_of(&config.join("keymaps"), name)?);
+    let overlay = read(config.join("keymap.toml"));
+    let (keymap, still_more) = Keymap::named(ui.keymap.as_deref().unwrap_or("default"), &own, overlay.as_deref());
+    let mut warnings = unread.into_inner();
+    let (look, more) = Look::new(&session.paths.config, ui, &look::env);
     warnings.extend(more.into_iter().chain(still_more));
-    (theme, keymap, warnings)
+    for (context, accent) in accents(session) {
+        if let Err(error) = look.theme.colour(&accent) {
+            warnings.push(format!("config.toml: the accent of {context}: {error}"));
+        }
+    }
+    (look, keymap, warnings)
 }
 
-/// The colours that the configuration gives to clusters; the name of a colour (`red`) or `#rrggbb`.
-fn accents(session: &Session) -> HashMap<String, Color> {
-    let accent = |name: String| Some((name.clone(), session.config.settings(&name).accent?.parse().ok()?));
+/// The colours that the configuration gives to clusters.
+fn accents(session: &Session) -> HashMap<String, String> {
+    let accent = |name: String| Some((name.clone(), session.config.settings(&name).accent?));
     session.names().into_iter().filter_map(accent).collect()
 }
 
 /// What the state starts with. Contexts that were not named are opened too while the fleet is looked at, except
 /// those whose credentials come from a program: it might open a login page, and ten of them would open ten.
-fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap) -> Start {
+fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap, look: &Look) -> Start {
     let mut open = session.open.clone();
     if !session.named {
         let quiet = |c: &&(ClusterId, &Context)| !c.1.runs_program() && !session.open.contains(&c.0);
@@ -137,13 +135,22 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
         names: session.config.names.clone(),
         visited: kept(NAMESPACES),
         servers: session.contexts.iter().map(|context| context.server.clone()).collect(),
+        look: crate::state::look::Look {
+            theme: look.name.clone(),
+            own: look.own(),
+            ascii: global.ascii || session.config.ui.ascii,
+        },
     }
 }
 
 struct Loop {
     runner: Runner,
     state: State,
-    theme: Theme,
+    look: Look,
+    /// What the terminal answers stands among what is typed.
+    replies: reply::Replies,
+    /// A file of the theme changed.
+    stale: Arc<AtomicBool>,
     screen: Screen,
     inbox: Inbox,
     session: Arc<Session>,
@@ -171,6 +178,7 @@ impl Loop {
             }
             if Instant::now() >= tick {
                 self.hear(Msg::Tick(self.session.now()));
+                self.watch_theme();
                 tick = Instant::now() + TICK;
             }
             // A key is answered at once; what clusters say waits for the next frame.
@@ -179,8 +187,11 @@ impl Loop {
                 self.heard = false;
             }
             if due && update::settle(&mut self.state) {
-                let (state, theme) = (&self.state, &self.theme);
+                let (state, theme) = (&self.state, &self.look.theme);
                 self.screen.draw(|frame| ui::draw(state, theme, frame)).context("the terminal is gone")?;
+                if drawn.is_none() && self.look.asks_ground(&self.session.config.ui) {
+                    self.ask_ground();
+                }
                 drawn = Some(Instant::now());
             }
         }
@@ -191,7 +202,8 @@ impl Loop {
         if self.inbox.has_messages() {
             return Duration::ZERO;
         }
-        let until_tick = tick.saturating_duration_since(Instant::now());
+        let now = Instant::now();
+        let until_tick = tick.saturating_duration_since(now).min(self.replies.rest(now).unwrap_or(TICK));
         match drawn {
             _ if !self.heard => until_tick,
             Some(at) => FRAME.saturating_sub(at.elapsed()).min(until_tick),
@@ -201,17 +213,61 @@ impl Loop {
 
     /// Takes every key, paste and size change that waits; whether there was one.
     fn read_keys(&mut self) -> Result<bool> {
-        let mut any = false;
+        let held = self.replies.overdue(Instant::now());
+        let mut any = !held.is_empty();
+        held.into_iter().for_each(|event| self.typed(event));
         while event::poll(Duration::ZERO).context("the terminal is gone")? {
             any = true;
-            match event::read().context("the terminal is gone")? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => self.hear(Msg::Key(key)),
-                Event::Paste(text) => self.hear(Msg::Paste(text)),
-                Event::Resize(width, height) => self.hear(Msg::Resize(width, height)),
-                _ => {}
+            let event = event::read().context("the terminal is gone")?;
+            let (events, light) = self.replies.take(event, Instant::now());
+            events.into_iter().for_each(|event| self.typed(event));
+            if let Some(light) = light {
+                let wrong = self.look.ground(light);
+                self.themed(self.look.name.clone(), wrong);
             }
         }
         Ok(any)
+    }
+
+    fn typed(&mut self, event: Event) {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => self.hear(Msg::Key(key)),
+            Event::Paste(text) => self.hear(Msg::Paste(text)),
+            Event::Resize(width, height) => self.hear(Msg::Resize(width, height)),
+            _ => {}
+        }
+    }
+
+    /// Asks the terminal for the colour of its ground; nothing waits for the answer.
+    fn ask_ground(&mut self) {
+        self.replies.asked(Instant::now());
+        if let Err(e) = self.screen.write(reply::ASK) {
+            tracing::error!("terminal: {e}");
+        }
+    }
+
+    /// Looks whether the theme's files changed, on a thread of its own: a home directory may be far away.
+    fn watch_theme(&mut self) {
+        if self.stale.swap(false, Ordering::SeqCst) {
+            let name = self.look.name.clone();
+            let wrong = self.look.show(&name);
+            // While another is only looked at, the one chosen stays the one chosen.
+            self.themed(self.state.look.theme.clone(), wrong);
+        }
+        let (files, stale) = (self.look.files(), self.stale.clone());
+        if !files.is_empty() {
+            self.runtime.spawn_blocking(move || {
+                if look::changed(&files) {
+                    stale.store(true, Ordering::SeqCst);
+                }
+            });
+        }
+    }
+
+    /// Tells the state about the theme, and what is wrong with it.
+    fn themed(&mut self, theme: String, wrong: Vec<String>) {
+        self.hear(Msg::Themed { theme, own: self.look.own() });
+        wrong.into_iter().for_each(|text| self.hear(Msg::Notice(Level::Warn, text)));
     }
 
     /// Works off messages for at most a slice, so that a key never waits behind a long list.
@@ -241,6 +297,11 @@ impl Loop {
                 Ok(())
             }
             ForTerminal::Repaint => self.screen.repaint(),
+            ForTerminal::Theme(name) => {
+                let wrong = self.look.show(&name);
+                wrong.into_iter().for_each(|text| self.hear(Msg::Notice(Level::Warn, text)));
+                Ok(())
+            }
             ForTerminal::Copy(text) => self.screen.copy(&text),
             ForTerminal::Suspend => self.suspend(),
             ForTerminal::Edit { cluster, resource, namespace, name } => {

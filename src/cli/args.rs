@@ -42,6 +42,9 @@ pub struct Global {
     /// Change nothing, neither in a cluster nor in git
     #[arg(long, global = true)]
     pub readonly: bool,
+    /// Draw with ASCII only: no lines, arrows or marks that some fonts and screen readers do not know
+    #[arg(long, global = true)]
+    pub ascii: bool,
     /// How long to wait for one answer: 10s, 500ms, 1m
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, default_value = "15s")]
     pub request_timeout: Duration,
@@ -106,6 +109,24 @@ pub enum Command {
     Demo(Demo),
     /// Serve recordings as read-only clusters
     Sim(Sim),
+    /// List the themes, or see how one looks on this terminal
+    Theme {
+        /// What about them
+        #[command(subcommand)]
+        command: ThemeCommand,
+    },
+}
+
+/// `kokpit theme`
+#[derive(Subcommand, Debug)]
+pub enum ThemeCommand {
+    /// Name every theme; `*` marks the one in use
+    List,
+    /// Print every look, its colours and its contrast, and sample rows
+    Preview {
+        /// Theme; without it the one in use
+        name: Option<String>,
+    },
 }
 
 /// `kokpit why`

@@ -107,8 +107,13 @@ impl Reader<'_> {
             self.problem(value.span(), "ui must be a table: write [ui]".into());
             return Ui::default();
         };
-        self.only("[ui]", table, &["theme", "keymap"]);
-        Ui { theme: self.string(table, "theme"), keymap: self.string(table, "keymap") }
+        self.only("[ui]", table, &["theme", "colours", "ascii", "keymap"]);
+        Ui {
+            theme: self.string(table, "theme"),
+            colours: self.one_of(table, "colours", &["none", "16", "256", "truecolor"]),
+            ascii: self.boolean(table, "ascii").unwrap_or_default(),
+            keymap: self.string(table, "keymap"),
+        }
     }
 
     fn debug(&mut self, root: &Table<'_>) -> Debug {
@@ -200,6 +205,18 @@ impl Reader<'_> {
             Some(text) => Some(text.to_string()),
             None => self.wrong(key, value, "a text in quotes"),
         }
+    }
+
+    /// One of a few words.
+    fn one_of(&mut self, table: &Table<'_>, key: &str, known: &[&str]) -> Option<String> {
+        let text = self.string(table, key)?;
+        if known.contains(&text.as_str()) {
+            return Some(text);
+        }
+        let span = table.get(key).map_or(0..0, Spanned::span);
+        let hint = did_you_mean(&text, known);
+        self.problem(span, format!("{key} is {text:?}{hint}; write one of {}", known.join(", ")));
+        None
     }
 
     fn boolean(&mut self, table: &Table<'_>, key: &str) -> Option<bool> {

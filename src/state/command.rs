@@ -77,6 +77,7 @@ const SCREENS: &[(&[&str], ListOf, &str)] = &[
     (&["notices", "messages"], ListOf::Notices, "What was said so far, newest first"),
     (&["aliases", "alias", "a"], ListOf::Aliases, "Every kind with the names it answers to, and your own aliases"),
     (&["help", "h", "?", "keys"], ListOf::Help, "The keys of this screen and every action"),
+    (&["themes", "skins", "skin"], ListOf::Themes, "Every theme; the one under the cursor is shown at once"),
 ];
 
 /// Reads a command line. Its parts may stand in any order: the first word that is no part of another kind (`@…`, `/…`,

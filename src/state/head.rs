@@ -9,6 +9,7 @@ use super::text::TextOf;
 use super::{State, forwards, listings, transfers};
 use crate::actions;
 use crate::diagnose::verdict::Confidence;
+use crate::keymap::written;
 use crate::msg::Level;
 use crate::theme::Meaning;
 use crate::world::fleet::{ClusterId, Feed, Link};
@@ -335,6 +336,9 @@ const ALWAYS: &[&str] = &["filter", "command", "help"];
 
 /// The bottom line: the newest notice for a while, else hints that fit.
 pub fn foot(state: &State) -> Foot {
+    if !state.pending.is_empty() {
+        return pending(state);
+    }
     if let Some(notice) = state.notices.current(state.now) {
         let meaning = match notice.level {
             Level::Info => Meaning::Good,
@@ -372,6 +376,20 @@ pub fn foot(state: &State) -> Foot {
     if let Some((_, label)) = spans.last_mut() {
         label.truncate(label.trim_end().len());
     }
+    Foot { spans }
+}
+
+/// The keys that wait for more, and what may follow.
+fn pending(state: &State) -> Foot {
+    let sections = state.sections(state.nav.top());
+    let mut spans = vec![(Meaning::Prompt, format!("{} …  ", written(&state.pending)))];
+    for (keys, name) in state.keymap.follow(&sections, &state.pending, |name| applies(state, name)) {
+        let label = actions::find(name).map_or(name, |action| action.label);
+        spans.push((Meaning::Key, keys));
+        spans.push((Meaning::Muted, format!(" {label}  ")));
+    }
+    spans.push((Meaning::Key, "Esc".into()));
+    spans.push((Meaning::Muted, " none of them".into()));
     Foot { spans }
 }
 

@@ -4,7 +4,7 @@ use super::State;
 use super::filter::Filter;
 use super::grid::{self, Grid, GridColumn, GridRow};
 use super::nav::{Cursor, Scope};
-use super::{forwards, listings, problems};
+use super::{forwards, listings, look, problems};
 use crate::world::fleet::ClusterId;
 use crate::world::row::Tone;
 use std::collections::BTreeSet;
@@ -33,6 +33,8 @@ pub enum ListOf {
     Aliases,
     /// Every key and action; those of the screen below first.
     Help,
+    /// Every theme.
+    Themes,
 }
 
 impl ListOf {
@@ -49,6 +51,7 @@ impl ListOf {
             Self::Notices => "notices".into(),
             Self::Aliases => "aliases".into(),
             Self::Help => "help".into(),
+            Self::Themes => "themes".into(),
         }
     }
 }
@@ -260,5 +263,6 @@ fn listing(state: &State, of: &ListOf, scope: &Scope) -> Listing {
         ListOf::Notices => listings::notices(state),
         ListOf::Aliases => listings::aliases(state),
         ListOf::Help => listings::help(state),
+        ListOf::Themes => look::listing(state),
     }
 }

@@ -1,10 +1,10 @@
 //! Writing into the buffer by meaning, cut to an area by display width.
 
 use crate::state::grid::fit;
-use crate::theme::{Meaning, Theme};
+use crate::theme::{Meaning, Theme, colour::readable_on};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Style};
+use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 /// A buffer with the looks of a theme.
@@ -87,6 +87,15 @@ impl<'a> Brush<'a> {
         used
     }
 
+    /// A name on the accent of its cluster; without one, or without colours, as its meaning says.
+    pub fn badge(&self, meaning: Meaning, accent: Option<&String>) -> Style {
+        let colour = accent.filter(|_| self.theme.coloured()).and_then(|accent| self.theme.colour(accent).ok());
+        match colour {
+            Some(ground) => Style::new().bg(ground).fg(readable_on(ground)).add_modifier(Modifier::BOLD),
+            None => self.look(meaning),
+        }
+    }
+
     /// A horizontal rule.
     pub fn rule(&mut self, area: Rect) {
         let text = "─".repeat(area.width.into());
@@ -114,9 +123,10 @@ impl<'a> Brush<'a> {
         Rect { x: area.x + 2, y: area.y + 1, width: area.width - 4, height: area.height - 2 }
     }
 
-    /// Gives the border of an area a colour of its own, where the theme has colours at all.
-    pub fn recolour_frame(&mut self, area: Rect, colour: Color) {
-        if self.look(Meaning::Write).fg.is_none() || area.width < 2 || area.height < 2 {
+    /// Gives the border of an area the accent of a cluster, where the theme has colours at all.
+    pub fn recolour_frame(&mut self, area: Rect, accent: &str) {
+        let Ok(colour) = self.theme.colour(accent) else { return };
+        if !self.theme.coloured() || area.width < 2 || area.height < 2 {
             return;
         }
         let style = Style::default().fg(colour);

@@ -4,6 +4,7 @@ use crate::effect::Effect;
 use crate::keymap::Keymap;
 use crate::kinds;
 use crate::msg::Msg;
+use crate::state::look::Look;
 use crate::state::{Start, State};
 use crate::theme::Theme;
 use crate::update::{settle, start, update};
@@ -56,6 +57,7 @@ impl Stage {
             names: Default::default(),
             visited: vec![],
             servers: vec![],
+            look: Look { theme: "dark".into(), ..Look::default() },
         };
         change(&mut begin);
         let mut state = State::new(begin);

@@ -27,7 +27,7 @@ pub fn draw(brush: &mut Brush, area: Rect, state: &State, screen: &OperationScre
     };
     let inside = brush.frame(area, &title(operation), Meaning::Write);
     if let Some(accent) = state.accents.get(&operation.cluster) {
-        brush.recolour_frame(area, *accent);
+        brush.recolour_frame(area, accent);
     }
     let below = if operation.status == OperationStatus::Planned { 2 } else { 1 };
     let room = Rect { height: inside.height.saturating_sub(below), ..inside };

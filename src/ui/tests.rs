@@ -146,7 +146,7 @@ fn pods_wide_with_the_tutorial_beside() {
     assert_snapshot!(stage.screen());
 }
 
-fn tutorial() -> Vec<StepState> {
+pub fn tutorial() -> Vec<StepState> {
     let step = |title: &str, text: &str, done| StepState { title: title.into(), text: text.into(), done };
     vec![
         step("Look around", "Type :pods and press Enter.", true),
@@ -379,31 +379,34 @@ fn hostile_names_and_wide_characters_keep_their_columns() {
 
 /// Walks through every kind of screen, drawing each at this size.
 fn tour(width: u16, height: u16) {
-    let mut stage = Stage::live(width, height);
+    walk(&mut Stage::live(width, height), &mut |stage| drop(stage.screen()));
+}
+
+/// Walks through every kind of screen; `look` is called on each, and after moving about on it.
+pub fn walk(stage: &mut Stage, look: &mut dyn FnMut(&mut Stage)) {
     stage.tell(Msg::Tutorial(tutorial()));
     stage.rows(EU, "deployments", vec![deployment("web", "shop")]);
-    for line in
-        ["pods", "nodes", "apps", "deploy", "events", "wd", "ops", "notices", "aliases", "help", "problems", "ns"]
-    {
+    let lists = ["ops", "notices", "aliases", "help", "problems", "ns", "theme"];
+    for line in ["pods", "nodes", "apps", "deploy", "events", "wd"].iter().chain(&lists) {
         stage.type_in(&format!(":{line}\n"));
-        stage.screen();
+        look(stage);
         stage.press("down shift-g ctrl-f right shift-right left");
-        stage.screen();
+        look(stage);
     }
     stage.type_in(":pods\n");
     for key in ["d", "y", "x", "l", "enter"] {
         stage.press(key);
-        stage.screen();
+        look(stage);
         stage.press("w right shift-g");
-        stage.screen();
+        look(stage);
         stage.press("esc");
     }
-    planned(&mut stage, plan(true));
+    planned(stage, plan(true));
     stage.type_in("日本語");
-    stage.screen();
+    look(stage);
     stage.press("esc");
     stage.type_in(":日本語-no-such-thing-at-all-in-any-cluster\n");
-    stage.screen();
+    look(stage);
 }
 
 #[test]
@@ -416,8 +419,18 @@ fn the_smallest_terminals_are_survived() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
-    fn any_size_is_survived(width in 1u16..220, height in 1u16..70) {
+    fn any_size_is_survived(width in 0u16..=300, height in 0u16..=100) {
         tour(width, height);
+    }
+
+    #[test]
+    fn any_resize_on_any_screen_is_survived(sizes in prop::collection::vec((0u16..=300, 0u16..=100), 1..60)) {
+        let mut next = sizes.iter().cycle();
+        walk(&mut Stage::live(80, 24), &mut |stage| {
+            let (width, height) = *next.next().unwrap();
+            stage.tell(Msg::Resize(width, height));
+            stage.screen();
+        });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::actions;
 use crate::effect::Effect;
-use crate::keymap::Key;
+use crate::keymap::{Found, Key, written};
 use crate::msg::Level;
 use crate::state::nav::View;
 use crate::state::prompt::{Asks, Prompt};
@@ -21,17 +21,31 @@ pub fn key(state: &mut State, event: KeyEvent) -> Vec<Effect> {
     if state.prompt.is_some() {
         return prompt(state, event);
     }
-    if typed_name(state, event) {
+    let mut keys = std::mem::take(&mut state.pending);
+    if keys.is_empty() && typed_name(state, event) {
         return vec![];
     }
+    if !keys.is_empty() && event.code == KeyCode::Esc {
+        return vec![];
+    }
+    keys.push(Key::of(&event));
     let sections = state.sections(state.nav.top());
-    let found = state.keymap.resolve(&sections, Key::of(&event), |name| head::applies(state, name));
-    match found.map(String::from) {
-        None => vec![],
-        Some(name) => match actions::find(&name) {
-            Some(action) => actions::perform(state, action, ""),
-            None => run(state, name.trim_start_matches(':')),
-        },
+    let name = match state.keymap.resolve(&sections, &keys, |name| head::applies(state, name)) {
+        Found::Runs(name) => name.to_string(),
+        Found::Waits => {
+            state.pending = keys;
+            return vec![];
+        }
+        Found::Nothing => {
+            if keys.len() > 1 {
+                state.warn(format!("{} leads nowhere", written(&keys)));
+            }
+            return vec![];
+        }
+    };
+    match actions::find(&name) {
+        Some(action) => actions::perform(state, action, ""),
+        None => run(state, name.trim_start_matches(':')),
     }
 }
 
@@ -90,7 +104,8 @@ fn prompt(state: &mut State, event: KeyEvent) -> Vec<Effect> {
     let at_end = prompt.input.cursor() >= prompt.input.value().chars().count();
     match event.code {
         KeyCode::Esc => return cancel(state),
-        KeyCode::Char('c') if ctrl => return cancel(state),
+        // Ctrl-G leaves every line editor of Emacs' family.
+        KeyCode::Char('c' | 'g') if ctrl => return cancel(state),
         KeyCode::Enter => return enter(state),
         KeyCode::Char('e') if ctrl && prompt.asks == Asks::Command => return enter(state),
         KeyCode::Tab => return accept(state),

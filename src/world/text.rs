@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 /// Whether a character may not reach a terminal: C0, DEL, C1, bidi controls, line separators,
-/// and invisible formatting characters that could hide or reorder text.
+/// and invisible formatting characters that could hide or reorder text. Variation selectors and skin tones too:
+/// terminals disagree about how wide they make what stands before them, and columns would move.
 fn unsafe_char(c: char) -> bool {
-    matches!(c, '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    matches!(c, '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// One line of text made safe: tabs and line breaks become a space, other unsafe characters vanish.

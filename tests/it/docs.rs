@@ -34,16 +34,35 @@ fn actions_are_documented() {
 
 #[test]
 fn keys_are_documented() {
-    let (keymap, wrong) = Keymap::load(None);
-    assert_eq!(wrong, Vec::<String>::new());
+    let map = |name: &str| {
+        let (keymap, wrong) = Keymap::named(name, &|_| None, None);
+        assert_eq!(wrong, Vec::<String>::new());
+        keymap
+    };
+    let keymap = map("default");
     let mut text = String::from(
-        "# Keys\n\nThe shipped map, `keymaps/default.toml`. Your own file, `keymap.toml` in the configuration directory, is laid over it.\nWhere a key has several actions, the first that applies to what is under the cursor is taken.\n(Made from the map itself; [actions.md](actions.md) has every action.)\n",
+        "# Keys\n\nThree maps are shipped, [default](#default) (the fingers of k9s), [vim](#vim) and [emacs](#emacs): `keymap = \"vim\"` under\n`[ui]` in config.toml. Your own `keymaps/NAME.toml` in the configuration directory is one more; `inherits = \"vim\"` at its\ntop names what it builds on. `keymap.toml` there is laid over whichever is in use.\n\n```toml\n[global]               # everywhere; [table], [logs] … on that screen; [pods], [nodes] … on tables of that kind\n\"g e\" = \"row-last\"     # keys in a row: the bottom line shows what may follow\n\"ctrl-y\" = \":pods shop\" # a command\n\"f5\" = [\"logs\", \"describe\"]  # the first that applies to what is under the cursor\n\"q\" = \"\"               # nothing\n```\n\nA key cannot lead somewhere and begin others in one file; over another file the newer one wins. What is wrong is said\nwith its line. Esc takes back keys that wait for more. In every prompt Esc, Ctrl-C and Ctrl-G leave it.\n(Made from the maps themselves; [actions.md](actions.md) has every action.)\n\n# default\n",
     );
-    for (section, keys) in keymap.sections() {
+    let write = |text: &mut String, section: &str, keys: &[(String, Vec<String>)]| {
         writeln!(text, "\n## {section}\n\n| key | action |\n|---|---|").unwrap();
         for (key, names) in keys {
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            writeln!(text, "| `{}` | {} |", cell(&key), names.join(", else ")).unwrap();
+            let names = if names.is_empty() { "nothing".to_string() } else { names.join(", else ") };
+            writeln!(text, "| `{}` | {names} |", cell(key)).unwrap();
+        }
+    };
+    for (section, keys) in keymap.sections() {
+        write(&mut text, section, &keys);
+    }
+    for name in ["vim", "emacs"] {
+        write!(text, "\n# {name}\n\nWhere it differs from default:\n").unwrap();
+        let known: Vec<(&str, Vec<(String, Vec<String>)>)> = keymap.sections().collect();
+        for (section, keys) in map(name).sections() {
+            let same = known.iter().find(|(other, _)| *other == section).map_or(&[][..], |(_, keys)| keys);
+            let new: Vec<_> = keys.into_iter().filter(|key| !same.contains(key)).collect();
+            if !new.is_empty() {
+                write(&mut text, &format!("{section} ({name})"), &new);
+            }
         }
     }
     hold("keys.md", &text);

@@ -12,6 +12,7 @@ mod describe;
 mod docs;
 mod embedded;
 mod forward;
+mod feel;
 mod git;
 mod harness;
 mod hub;

@@ -1,0 +1,105 @@
+//! How it looks and feels, in a real terminal: themes, the terminal's ground, keymaps, ASCII.
+
+use crate::embedded::Embedded;
+use crate::support::{Home, Tui, until};
+
+fn shop() -> (Home, Embedded) {
+    let (home, cluster) = (Home::new(), Embedded::shop());
+    home.kubeconfig(&[("dev", &cluster.url())]);
+    (home, cluster)
+}
+
+/// Whether these bytes were sent to the terminal.
+fn sent(tui: &Tui, text: &str) -> bool {
+    String::from_utf8_lossy(&tui.raw()).contains(text)
+}
+
+#[test]
+fn a_theme_of_ones_own_is_read_again_when_it_is_saved() {
+    let (mut home, _cluster) = shop();
+    home.set("COLORTERM", "truecolor");
+    home.write("config/config.toml", "[ui]\ntheme = \"mine\"\n");
+    home.write("config/themes/mine.toml", "[style]\nhead = { bg = \"#010203\" }\n");
+    let mut tui = home.tui(&[]);
+    tui.wait("fleet");
+    until("the colour of the theme", || sent(&tui, "48;2;1;2;3").then_some(()));
+    home.write("config/themes/mine.toml", "[style]\nhead = { bg = \"#040506\" }\nbda = \"red\"\n");
+    until("the new colour", || sent(&tui, "48;2;4;5;6").then_some(()));
+    tui.wait("themes/mine.toml:3: there is no meaning `bda`; did you mean `bad`?");
+    tui.send(":theme nord\r").wait("theme nord");
+    until("nord's ground", || sent(&tui, "48;2;46;52;64").then_some(()));
+    tui.quit();
+    tui.assert_restored();
+}
+
+#[test]
+fn a_light_terminal_gets_the_light_theme_and_no_key_is_lost() {
+    let (home, _cluster) = shop();
+    let mut tui = home.tui(&[]);
+    tui.wait("fleet");
+    until("the question for the ground", || sent(&tui, "\u{1b}]11;?").then_some(()));
+    // The answer comes between keys, as it does on a slow line.
+    tui.send(":theme").send("\u{1b}]11;rgb:fdfd/f6f6/e3e3\u{7}").send("\r");
+    tui.wait_for("the light theme in use", |screen| {
+        let text = screen.contents();
+        text.lines().any(|line| line.contains("light") && line.contains('*'))
+    });
+    assert!(!tui.text().contains("rgb:"), "{}", tui.text());
+    tui.quit();
+}
+
+#[test]
+fn a_chosen_theme_asks_the_terminal_nothing() {
+    let (home, _cluster) = shop();
+    home.write("config/config.toml", "[ui]\ntheme = \"gruvbox\"\ncolours = \"16\"\n");
+    let mut tui = home.tui(&[]);
+    tui.wait("fleet");
+    tui.quit();
+    assert!(!sent(&tui, "\u{1b}]11;"), "the ground was asked for");
+    assert!(!sent(&tui, ";5;") && !sent(&tui, ";2;"), "more than 16 colours were used");
+}
+
+#[test]
+fn with_ascii_nothing_else_is_sent() {
+    let (home, _cluster) = shop();
+    let mut tui = home.tui(&["--ascii", "-n", "shop"]);
+    tui.wait("fleet");
+    tui.send(":pods\r").wait("READY");
+    tui.send("?").wait("WHAT IT DOES");
+    tui.send("\u{1b}").wait("READY");
+    tui.quit();
+    let odd: Vec<u8> = tui.raw().into_iter().filter(|byte| !byte.is_ascii()).collect();
+    assert!(odd.is_empty(), "{:?}", String::from_utf8_lossy(&odd));
+}
+
+#[test]
+fn the_vim_map_shows_what_may_follow_and_mistakes_are_told() {
+    let (home, _cluster) = shop();
+    home.write("config/config.toml", "[ui]\nkeymap = \"vim\"\n");
+    home.write("config/keymap.toml", "[global]\n\"z z\" = \"qiut\"\n");
+    let mut tui = home.tui(&["-n", "shop"]);
+    tui.wait("keymap.toml:2: `z z`: there is no action `qiut`; did you mean `quit`?");
+    tui.send(":pods\r").wait("READY");
+    tui.send("g").wait("none of them");
+    tui.send("g").wait_gone("none of them");
+    tui.send("ZZ");
+    tui.ended();
+    tui.assert_restored();
+}
+
+#[test]
+fn a_theme_is_previewed_without_a_cluster() {
+    let mut home = Home::new();
+    let ran = home.run(&["theme", "preview", "nord"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.out.contains("selected") && ran.out.contains("CrashLoopBackOff"), "{}", ran.out);
+    assert!(!ran.out.contains('\u{1b}'), "no colours into a pipe");
+    home.set("CLICOLOR_FORCE", "1").set("COLORTERM", "truecolor").set("TERM", "xterm-256color");
+    let ran = home.run(&["theme", "preview", "nord"]);
+    assert!(ran.out.contains("48;2;46;52;64"), "{}", ran.out);
+    let ran = home.run(&["theme", "preview", "nrod"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("did you mean `nord`?"), "{}", ran.err);
+    let ran = home.run(&["theme", "list"]);
+    assert!(ran.out.contains("* dark") && ran.out.contains("tokyo-night"), "{}", ran.out);
+}
