@@ -15,6 +15,7 @@ mod transferring;
 mod writing;
 
 pub use going::{run_line, within_of};
+pub use looks::mouse;
 pub use reading::ask_why;
 pub use writing::{answered, plan_edit};
 
@@ -130,6 +131,12 @@ pub static TABLE: &[Action] = &[
     Action::read("crumbs", "crumbs", "Name the screens below in the top line, or leave them out.", going::crumbs),
     Action::read("tutorial", "tutorial", "Hide the tutorial, or show it again.", going::tutorial).when(has_tutorial),
     Action::read("theme", "theme", "Choose the colours; the theme under the cursor is shown at once.", looks::theme),
+    Action::read(
+        "mouse",
+        "mouse",
+        "Take the mouse, or leave it to the terminal so that it can select text.",
+        looks::toggle_mouse,
+    ),
     Action::read("suspend", "suspend", "Stop the program and go to the shell (fg comes back).", going::suspend),
     Action::read("quit", "quit", "Leave.", going::quit),
     // Moving

@@ -89,6 +89,12 @@ pub struct Ui {
     pub colours: Option<String>,
     /// Draw nothing but ASCII.
     pub ascii: bool,
+    /// Take clicks and the wheel from the start.
+    pub mouse: bool,
+    /// Leave the terminal's title alone.
+    pub untitled: bool,
+    /// How the desktop is told: `auto`, `osc9`, `osc99`, `bell`, `off`.
+    pub notify: Option<String>,
     /// Name of a keymap, `default`.
     pub keymap: Option<String>,
 }

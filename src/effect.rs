@@ -76,6 +76,10 @@ pub enum Effect {
     Forward(forward::ForwardEffect),
     /// Draw with this theme from here on.
     Theme(String),
+    /// Take mouse events, or leave the mouse to the terminal.
+    Mouse(bool),
+    /// Tell the desktop: nobody looks at the screen.
+    Notify(String),
     /// Put text on the clipboard (OSC 52).
     Copy(String),
     /// Keep the history of commands, newest last.

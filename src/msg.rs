@@ -11,7 +11,7 @@ use crate::diagnose::verdict::Verdict;
 use crate::effect::{Intent, RequestId};
 use crate::world::fleet::{ClusterId, Delta};
 use crate::world::time::Time;
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -20,6 +20,10 @@ use std::sync::Arc;
 pub enum Msg {
     /// A key was pressed (or repeats); releases are not sent.
     Key(KeyEvent),
+    /// A button or the wheel of the mouse; `double`: the second of two clicks at the same place.
+    Mouse { event: MouseEvent, double: bool },
+    /// The terminal's window got the focus, or lost it.
+    Focus(bool),
     /// Text was pasted (bracketed paste).
     Paste(String),
     /// The terminal has this many columns and rows.

@@ -1,9 +1,12 @@
 //! The guard that always gives the terminal back: on return, on panic, on signals, and around a child program.
 
+mod around;
 pub mod reply;
 
-use crossterm::clipboard::CopyToClipboard;
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+pub use around::{Around, Notify};
+
+use base64::Engine;
+use crossterm::event::{DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
 };
@@ -16,6 +19,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the terminal is in our hands (raw mode, alternate screen). Read by the panic hook and by signal handlers.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Whether mouse events are wanted; kept while the terminal is lent.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+
+/// Clicks and the wheel, with coordinates beyond column 223 (xterm's modes 1000 and 1006); no motion, which would
+/// cost bytes on every move.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
+
+/// Keeps the title (xterm's window operation 22), and asks terminals that reorder right-to-left text (BDSM, ECMA-48
+/// mode 8) to leave columns where they are.
+const PREPARE: &[u8] = b"\x1b[22;2t\x1b[8l";
+const UNPREPARE: &[u8] = b"\x1b[8h\x1b[23;2t";
 
 /// The terminal while the cockpit is on it; dropping it gives the terminal back.
 pub struct Screen {
@@ -79,12 +95,44 @@ impl Screen {
         Write::flush(self.terminal.backend_mut())
     }
 
-    /// Puts text on the clipboard of the terminal (OSC 52; works over SSH and in tmux with `set-clipboard on`).
+    /// Puts text on the clipboard of the terminal (OSC 52; works over SSH). tmux takes it itself with
+    /// `set-clipboard on` and hands it through with `allow-passthrough on`; it is told both ways.
     ///
     /// # Errors
     /// When the terminal is gone.
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
-        execute!(self.terminal.backend_mut(), CopyToClipboard::to_clipboard_from(text))
+        let code = format!("\x1b]52;c;{}\x07", base64::engine::general_purpose::STANDARD.encode(text));
+        let around = Around::of(&|name| std::env::var(name).ok());
+        if around != Around::Screen {
+            self.write(code.as_bytes())?;
+        }
+        match around {
+            Around::Nothing => Ok(()),
+            around => self.write(around.through(&code).as_bytes()),
+        }
+    }
+
+    /// Shows a message on the desktop (OSC 9, OSC 99), or rings.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn notify(&mut self, text: &str, how: Notify) -> io::Result<()> {
+        let code = match how {
+            Notify::Off => return Ok(()),
+            Notify::Bell => return self.write(b"\x07"),
+            Notify::Osc9 => format!("\x1b]9;{text}\x07"),
+            Notify::Osc99 => format!("\x1b]99;;{text}\x1b\\"),
+        };
+        self.write(Around::of(&|name| std::env::var(name).ok()).through(&code).as_bytes())
+    }
+
+    /// Takes clicks and the wheel, or leaves them to the terminal and its own selection.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn mouse(&mut self, on: bool) -> io::Result<()> {
+        MOUSE.store(on, Ordering::SeqCst);
+        self.write(if on { MOUSE_ON } else { MOUSE_OFF })
     }
 
     /// Sets the terminal's title.
@@ -117,15 +165,29 @@ impl Drop for Screen {
 fn enter() -> io::Result<()> {
     crossterm::terminal::enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide).inspect_err(|_| give_back())
+    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, cursor::Hide)
+        .and_then(|()| io::stdout().write_all(PREPARE))
+        .and_then(|()| io::stdout().write_all(if MOUSE.load(Ordering::SeqCst) { MOUSE_ON } else { b"" }))
+        .and_then(|()| io::stdout().flush())
+        .inspect_err(|_| give_back())
 }
 
 /// Gives the terminal back if it is ours; safe to call from anywhere and more than once.
 pub fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         // Errors are of no use here: a terminal that is gone needs nothing restored.
-        let _ =
-            execute!(io::stdout(), EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+        if MOUSE.load(Ordering::SeqCst) {
+            let _ = io::stdout().write_all(MOUSE_OFF);
+        }
+        let _ = io::stdout().write_all(UNPREPARE);
+        let _ = execute!(
+            io::stdout(),
+            EndSynchronizedUpdate,
+            DisableFocusChange,
+            DisableBracketedPaste,
+            LeaveAlternateScreen,
+            cursor::Show
+        );
         let _ = crossterm::terminal::disable_raw_mode();
     }
 }

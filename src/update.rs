@@ -8,7 +8,7 @@ use crate::actions;
 use crate::diagnose::screen;
 use crate::effect::terminal::Inside;
 use crate::effect::{Effect, Intent, RequestId};
-use crate::msg::{Level, LogLine, Msg, OperationView, WhyAnswer};
+use crate::msg::{Level, LogLine, Msg, OperationStatus, OperationView, WhyAnswer};
 use crate::state::nav::View;
 use crate::state::prompt::{Asks, Prompt};
 use crate::state::text::{TextOf, TextView};
@@ -39,6 +39,11 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     let mut watches_may_change = true;
     let mut effects = match msg {
         Msg::Key(event) => keys::key(state, event),
+        Msg::Mouse { event, double } => actions::mouse(state, event, double),
+        Msg::Focus(focused) => {
+            state.look.away = !focused;
+            vec![]
+        }
         Msg::Paste(text) => keys::paste(state, &text),
         Msg::Resize(width, height) => {
             state.size = (width, height);
@@ -76,10 +81,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Planned { request, answer } => planned(state, request, answer),
         Msg::AskRepository { request, cluster, intent, url } => ask_repository(state, request, cluster, intent, url),
         Msg::Operation(view) => operation(state, *view),
-        Msg::Operations(views) => {
-            views.into_iter().for_each(|view| drop(operation(state, view)));
-            vec![]
-        }
+        Msg::Operations(views) => views.into_iter().flat_map(|view| operation(state, view)).collect(),
         Msg::Notice(level, text) => {
             state.notices.add(level, text, state.now);
             vec![]
@@ -292,9 +294,13 @@ fn ask_repository(
 
 fn operation(state: &mut State, view: OperationView) -> Vec<Effect> {
     state.touch();
+    let ended = state.look.away
+        && !matches!(view.status, OperationStatus::Planned | OperationStatus::Running)
+        && state.operation(&view.id).is_some_and(|known| known.status == OperationStatus::Running);
+    let told = ended.then(|| Effect::Notify(format!("{} on {}: {}", view.title, view.cluster, view.status.word())));
     match state.operations.iter_mut().find(|known| known.id == view.id) {
         Some(known) => *known = view,
         None => state.operations.push(view),
     }
-    vec![]
+    told.into_iter().collect()
 }

@@ -33,6 +33,10 @@ pub enum ForTerminal {
     Edit { cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
     /// Another theme.
     Theme(String),
+    /// Mouse events, or none.
+    Mouse(bool),
+    /// Something for the desktop.
+    Notify(String),
     /// Text for the clipboard.
     Copy(String),
     /// Stop the process until it is continued.
@@ -96,6 +100,8 @@ impl Runner {
             Effect::Transfer(effect) => self.transfers.run(effect),
             Effect::Forward(effect) => self.forwards.run(effect),
             Effect::Theme(name) => return Some(ForTerminal::Theme(name)),
+            Effect::Mouse(on) => return Some(ForTerminal::Mouse(on)),
+            Effect::Notify(text) => return Some(ForTerminal::Notify(text)),
             Effect::Copy(text) => return Some(ForTerminal::Copy(text)),
             Effect::Suspend => return Some(ForTerminal::Suspend),
             Effect::Repaint => return Some(ForTerminal::Repaint),

@@ -13,13 +13,13 @@ use crate::effect::Effect;
 use crate::effect::terminal::Inside;
 use crate::keymap::Keymap;
 use crate::msg::{Level, Msg};
-use crate::state::{Start, State};
-use crate::terminal::{self, Screen, reply};
+use crate::state::{Start, State, head};
+use crate::terminal::{self, Notify, Screen, reply};
 use crate::ui;
 use crate::update;
 use crate::world::fleet::ClusterId;
 use anyhow::{Context as _, Result};
-use crossterm::event::{self, Event, KeyEventKind};
+use crossterm::event::{self, Event, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -34,6 +34,8 @@ use tokio::signal::unix::{SignalKind, signal};
 const TICK: Duration = Duration::from_secs(1);
 /// At most about 30 frames a second for what clusters say; a key press is drawn at once.
 const FRAME: Duration = Duration::from_millis(33);
+/// Two clicks at one place within this are a double click.
+const DOUBLE: Duration = Duration::from_millis(400);
 /// How long messages are worked off before the keyboard is looked at again.
 const SLICE: Duration = Duration::from_millis(4);
 
@@ -66,6 +68,8 @@ pub fn run(global: &Global, paths: Option<Paths>, runtime: &Handle, with: impl F
         look,
         replies: reply::Replies::default(),
         stale: Arc::default(),
+        titled: String::new(),
+        click: None,
         screen,
         inbox,
         session: session.clone(),
@@ -79,6 +83,9 @@ pub fn run(global: &Global, paths: Option<Paths>, runtime: &Handle, with: impl F
     }
     with(sender);
     update::start(&mut cockpit.state).into_iter().for_each(|effect| cockpit.perform(effect));
+    if session.config.ui.mouse {
+        cockpit.screen.mouse(true).context("the terminal is gone")?;
+    }
     cockpit.run()
 }
 
@@ -139,6 +146,8 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
             theme: look.name.clone(),
             own: look.own(),
             ascii: global.ascii || session.config.ui.ascii,
+            mouse: session.config.ui.mouse,
+            away: false,
         },
     }
 }
@@ -151,6 +160,10 @@ struct Loop {
     replies: reply::Replies,
     /// A file of the theme changed.
     stale: Arc<AtomicBool>,
+    /// The terminal's title now.
+    titled: String,
+    /// The click before.
+    click: Option<(Instant, (u16, u16))>,
     screen: Screen,
     inbox: Inbox,
     session: Arc<Session>,
@@ -193,6 +206,7 @@ impl Loop {
                     self.ask_ground();
                 }
                 drawn = Some(Instant::now());
+                self.title()?;
             }
         }
     }
@@ -232,10 +246,38 @@ impl Loop {
     fn typed(&mut self, event: Event) {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.hear(Msg::Key(key)),
+            Event::Mouse(event) => {
+                let msg = self.clicked(event);
+                self.hear(msg);
+            }
+            Event::FocusGained => self.hear(Msg::Focus(true)),
+            Event::FocusLost => self.hear(Msg::Focus(false)),
             Event::Paste(text) => self.hear(Msg::Paste(text)),
             Event::Resize(width, height) => self.hear(Msg::Resize(width, height)),
-            _ => {}
+            Event::Key(_) => {}
         }
+    }
+
+    /// The terminal's title follows where one is.
+    fn title(&mut self) -> Result<()> {
+        let title = head::title(&self.state);
+        if self.session.config.ui.untitled || title == self.titled {
+            return Ok(());
+        }
+        self.screen.title(&title).context("the terminal is gone")?;
+        self.titled = title;
+        Ok(())
+    }
+
+    /// A click is the second of two when it comes at the same place soon after another one.
+    fn clicked(&mut self, event: MouseEvent) -> Msg {
+        let down = event.kind == MouseEventKind::Down(MouseButton::Left);
+        let place = (event.column, event.row);
+        let double = down && self.click.is_some_and(|(at, before)| before == place && at.elapsed() < DOUBLE);
+        if down {
+            self.click = (!double).then(|| (Instant::now(), place));
+        }
+        Msg::Mouse { event, double }
     }
 
     /// Asks the terminal for the colour of its ground; nothing waits for the answer.
@@ -301,6 +343,11 @@ impl Loop {
                 let wrong = self.look.show(&name);
                 wrong.into_iter().for_each(|text| self.hear(Msg::Notice(Level::Warn, text)));
                 Ok(())
+            }
+            ForTerminal::Mouse(on) => self.screen.mouse(on),
+            ForTerminal::Notify(text) => {
+                let how = self.session.config.ui.notify.as_deref().unwrap_or("auto");
+                self.screen.notify(&text, Notify::named(how, &look::env))
             }
             ForTerminal::Copy(text) => self.screen.copy(&text),
             ForTerminal::Suspend => self.suspend(),

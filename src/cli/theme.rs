@@ -17,9 +17,9 @@ use std::process::ExitCode;
 pub fn theme(command: &ThemeCommand) -> Result<ExitCode> {
     let paths = Paths::from_env().map_err(|e| anyhow!(e))?;
     let ui = config::load(&paths.config_file()).config.ui;
-    // Which one is in use does not depend on where this is printed.
-    let (used, _) = Look::new(&paths.config, &ui, &env);
-    let (mut look, _) = Look::new(&paths.config, &ui, &told(std::io::stdout().is_terminal()));
+    let (mut look, _) = Look::new(&paths.config, &ui, &env);
+    let forced = env("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
+    let bare = !std::io::stdout().is_terminal() && !forced;
     let mut out = String::new();
     let mut wrong = Vec::new();
     match command {
@@ -28,28 +28,20 @@ pub fn theme(command: &ThemeCommand) -> Result<ExitCode> {
             let shipped = SHIPPED.iter().map(|(name, _)| name.to_string());
             let mine = own.iter().filter(|name| SHIPPED.iter().all(|(known, _)| known != name)).cloned();
             for name in shipped.chain(mine) {
-                let now = if name == used.name { "*" } else { " " };
+                let now = if name == look.name { "*" } else { " " };
                 let from = if own.contains(&name) { "  (yours)" } else { "" };
                 writeln!(out, "{now} {name}{from}")?;
             }
         }
         ThemeCommand::Preview { name } => {
-            let name = name.clone().unwrap_or(used.name);
+            let name = name.clone().unwrap_or_else(|| look.name.clone());
             wrong = look.show(&name);
-            preview(&mut out, &name, &look.theme)?;
+            preview(&mut out, &name, &look.theme, bare)?;
         }
     }
     std::io::stdout().write_all(out.as_bytes())?;
     wrong.iter().for_each(|text| eprintln!("kokpit: {text}"));
     Ok(ExitCode::from(if wrong.is_empty() { 0 } else { super::FOUND }))
-}
-
-/// The environment; into a file or a pipe there are no colours, unless `CLICOLOR_FORCE` asks for them.
-fn told(terminal: bool) -> impl Fn(&str) -> Option<String> {
-    move |name| match name {
-        "NO_COLOR" if !terminal && env("CLICOLOR_FORCE").is_none_or(|v| v.is_empty() || v == "0") => Some("1".into()),
-        _ => env(name),
-    }
 }
 
 /// Rows as the cockpit shows them.
@@ -64,7 +56,9 @@ const ROWS: &[(Meaning, &str)] = &[
     (Meaning::Head, " Enter open  l logs  x why  / filter  : go  ? keys "),
 ];
 
-fn preview(out: &mut String, name: &str, theme: &Theme) -> Result<()> {
+/// Every look; `bare`: into a file or a pipe, without codes.
+fn preview(out: &mut String, name: &str, theme: &Theme, bare: bool) -> Result<()> {
+    let paint = |style, text: &str| if bare { text.to_string() } else { paint(style, text) };
     writeln!(out, "{name}")?;
     for (word, meaning) in MEANINGS {
         let style = ground(theme, *meaning);
@@ -148,13 +142,13 @@ mod tests {
     #[test]
     fn every_look_is_printed_with_its_colours() {
         let mut out = String::new();
-        preview(&mut out, "nord", &Theme::load("nord", &|_| None).0).unwrap();
+        preview(&mut out, "nord", &Theme::load("nord", &|_| None).0, false).unwrap();
         for (word, _) in MEANINGS {
             assert!(out.contains(&format!(" {word} ")), "{word}: {out}");
         }
         assert!(out.contains("\x1b[38;2;216;222;233;48;2;46;52;64m text"), "{out}");
         let mut plain = String::new();
-        preview(&mut plain, "mono", &Theme::plain().at(Depth::None)).unwrap();
+        preview(&mut plain, "mono", &Theme::plain().at(Depth::None), false).unwrap();
         assert!(!plain.contains("38;"), "{plain}");
     }
 

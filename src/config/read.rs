@@ -107,11 +107,14 @@ impl Reader<'_> {
             self.problem(value.span(), "ui must be a table: write [ui]".into());
             return Ui::default();
         };
-        self.only("[ui]", table, &["theme", "colours", "ascii", "keymap"]);
+        self.only("[ui]", table, &["theme", "colours", "ascii", "mouse", "title", "notify", "keymap"]);
         Ui {
             theme: self.string(table, "theme"),
             colours: self.one_of(table, "colours", &["none", "16", "256", "truecolor"]),
             ascii: self.boolean(table, "ascii").unwrap_or_default(),
+            mouse: self.boolean(table, "mouse").unwrap_or_default(),
+            untitled: self.boolean(table, "title") == Some(false),
+            notify: self.one_of(table, "notify", &["auto", "osc9", "osc99", "bell", "off"]),
             keymap: self.string(table, "keymap"),
         }
     }

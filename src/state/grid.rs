@@ -47,6 +47,37 @@ pub struct GridRow {
     pub stale: bool,
     /// One cell over the whole width.
     pub whole: bool,
+    /// Which row of the table or list it shows; `None`: it belongs to the one above.
+    pub at: Option<usize>,
+}
+
+impl Grid {
+    /// Columns of space between two columns: two where there is room, else one.
+    pub fn gap(&self, width: u16) -> u16 {
+        let text: u16 = self.columns.iter().map(|column| column.width).sum();
+        let between = self.columns.len().saturating_sub(1) as u16;
+        if text + 2 * between < width { 2 } else { 1 }
+    }
+
+    /// The column whose title or cells stand at `x` of an area of this width.
+    pub fn column_at(&self, x: u16, width: u16) -> Option<&GridColumn> {
+        let gap = self.gap(width);
+        let mut end = 1;
+        self.columns.iter().find(|column| {
+            end += column.width + gap;
+            x < end
+        })
+    }
+
+    /// The row of the table or list at line `y` under the titles, counted from 0.
+    pub fn row_at(&self, y: usize) -> Option<usize> {
+        self.rows.get(..=y)?.iter().rev().find_map(|row| row.at)
+    }
+
+    /// The row under the cursor.
+    pub fn selected(&self) -> Option<usize> {
+        self.rows.iter().find(|row| row.selected).and_then(|row| row.at)
+    }
 }
 
 impl GridRow {

@@ -296,6 +296,14 @@ pub fn bar(state: &State) -> String {
     }
 }
 
+/// For the terminal's title: the clusters and the screen.
+pub fn title(state: &State) -> String {
+    let named = |wanted: Meaning| state.painted.head.left.iter().find(|(meaning, _)| *meaning == wanted);
+    let parts = [named(Meaning::Cluster), named(Meaning::Title)].into_iter().flatten();
+    let title = parts.fold(String::from("kokpit"), |title, (_, part)| format!("{title} · {part}"));
+    if state.look.ascii { crate::world::ascii::same_width(&title.replace('·', "-")) } else { title }
+}
+
 /// Actions worth a hint, the most useful first; those that do not apply here are left out.
 const HINTS: &[&str] = &[
     "open",

@@ -137,6 +137,7 @@ impl Listing {
                 stale: row.stale,
                 cells,
                 whole: false,
+                at: None,
             };
             let blank = vec![String::new(); widths.len().saturating_sub(1)];
             lines.push((Some(first + n), line));
@@ -237,7 +238,7 @@ impl ListView {
         let mut window = Cursor { at: line + trail.min(height.saturating_sub(1)), top: cursor.top };
         window.clamp(lines.len(), height);
         cursor.top = window.top.min(line);
-        let rows = lines.into_iter().skip(cursor.top).take(height).map(|(_, row)| row);
+        let rows = lines.into_iter().skip(cursor.top).take(height).map(|(at, row)| GridRow { at, ..row });
         (Grid { rows: rows.collect(), columns, empty }, cursor)
     }
 

@@ -18,6 +18,10 @@ pub struct Look {
     pub own: Vec<String>,
     /// Nothing but ASCII is drawn.
     pub ascii: bool,
+    /// Clicks and the wheel are ours; else the terminal's own selection works.
+    pub mouse: bool,
+    /// The terminal said that its window lost the focus.
+    pub away: bool,
 }
 
 impl Look {

@@ -302,6 +302,7 @@ impl TableView {
             selected: at == self.cursor.at,
             marked: self.marks.contains(&(cluster, row.meta.uid)),
             whole: false,
+            at: Some(at),
             stale: matches!(shard.link, Link::Lost { .. }) || matches!(feed, Some(Feed::Stale { .. })),
         })
     }

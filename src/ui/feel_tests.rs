@@ -5,8 +5,10 @@ use super::tests::walk;
 use crate::actions;
 use crate::effect::Effect;
 use crate::keymap::{Keymap, SHIPPED};
+use crate::msg::{Msg, OperationStatus, OperationView};
 use crate::state::command::{Command, parse};
 use crate::state::nav::View;
+use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthChar;
@@ -121,6 +123,90 @@ fn names_of_every_script_keep_their_columns() {
     let columns = column_of(&stage.screen(), "Running");
     assert_eq!(columns.len(), names.len(), "{}", stage.screen());
     assert!(columns.windows(2).all(|pair| pair[0] == pair[1]), "{columns:?}\n{}", stage.screen());
+}
+
+fn mouse(stage: &mut Stage, kind: MouseEventKind, column: u16, row: u16, double: bool) {
+    let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+    stage.tell(Msg::Mouse { event, double });
+    stage.changed();
+}
+
+#[test]
+fn clicks_choose_sort_and_open_and_the_wheel_moves() {
+    let down = MouseEventKind::Down(MouseButton::Left);
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods shop @prod-eu\n");
+    let screen = stage.screen();
+    let row = |name: &str| screen.lines().position(|line| line.contains(name)).unwrap() as u16;
+    mouse(&mut stage, down, 10, row("web-66c8"), false);
+    assert_eq!(stage.state.picked().unwrap().object.name, "web-66c8-9mxrt");
+    let titles = row("NAME");
+    let age = screen.lines().nth(titles.into()).unwrap().find("AGE").unwrap() as u16;
+    mouse(&mut stage, down, age, titles, false);
+    assert!(stage.screen().contains("AGE↑") || stage.screen().contains("AGE↓"), "{}", stage.screen());
+    let screen = stage.screen();
+    let cart = screen.lines().position(|line| line.contains("cart-7d9f")).unwrap() as u16;
+    mouse(&mut stage, down, 10, cart, false);
+    mouse(&mut stage, down, 10, cart, true);
+    assert!(stage.screen().contains("containers of shop/cart-7d9f"), "{}", stage.screen());
+    // A list whose rows take several lines: the line below belongs to its row.
+    stage.type_in(":help\n");
+    stage.screen();
+    mouse(&mut stage, MouseEventKind::ScrollDown, 0, 0, false);
+    assert_eq!(stage.state.painted.grid.selected(), Some(3));
+    for row in 0..30 {
+        mouse(&mut stage, down, 200, row, true);
+    }
+}
+
+#[test]
+fn the_mouse_is_released_by_a_key() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":mouse\n");
+    assert!(stage.effects().contains(&Effect::Mouse(true)));
+    stage.type_in(":mouse\n");
+    assert!(stage.effects().contains(&Effect::Mouse(false)));
+}
+
+#[test]
+fn the_desktop_is_told_of_an_end_that_nobody_sees() {
+    let view = |status| {
+        let view = OperationView {
+            id: "01JD".into(),
+            title: "drain n1".into(),
+            cluster: "prod-eu".into(),
+            protected: false,
+            plan: vec![],
+            blocked: vec![],
+            steps: vec![],
+            status,
+            started: NOW,
+        };
+        Msg::Operation(Box::new(view))
+    };
+    let told =
+        |stage: &mut Stage| stage.effects().into_iter().filter(|e| matches!(e, Effect::Notify(_))).collect::<Vec<_>>();
+    let mut stage = Stage::live(80, 24);
+    stage.tell(view(OperationStatus::Running));
+    stage.tell(view(OperationStatus::Done));
+    assert_eq!(told(&mut stage), [], "somebody looks");
+    stage.tell(Msg::Focus(false));
+    stage.tell(view(OperationStatus::Running));
+    assert_eq!(told(&mut stage), []);
+    stage.tell(view(OperationStatus::Failed));
+    assert_eq!(told(&mut stage), [Effect::Notify("drain n1 on prod-eu: failed".into())]);
+    stage.tell(view(OperationStatus::Failed));
+    assert_eq!(told(&mut stage), [], "once");
+}
+
+#[test]
+fn the_title_says_where_one_is() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods @prod-eu\n");
+    stage.screen();
+    assert_eq!(crate::state::head::title(&stage.state), "kokpit · prod-eu · pods");
+    stage.state.look.ascii = true;
+    assert_eq!(crate::state::head::title(&stage.state), "kokpit - prod-eu - pods");
 }
 
 proptest! {

@@ -19,7 +19,7 @@ pub fn tone(tone: Tone) -> Meaning {
 
 /// Draws a grid: a line of titles, the rows, or why there are none.
 pub fn draw(brush: &mut Brush, area: Rect, grid: &Grid) {
-    let gap = gap(&grid.columns, area.width);
+    let gap = grid.gap(area.width);
     heads(brush, row(area, 0), &grid.columns, gap);
     for (n, line) in grid.rows.iter().enumerate() {
         draw_row(brush, row(area, n + 1), &grid.columns, line, gap);
@@ -36,13 +36,6 @@ pub fn draw(brush: &mut Brush, area: Rect, grid: &Grid) {
             y += 1;
         }
     }
-}
-
-/// Two columns of space between where there is room, else one.
-fn gap(columns: &[GridColumn], width: u16) -> u16 {
-    let text: u16 = columns.iter().map(|column| column.width).sum();
-    let between = columns.len().saturating_sub(1) as u16;
-    if text + 2 * between < width { 2 } else { 1 }
 }
 
 fn heads(brush: &mut Brush, area: Rect, columns: &[GridColumn], gap: u16) {

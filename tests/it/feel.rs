@@ -56,7 +56,10 @@ fn a_chosen_theme_asks_the_terminal_nothing() {
     tui.wait("fleet");
     tui.quit();
     assert!(!sent(&tui, "\u{1b}]11;"), "the ground was asked for");
-    assert!(!sent(&tui, ";5;") && !sent(&tui, ";2;"), "more than 16 colours were used");
+    let raw = String::from_utf8_lossy(&tui.raw()).into_owned();
+    let numbers = raw.split("8;5;").skip(1).map(|rest| rest.split(['m', ';']).next().unwrap_or_default());
+    let beyond: Vec<&str> = numbers.filter(|n| n.parse::<u8>().is_ok_and(|n| n > 15)).collect();
+    assert!(beyond.is_empty() && !raw.contains("8;2;"), "more than 16 colours were used: {beyond:?}");
 }
 
 #[test]
@@ -102,4 +105,23 @@ fn a_theme_is_previewed_without_a_cluster() {
     assert!(ran.err.contains("did you mean `nord`?"), "{}", ran.err);
     let ran = home.run(&["theme", "list"]);
     assert!(ran.out.contains("* dark") && ran.out.contains("tokyo-night"), "{}", ran.out);
+}
+
+#[test]
+fn the_mouse_selects_and_opens_until_a_key_releases_it() {
+    let (home, _cluster) = shop();
+    home.write("config/config.toml", "[ui]\nmouse = true\n");
+    let mut tui = home.tui_sized(&["-n", "shop"], 100, 30);
+    tui.send(":pods\r").wait("big");
+    let line = |tui: &Tui| tui.text().lines().position(|line| line.starts_with([' ', '▸']) && line.contains("big "));
+    let row = until("the row", || line(&tui)) + 1;
+    assert_eq!(tui.look(vt100::Screen::mouse_protocol_mode), vt100::MouseProtocolMode::PressRelease);
+    let click = format!("\u{1b}[<0;10;{row}M\u{1b}[<0;10;{row}m");
+    tui.send(&click).send(&click).wait("containers of shop/big");
+    assert!(sent(&tui, "kokpit · dev · pods\u{7}"), "the title");
+    tui.send("\u{1b}m");
+    tui.wait_for("the mouse given back", |screen| screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None);
+    tui.quit();
+    tui.assert_restored();
+    assert!(sent(&tui, "\u{1b}[22;2t") && sent(&tui, "\u{1b}[23;2t"), "the title was not put back");
 }
