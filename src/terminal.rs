@@ -176,6 +176,8 @@ fn enter() -> io::Result<()> {
 pub fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         // Errors are of no use here: a terminal that is gone needs nothing restored.
+        // The line discipline comes first: what is typed the moment the old screen is back is meant for the shell.
+        let _ = crossterm::terminal::disable_raw_mode();
         if MOUSE.load(Ordering::SeqCst) {
             let _ = io::stdout().write_all(MOUSE_OFF);
         }
@@ -188,7 +190,6 @@ pub fn give_back() {
             LeaveAlternateScreen,
             cursor::Show
         );
-        let _ = crossterm::terminal::disable_raw_mode();
     }
 }
 
