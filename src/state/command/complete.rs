@@ -61,6 +61,7 @@ pub fn complete(state: &State, line: &str) -> Vec<Offer> {
     let candidates = match head {
         _ if kept.starts_with('@') => contexts(state),
         Some("ctx" | "context" | "contexts") => contexts(state),
+        Some("theme") => state.look.themes().map(|name| Candidate::new(name, String::new())).collect(),
         // The kind is named behind these.
         Some("xray" | "xr" | "x") if before_words.len() == 1 => kinds(state),
         None if !word.starts_with(['/', '-']) => first_words(state),
