@@ -8,6 +8,7 @@ mod forwarding;
 mod going;
 mod looks;
 mod moving;
+mod objects;
 mod reading;
 mod relating;
 mod sorting;
@@ -327,6 +328,56 @@ pub static TABLE: &[Action] = &[
         writing::debug,
     )
     .when(can_debug),
+    Action::write(
+        "restart",
+        "restart",
+        "Replace the pods of the workload, some at a time, and follow it.",
+        objects::restart,
+    )
+    .when(can_roll),
+    Action::write(
+        "rollback",
+        "roll back",
+        "Go back to an earlier revision of the workload; the plan lists them, with what differs.",
+        objects::rollback,
+    )
+    .when(can_roll),
+    Action::write(
+        "set-image",
+        "image",
+        "Change images, in git where the object is tracked, else live.",
+        objects::set_image,
+    )
+    .when(can_image),
+    Action::write("trigger", "run now", "Make a Job from the CronJob now.", objects::trigger).when(can_trigger),
+    Action::write(
+        "suspend-job",
+        "hold back",
+        "Suspend the CronJob or Job, in git where it is tracked.",
+        objects::suspend,
+    )
+    .when(can_suspend),
+    Action::write("resume-job", "let go on", "Resume the CronJob or Job, in git where it is tracked.", objects::resume)
+        .when(can_resume),
+    Action::destructive(
+        "delete",
+        "delete",
+        "Delete what is marked, or the object; the plan says what goes with it and what comes back.",
+        objects::delete,
+    )
+    .when(has_object),
+    Action::destructive("kill", "kill", "Delete pods at once, without their time to end.", objects::kill).when(of_pods),
+    Action::read(
+        "propagation",
+        "what it owns",
+        "Delete in background, foreground, or leave orphans.",
+        objects::cascade,
+    )
+    .when(on_planned_delete),
+    Action::read("force", "at once", "Delete with or without the time that pods have to end.", objects::force)
+        .when(on_planned_delete),
+    Action::read("older", "older", "Plan to go back one revision more.", objects::older).when(on_planned_rollback),
+    Action::read("newer", "newer", "Plan to go back one revision less.", objects::newer).when(on_planned_rollback),
     Action::read("confirm", "go on", "Press the button under the cursor; Cancel is the first.", writing::confirm)
         .when(on_planned),
     Action::read("switch", "switch", "Go to the other button.", writing::switch).when(on_planned),
@@ -412,6 +463,20 @@ fn on_planned(state: &State) -> bool {
     operation.is_some_and(|operation| state.is_planned(operation))
 }
 
+/// What was asked for on a screen that shows its plan.
+fn asked(state: &State) -> Option<&crate::effect::Intent> {
+    let View::Operation(screen) = &state.nav.top().view else { return None };
+    on_planned(state).then_some(screen.asked.as_ref().map(|(_, intent)| intent)).flatten()
+}
+
+fn on_planned_delete(state: &State) -> bool {
+    matches!(asked(state), Some(crate::effect::Intent::Delete { .. }))
+}
+
+fn on_planned_rollback(state: &State) -> bool {
+    matches!(asked(state), Some(crate::effect::Intent::Rollback { .. }))
+}
+
 fn has_find(state: &State) -> bool {
     matches!(&state.nav.top().view, View::Text(text) if text.find.is_some())
 }
@@ -494,4 +559,33 @@ fn can_scale(state: &State) -> bool {
 
 fn can_limit(state: &State) -> bool {
     picked_can(state, Can::Resources)
+}
+
+fn can_roll(state: &State) -> bool {
+    picked_can(state, Can::Roll)
+}
+
+fn can_image(state: &State) -> bool {
+    picked_can(state, Can::Image)
+}
+
+fn can_trigger(state: &State) -> bool {
+    picked_can(state, Can::Trigger)
+}
+
+/// Whether the row says that nothing is to be expected of it any more: suspended, or a Job that has ended.
+fn at_rest(state: &State) -> bool {
+    state.picked().is_some_and(|picked| picked.row(state).is_some_and(|row| row.tone == crate::world::row::Tone::Done))
+}
+
+fn can_suspend(state: &State) -> bool {
+    picked_can(state, Can::Suspend) && !at_rest(state)
+}
+
+fn can_resume(state: &State) -> bool {
+    picked_can(state, Can::Suspend) && at_rest(state)
+}
+
+fn of_pods(state: &State) -> bool {
+    state.picked().is_some_and(|picked| picked.resource == crate::world::object::ResourceId::core("pods"))
 }

@@ -7,6 +7,8 @@ pub mod terminal;
 pub mod transfer;
 
 use crate::diagnose::case::{Need, Recalled, Subject};
+use crate::workflows::delete::Deletion;
+use crate::workflows::rollback::Revision;
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::quantity::Amounts;
@@ -126,6 +128,18 @@ pub enum Intent {
     Debug { object: ObjectRef, container: String, image: String },
     /// Make a pod to debug with on a node, as root.
     DebugNode { node: String, image: String },
+    /// Delete objects of one kind.
+    Delete { resource: ResourceId, objects: Vec<ObjectRef>, how: Deletion, reason: String },
+    /// Replace the pods of workloads, a few at a time.
+    Restart { objects: Vec<ObjectRef>, reason: String },
+    /// Change images of containers, `(container, image)`; an empty container means the only one.
+    SetImage { object: ObjectRef, images: Vec<(String, String)>, reason: String },
+    /// Make a Job from a CronJob now; an empty name: one is made up.
+    Trigger { object: ObjectRef, name: String, reason: String },
+    /// Hold a CronJob or a Job back, or let it go on.
+    Suspend { object: ObjectRef, suspend: bool, reason: String },
+    /// Go back to an earlier pod template.
+    Rollback { object: ObjectRef, to: Revision, reason: String },
     /// Edited as text. `before` and `after` are the object without what the cluster owns, `path` its path on the API
     /// server; `file` keeps the text until there is a plan.
     Edit { object: ObjectRef, path: String, before: Arc<Value>, after: Arc<Value>, file: PathBuf },

@@ -5,6 +5,7 @@
 pub mod applications;
 mod cells;
 pub mod console;
+pub mod cronjobs;
 pub mod daemonsets;
 pub mod deployments;
 pub mod describe;
@@ -50,6 +51,14 @@ pub enum Can {
     Scale,
     /// Resource requests and limits of its pod template can be changed.
     Resources,
+    /// Its pods can be replaced a few at a time, and it keeps earlier templates.
+    Roll,
+    /// Has containers whose image can be changed.
+    Image,
+    /// A run can be started by hand.
+    Trigger,
+    /// Can be held back (`spec.suspend`).
+    Suspend,
     /// Can be cordoned and drained.
     Cordon,
     /// Diagnosis knows what to say about it.
@@ -109,6 +118,7 @@ pub static TABLE: &[&Kind] = &[
     &daemonsets::KIND,
     &replicasets::KIND,
     &jobs::KIND,
+    &cronjobs::KIND,
     &services::KIND,
     &ingresses::KIND,
     &httproutes::KIND,

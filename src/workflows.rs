@@ -1,4 +1,4 @@
-//! Cordon, uncordon, drain, field change: pure state machines.
+//! Cordon, uncordon, drain, field change, deletion …: pure state machines.
 //!
 //! A workflow is a [`Plan`]: data that is shown, confirmed, and written to the journal as it stands. It consists of
 //! [`Part`]s that are done one after the other; their order is the workflow's kind (a cordon is live first, everything
@@ -9,15 +9,21 @@
 //! events of its journal and going on.
 
 pub mod cordon;
+pub mod create;
 pub mod debug;
+pub mod delete;
 pub mod drain;
 pub mod edit;
 mod evict;
 pub mod field;
 mod git;
+pub mod image;
 pub mod live;
 pub mod machine;
 pub mod message;
+pub mod restart;
+pub mod rollback;
+pub mod rollout;
 mod sync;
 mod verify;
 
@@ -42,7 +48,7 @@ pub mod annotation {
 pub struct Plan {
     /// Op-Id, a ULID.
     pub id: String,
-    /// `cordon`, `uncordon`, `drain`, `scale`, `resources`, `edit`, `debug`, `debug-node`.
+    /// `cordon`, `uncordon`, `drain`, `scale`, `resources`, `edit`, `delete` …
     pub kind: String,
     /// `cordon n4 on prod-eu`.
     pub title: String,
@@ -88,6 +94,12 @@ pub enum Part {
     Debug(DebugPlan),
     /// It is taken away again.
     Remove(DebugPlan),
+    /// Objects are deleted.
+    Delete(delete::DeletePlan),
+    /// An object is created.
+    Create(create::CreatePlan),
+    /// Workloads are followed until they have rolled out.
+    Rollout(rollout::RolloutPlan),
     /// Live objects are compared with what was intended.
     Verify {
         /// The fields, `after` is the intent.
@@ -318,6 +330,24 @@ pub enum Effect {
     },
     /// Look whether a pod is gone. → [`Event::Gone`], [`Event::Evicted`] while it is still there
     Look(PodRef),
+    /// Delete an object, if it is still the one that was shown. → [`Event::Deleted`], [`Event::Ending`], [`Event::Kept`]
+    Delete {
+        /// The object.
+        target: delete::Doomed,
+        /// How.
+        how: delete::Deletion,
+    },
+    /// Create an object, if it is not there yet. → [`Event::Created`]
+    Create(create::CreatePlan),
+    /// Look how far a workload is. → [`Event::Stands`]
+    Follow {
+        /// The workload.
+        object: ObjectRef,
+        /// Its path on the API server.
+        path: String,
+    },
+    /// Look whether a deleted object is gone. → [`Event::Deleted`], [`Event::Ending`]
+    Await(delete::Doomed),
     /// Compare live fields with `after`. → [`Event::Seen`]
     Read(Patch),
     /// Make what one debugs with, unless it is there. → [`Event::Debugging`]
@@ -344,10 +374,14 @@ impl Effect {
             Effect::Evict { attempt: 1, .. } => Some("evict"),
             Effect::Debug(_) => Some("debug"),
             Effect::Remove(_) => Some("remove"),
+            Effect::Delete { .. } => Some("delete"),
+            Effect::Create(_) => Some("create"),
             Effect::Evict { .. }
             | Effect::Observe { .. }
             | Effect::Look(_)
             | Effect::Stand(_)
+            | Effect::Await(_)
+            | Effect::Follow { .. }
             | Effect::Read(_)
             | Effect::Wait { .. } => None,
         }
@@ -415,6 +449,37 @@ pub enum Event {
         /// UID.
         uid: String,
         /// The server's sentence.
+        why: String,
+    },
+    /// An object is gone.
+    Deleted {
+        /// Which.
+        object: ObjectRef,
+    },
+    /// An object is marked for deletion and not gone yet.
+    Ending {
+        /// Which.
+        object: ObjectRef,
+        /// What it waits for.
+        held: String,
+    },
+    /// An object is there, and made by this operation.
+    Created {
+        /// Which.
+        object: ObjectRef,
+    },
+    /// How far a workload is.
+    Stands {
+        /// Which.
+        object: ObjectRef,
+        /// How far.
+        stand: rollout::Stand,
+    },
+    /// An object was not deleted.
+    Kept {
+        /// Which.
+        object: ObjectRef,
+        /// Why.
         why: String,
     },
     /// Live fields were compared with the intent.

@@ -12,7 +12,7 @@ use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
 
 /// Asks. An answer that came with the command (`:cordon disk errors`) is taken at once.
-fn ask(state: &mut State, asks: Asks, answer: &str) -> Vec<Effect> {
+pub(super) fn ask(state: &mut State, asks: Asks, answer: &str) -> Vec<Effect> {
     state.prompt = Some(Prompt::with(asks, answer));
     if answer.is_empty() { vec![] } else { answered(state) }
 }
@@ -48,7 +48,7 @@ pub fn drain(state: &mut State, reason: &str) -> Vec<Effect> {
     ask(state, Asks::DrainReason { cluster, node }, reason)
 }
 
-fn workload(state: &State) -> Option<(ClusterId, ObjectRef)> {
+pub(super) fn workload(state: &State) -> Option<(ClusterId, ObjectRef)> {
     state.picked().map(|picked| (picked.cluster, picked.object))
 }
 
@@ -172,6 +172,11 @@ fn step(asks: Asks, text: String) -> Result<Next, String> {
             };
             Next::Plan(cluster, title, intent)
         }
+        Asks::Image { cluster, object } => {
+            let (images, reason) = crate::workflows::image::parse(&text)?;
+            let title = format!("set-image {}", object.name);
+            Next::Plan(cluster, title, Intent::SetImage { object, images, reason })
+        }
         Asks::Repository { .. } if text.is_empty() => {
             return Err("a URL is needed, such as git@git.example.com:ops/fleet.git".into());
         }
@@ -183,10 +188,11 @@ fn step(asks: Asks, text: String) -> Result<Next, String> {
 }
 
 /// Shows the screen that the plan will come to.
-fn plan(state: &mut State, cluster: ClusterId, title: String, intent: Intent) -> Vec<Effect> {
+pub(super) fn plan(state: &mut State, cluster: ClusterId, title: String, intent: Intent) -> Vec<Effect> {
     let request = state.request();
     let scope = Scope { clusters: vec![cluster], namespaces: state.nav.top().scope.namespaces.clone() };
-    let view = View::Operation(OperationScreen::planning(title, request));
+    let asked = Some((cluster, intent.clone()));
+    let view = View::Operation(OperationScreen { asked, ..OperationScreen::planning(title, request) });
     let mut effects = state.push(Screen { scope, view });
     effects.push(Effect::Plan { request, cluster, intent, repository: None });
     effects

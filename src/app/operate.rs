@@ -5,12 +5,15 @@
 //! cluster's identity is compared with the one that was planned for.
 //!
 //! Test hook: with `KOKPIT_TEST_STOP_AFTER=<step>.<moment>` the process aborts at that moment, as if it had been killed.
-//! Steps: `live`, `commit`, `push`, `refresh`, `evict`, `debug`, `remove`; moments: `intent` (journaled, not done),
-//! `effect` (done, not journaled), `outcome` (done and journaled). Without a moment it is `outcome`.
+//! Steps: `live`, `commit`, `push`, `refresh`, `evict`, `delete`, `create`, `debug`, `remove`; moments: `intent`
+//! (journaled, not done), `effect` (done, not journaled), `outcome` (done and journaled). Without a moment it is
+//! `outcome`.
 
+mod deletion;
 mod execute;
 mod gather;
 mod surroundings;
+mod workload;
 
 use crate::cluster::api::Api;
 use crate::config::{Config, Paths};
@@ -117,6 +120,12 @@ pub async fn undo(site: &Site, id: &str, progress: impl Fn(&OperationView)) -> R
         return Err(format!("operation {id} was undone already"));
     }
     let replayed = Replayed::of(&story)?;
+    if !replayed.undoing && replayed.machine.irrevocable() {
+        return Err(format!(
+            "a deletion cannot be taken back: `kokpit ops {id} --manifests` prints what was deleted, `--close` closes the \
+             operation as it is"
+        ));
+    }
     let (plan, machine) = if replayed.undoing {
         (replayed.plan, replayed.machine)
     } else {
@@ -138,6 +147,21 @@ pub fn abandon(paths: &Paths, id: &str, now: Time) -> Result<(), String> {
             .append(&Line::Closed { at: now, how: End::Abandoned, note: "given up; what was done stays".into() })
             .map_err(|e| e.to_string()),
     }
+}
+
+/// What an operation deleted, as it was then, without values of Secrets.
+///
+/// # Errors
+/// No such operation, or its record cannot be read.
+pub fn deleted(paths: &Paths, id: &str) -> Result<Vec<Value>, String> {
+    let story = Journal::new(paths.journal()).read(id).map_err(|e| e.to_string())?;
+    let plan: Plan = serde_json::from_value(story.header.plan)
+        .map_err(|e| format!("the record of operation {id} is of another version of kokpit: {e}"))?;
+    let kept = plan.parts.into_iter().filter_map(|part| match part {
+        workflows::Part::Delete(delete) => Some(delete.kept),
+        _ => None,
+    });
+    Ok(kept.flatten().collect())
 }
 
 /// Every operation of the journal, oldest first, and what of it could not be read.

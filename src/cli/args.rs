@@ -1,5 +1,9 @@
 //! The arguments, as clap reads them. `kokpit --help` is made from these comments.
 
+mod objects;
+
+pub use objects::{Delete, Hold, Leftovers, Restart, Rollback, SetImage, Trigger};
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -101,6 +105,20 @@ pub enum Command {
     PortForward(PortForward),
     /// Copy files and directories from and to containers
     Cp(Copy),
+    /// Delete objects: the plan says what goes with them and what brings them back
+    Delete(Delete),
+    /// Replace the pods of workloads, some at a time, and wait until they have rolled out
+    Restart(Restart),
+    /// Go back to an earlier revision of a workload, in the repository where it is deployed from one
+    Rollback(Rollback),
+    /// Change images, in the repository where the object is deployed from one
+    SetImage(SetImage),
+    /// Make a Job from a CronJob now
+    Trigger(Trigger),
+    /// Suspend a CronJob or a Job
+    SuspendJob(Hold),
+    /// Resume a CronJob or a Job
+    ResumeJob(Hold),
     /// List recorded operations, or show one
     Ops(Ops),
     /// Record a cluster's state into a file that --from opens; what looks like a secret is left out
@@ -297,6 +315,9 @@ pub struct Ops {
     /// Undo this open operation
     #[arg(long, requires = "id")]
     pub undo: bool,
+    /// What else of it
+    #[command(flatten)]
+    pub leftovers: Leftovers,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,

@@ -1,5 +1,7 @@
-//! `kokpit cordon`, `uncordon`, `drain`, `scale`, `resources`, `ops`: operations without a screen, with the same plan,
+//! `kokpit cordon`, `uncordon`, `drain`, `scale`, `resources`, `delete` …, `ops`: operations without a screen, with the same plan,
 //! the same journal and the same steps as in the cockpit.
+
+pub mod objects;
 
 use super::FOUND;
 use super::args::{Args, Confirm, Drain, NodeOp, Ops, Output, Resources, Scale};
@@ -105,6 +107,15 @@ pub async fn ops(args: &Args, ops: &Ops) -> Result<ExitCode> {
     let (Some(view), None) = (matching.next(), matching.next()) else {
         bail!("the journal has no single operation {id}; `kokpit ops` lists them");
     };
+    if ops.leftovers.manifests {
+        return objects::manifests(&paths, &view.id);
+    }
+    if ops.leftovers.close {
+        refuse_readonly(args)?;
+        operate::abandon(&paths, &view.id, crate::app::clock()).map_err(|e| anyhow!(e))?;
+        println!("operation {} is closed; what was done stays", view.id);
+        return Ok(ExitCode::SUCCESS);
+    }
     if !ops.finish && !ops.undo {
         match ops.output {
             Output::Json => println!("{}", as_json(view)),

@@ -28,6 +28,6 @@ pub static KIND: Kind = Kind {
         let count = |field: &str| int_at(d, &format!("/status/{field}")).unwrap_or_default();
         replicas_tone(count("desiredNumberScheduled"), count("numberReady"), count("updatedNumberScheduled"))
     },
-    can: &[Can::Logs, Can::Resources, Can::Why, Can::Forward],
+    can: &[Can::Logs, Can::Resources, Can::Roll, Can::Image, Can::Why, Can::Forward],
     opens: Opens::Pods,
 };

@@ -25,7 +25,7 @@ pub static KIND: Kind = Kind {
         Column::new("SELECTOR", Source::Object(|d| map_at(d, "/spec/selector/matchLabels"))).wide(),
     ],
     tone,
-    can: &[Can::Logs, Can::Scale, Can::Resources, Can::Why, Can::Forward],
+    can: &[Can::Logs, Can::Scale, Can::Resources, Can::Roll, Can::Image, Can::Why, Can::Forward],
     opens: Opens::Pods,
 };
 

@@ -31,7 +31,7 @@ pub static KIND: Kind = Kind {
         _ if int_at(job, "/status/failed").unwrap_or_default() > 0 => Tone::Warn,
         _ => Tone::Busy,
     },
-    can: &[Can::Logs, Can::Why],
+    can: &[Can::Logs, Can::Suspend, Can::Why],
     opens: Opens::Pods,
 };
 

@@ -28,6 +28,6 @@ pub static KIND: Kind = Kind {
         Column::new("QOS", Source::Pod(|_, pod| Cell::Shared(pod.qos.clone()))).wide(),
     ],
     tone: |_| Tone::Ok,
-    can: &[Can::Logs, Can::Exec, Can::Why, Can::Forward],
+    can: &[Can::Logs, Can::Exec, Can::Image, Can::Why, Can::Forward],
     opens: Opens::Containers,
 };

@@ -27,6 +27,6 @@ pub static KIND: Kind = Kind {
         let settled = str_at(s, "/status/currentRevision") == str_at(s, "/status/updateRevision");
         replicas_tone(wanted, count("readyReplicas"), if settled { wanted } else { count("updatedReplicas") })
     },
-    can: &[Can::Logs, Can::Scale, Can::Resources, Can::Why, Can::Forward],
+    can: &[Can::Logs, Can::Scale, Can::Resources, Can::Roll, Can::Image, Can::Why, Can::Forward],
     opens: Opens::Pods,
 };

@@ -1,6 +1,7 @@
 //! One operation on screen: nothing happens before it was shown here and confirmed.
 
-use crate::effect::RequestId;
+use crate::effect::{Intent, RequestId};
+use crate::world::fleet::ClusterId;
 use tui_input::Input;
 
 /// State of the screen of an operation; the operation itself is in [`State::operations`](super::State::operations).
@@ -10,6 +11,8 @@ pub struct OperationScreen {
     pub title: String,
     /// The plan with this number is for us.
     pub request: RequestId,
+    /// What was asked for, so that it can be planned anew in another way.
+    pub asked: Option<(ClusterId, Intent)>,
     /// The operation, once planned.
     pub id: Option<String>,
     /// Why it could not be planned.
@@ -25,7 +28,7 @@ pub struct OperationScreen {
 impl OperationScreen {
     /// A screen that waits for its plan.
     pub fn planning(title: String, request: RequestId) -> Self {
-        Self { title, request, id: None, error: None, go: false, typed: Input::default(), top: 0 }
+        Self { title, request, asked: None, id: None, error: None, go: false, typed: Input::default(), top: 0 }
     }
 
     /// A screen for a known operation.

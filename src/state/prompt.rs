@@ -51,6 +51,8 @@ pub enum Asks {
     Limits { cluster: ClusterId, object: ObjectRef },
     /// Why requests or limits change; may be empty.
     LimitsReason { cluster: ClusterId, object: ObjectRef, change: ResourcesChange },
+    /// `[CONTAINER=]IMAGE …`, and why.
+    Image { cluster: ClusterId, object: ObjectRef },
     /// A URL to diagnose.
     WhyUrl,
     /// Which ports to forward; the note says which ones there are.
@@ -137,6 +139,7 @@ impl Prompt {
             Asks::LimitsReason { object, .. } => {
                 format!("reason for the resources of {} (may be empty): ", object.name)
             }
+            Asks::Image { object, .. } => format!("image of {}, [CONTAINER=]IMAGE and why: ", object.name),
             Asks::WhyUrl => "why, URL: ".into(),
             Asks::Forward { resource, object, note, .. } => {
                 let name = super::forwards::short(resource, &object.name);

@@ -25,8 +25,34 @@ pub enum Want {
         /// What it may use.
         limits: Amounts,
     },
+    /// Images of containers, `(container, image)`; an empty name means the only container.
+    Images(Vec<(String, String)>),
+    /// `spec.suspend` of a CronJob or a Job.
+    Suspend(bool),
+    /// Fields of an earlier pod template ([`super::rollback::git_fields`]).
+    Template(Vec<FieldChange>),
     /// Fields as edited by hand ([`super::edit::git_fields`]).
     Fields(Vec<FieldChange>),
+}
+
+impl Want {
+    /// Name of the workflow.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Want::Replicas(_) => "scale",
+            Want::Resources { .. } => "resources",
+            Want::Images(_) => "set-image",
+            Want::Suspend(true) => "suspend-job",
+            Want::Suspend(false) => "resume-job",
+            Want::Template(_) => "rollback",
+            Want::Fields(_) => "edit",
+        }
+    }
+
+    /// Whether pods are made anew by it.
+    pub fn rolls(&self) -> bool {
+        matches!(self, Want::Resources { .. } | Want::Images(_) | Want::Template(_))
+    }
 }
 
 /// What is known of the object and its place in git.
@@ -64,7 +90,9 @@ pub fn fields(object: &Value, want: &Want) -> Result<Vec<Wanted>, Refusal> {
     let known =
         me.group == "apps" && ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"].contains(&me.kind.as_str());
     match want {
-        Want::Fields(fields) => {
+        Want::Images(images) => super::image::fields(object, images),
+        Want::Suspend(suspend) => super::image::suspend(object, *suspend),
+        Want::Fields(fields) | Want::Template(fields) => {
             super::edit::unchanged(object, fields)?;
             Ok(fields.iter().map(|f| (f.path.clone(), f.after.clone())).collect())
         }
@@ -223,11 +251,7 @@ pub fn plan(on: &Occasion<'_>, target: &Target, facts: &FieldFacts, want: &Want)
         let app = &facts.sync.application.name;
         warnings.push(format!("{app} does not sync by itself: after the commit, sync it (argocd app sync {app})"));
     }
-    let kind = match want {
-        Want::Replicas(_) => "scale",
-        Want::Resources { .. } => "resources",
-        Want::Fields(_) => "edit",
-    };
+    let kind = want.kind();
     let title = format!("{kind} {}/{}", me.kind.to_lowercase(), qualified(&facts.object));
     let mut draft = Plan {
         id: on.id.clone(),
@@ -282,6 +306,10 @@ pub fn plan(on: &Occasion<'_>, target: &Target, facts: &FieldFacts, want: &Want)
         Part::Sync(facts.sync.clone()),
         Part::Verify { patches: vec![verify] },
     ];
+    if matches!(want, Want::Images(_) | Want::Template(_)) && super::rollout::rolls(&facts.object) {
+        let followed = vec![(ObjectRef::of(&facts.object), facts.path.clone())];
+        draft.parts.push(Part::Rollout(super::rollout::RolloutPlan::new(followed)));
+    }
     Ok(draft)
 }
 
@@ -315,7 +343,10 @@ fn summary(wanted: &[Wanted]) -> String {
 }
 
 /// Refuses where a HorizontalPodAutoscaler (KEDA makes one too) sets the replicas.
-fn autoscaled(me: &ObjectRef, autoscalers: &[Value]) -> Result<(), Refusal> {
+///
+/// # Errors
+/// One does.
+pub fn autoscaled(me: &ObjectRef, autoscalers: &[Value]) -> Result<(), Refusal> {
     let owner = autoscalers.iter().find(|hpa| {
         let target = |field: &str| str_at(hpa, &format!("/spec/scaleTargetRef/{field}"));
         namespace(hpa) == me.namespace && target("kind") == me.kind && target("name") == me.name

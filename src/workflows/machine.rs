@@ -1,9 +1,12 @@
 //! The machine: a plan's parts, one after the other.
 
+use super::create::Create;
 use super::debug::Debug;
+use super::delete::Delete;
 use super::evict::Evict;
 use super::git::Git;
 use super::live::Live;
+use super::rollout::Rollout;
 use super::sync::Sync;
 use super::verify::Verify;
 use super::{Effect, Event, GitPlan, Mark, Part, Plan, Step, message};
@@ -37,6 +40,10 @@ pub(super) trait Run: std::fmt::Debug + Send {
     fn done(&self) -> bool;
     /// Something was changed by us, or may have been, that would have to be taken back.
     fn touched(&self) -> bool;
+    /// Something was done that nothing takes back.
+    fn irrevocable(&self) -> bool {
+        false
+    }
     /// How it stands, for people.
     fn steps(&self) -> Vec<Step>;
 }
@@ -67,6 +74,9 @@ impl Machine {
                 Part::Evict(evict) => Box::new(Evict::new(evict)),
                 Part::Debug(debug) => Box::new(Debug::new(debug)),
                 Part::Remove(debug) => Box::new(Debug::removing(debug)),
+                Part::Delete(delete) => Box::new(Delete::new(delete)),
+                Part::Create(create) => Box::new(Create::new(create)),
+                Part::Rollout(rollout) => Box::new(Rollout::new(rollout)),
                 Part::Verify { patches } => Box::new(Verify::new(patches)),
             }
         });
@@ -75,7 +85,7 @@ impl Machine {
     }
 
     /// A machine that takes back what another one did, part by part: live fields get their old values, the commit is
-    /// reversed by a new one. Evictions cannot be taken back. What was not done is not undone.
+    /// reversed by a new one, what was created is deleted. Evictions and deletions cannot be taken back. What was not done is not undone.
     pub fn undo(&self, plan: &Plan) -> (Plan, Self) {
         let mut parts = vec![];
         for (part, run) in plan.parts.iter().zip(&self.parts) {
@@ -85,6 +95,8 @@ impl Machine {
                 }
                 Part::Git(git) if run.touched() => parts.push(Part::Git(reversed(git))),
                 Part::Debug(debug) if run.touched() => parts.push(Part::Remove(debug.clone())),
+                Part::Create(create) if run.touched() => parts.push(Part::Delete(create.undo())),
+                Part::Rollout(_) if !parts.is_empty() => parts.push(part.clone()),
                 Part::Sync(_) if parts.iter().any(|p| matches!(p, Part::Git(_))) => parts.push(part.clone()),
                 Part::Verify { patches } if !parts.is_empty() => {
                     parts.push(Part::Verify { patches: patches.iter().map(super::Patch::reversed).collect() });
@@ -170,6 +182,11 @@ impl Machine {
     /// Whether anything was changed that would have to be taken back.
     pub fn touched(&self) -> bool {
         self.parts.iter().any(|p| p.touched())
+    }
+
+    /// Whether anything was done that nothing takes back, so that there is no undo (a deletion).
+    pub fn irrevocable(&self) -> bool {
+        self.parts.iter().any(|p| p.irrevocable())
     }
 
     /// Every step and how it stands.

@@ -3,6 +3,8 @@
 //! Every operation runs in a process of its own (this test binary again, as [`child`]), so that it can be killed: the
 //! journal, the cluster and git are then looked at from outside.
 
+mod objects;
+
 use crate::embedded::Embedded;
 use crate::support::{Home, Ran, finish, until};
 use kokpit::app::operate::{self, Options, Site};
@@ -23,7 +25,7 @@ fn now() -> Time {
 }
 
 /// Not a test of its own: the process that an operation runs in. `KOKPIT_TEST_DO` says what: `cordon n1`, `uncordon n1`,
-/// `drain n1 [--last-of-zone]`, `scale web 3`, `finish ID`, `undo ID`.
+/// `drain n1 [--last-of-zone]`, `scale web 3`, `finish ID`, `undo ID`, and what [`objects::intent`] knows.
 #[test]
 #[ignore = "started by the other tests of this file"]
 fn child() {
@@ -51,7 +53,7 @@ fn child() {
                 replicas: words[2].parse().unwrap(),
                 reason,
             },
-            other => panic!("{other}?"),
+            _ => objects::intent(&words),
         };
         let mut options = Options::default();
         options.drain.last_of_zone = words.contains(&"--last-of-zone");
@@ -396,7 +398,12 @@ const WEB: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web
 
 /// The shop with `web` tracked by an Application that reads `apps/` of the repository.
 fn tracked(automated: Value) -> Scene {
-    let scene = Scene::new(&[("apps/web.yaml", WEB)]);
+    tracked_as(WEB, automated)
+}
+
+/// The same with another manifest.
+fn tracked_as(web: &str, automated: Value) -> Scene {
+    let scene = Scene::new(&[("apps/web.yaml", web)]);
     settled(&scene);
     let tip = scene.git(&["rev-parse", "main"]);
     let app = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
@@ -428,7 +435,13 @@ fn argo_takes_it(scene: &Scene, apply: bool) {
     let text = scene.file("apps/web.yaml");
     let replicas: i64 = text.split("replicas: ").nth(1).unwrap().lines().next().unwrap().trim().parse().unwrap();
     if apply {
-        let set = |object: &mut Value| object["spec"]["replicas"] = json!(replicas);
+        let image = text.split("image: ").nth(1).and_then(|rest| rest.lines().next()).map(str::trim);
+        let set = |object: &mut Value| {
+            object["spec"]["replicas"] = json!(replicas);
+            if let Some(image) = image {
+                object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+            }
+        };
         scene.cluster.store.modify(&ResourceId::new("apps", "deployments"), "shop", "web", set).unwrap();
     }
     let status = |object: &mut Value| {

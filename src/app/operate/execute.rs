@@ -1,6 +1,6 @@
 //! Doing one effect. Each looks first, so that doing it twice is doing it once.
 
-use super::{Site, gather};
+use super::{Site, deletion, gather, workload};
 use crate::cluster::api::{ApiError, FIELD_MANAGER, MERGE_PATCH, STRATEGIC_PATCH, encode};
 use crate::gitops::Refusal;
 use crate::gitops::change::Applied;
@@ -34,6 +34,10 @@ pub(super) async fn run(site: &Site, plan: &Plan, effect: &Effect) -> Event {
         Effect::Debug(plan) => make(site, plan).await,
         Effect::Stand(plan) => stand(site, plan).await,
         Effect::Remove(plan) => remove(site, plan).await,
+        Effect::Delete { target, how } => deletion::delete(site, target, how).await,
+        Effect::Create(create) => workload::create(site, create).await,
+        Effect::Follow { object, path } => workload::follow(site, object, path).await,
+        Effect::Await(target) => Ok(deletion::look(site, target).await),
         Effect::Read(patch) => match site.api.get(&patch.path).await {
             Ok(live) => Ok(Event::Seen { object: patch.object.clone(), differs: differs(&live, patch) }),
             Err(e) => Err(format!("{} cannot be read back: {e}", patch.object)),

@@ -1,6 +1,6 @@
 //! Reading everything that a plan is made from. Nothing here writes, except into the cache.
 
-use super::{Options, Site, surroundings};
+use super::{Options, Site, deletion, surroundings, workload};
 use crate::cluster::api::{ApiError, FIELD_MANAGER, MERGE_PATCH, STRATEGIC_PATCH, encode};
 use crate::config::Repository;
 use crate::effect::Intent;
@@ -55,7 +55,13 @@ pub(super) async fn plan(site: &Site, intent: &Intent, options: &Options) -> Res
         | Intent::Uncordon { reason, .. }
         | Intent::Drain { reason, .. }
         | Intent::Scale { reason, .. }
-        | Intent::Resources { reason, .. } => reason,
+        | Intent::Resources { reason, .. }
+        | Intent::Delete { reason, .. }
+        | Intent::Restart { reason, .. }
+        | Intent::SetImage { reason, .. }
+        | Intent::Trigger { reason, .. }
+        | Intent::Suspend { reason, .. }
+        | Intent::Rollback { reason, .. } => reason,
         Intent::Edit { .. } | Intent::Debug { .. } | Intent::DebugNode { .. } => "",
     };
     let identity = identity(site).await?;
@@ -96,6 +102,12 @@ pub(super) async fn plan(site: &Site, intent: &Intent, options: &Options) -> Res
             let namespace = site.config.debug.namespace.as_deref().unwrap_or("default");
             debug::node(&on, &found, namespace, &debug_image(site, image))
         }
+        Intent::Delete { resource, objects, how, .. } => deletion::plan(site, &on, resource, objects, how).await?,
+        Intent::Restart { objects, .. } => workload::restart(site, &on, objects).await?,
+        Intent::SetImage { object, images, .. } => change(site, &on, object, &Want::Images(images.clone())).await?,
+        Intent::Trigger { object, name, .. } => workload::trigger(site, &on, object, name).await?,
+        Intent::Suspend { object, suspend, .. } => change(site, &on, object, &Want::Suspend(*suspend)).await?,
+        Intent::Rollback { object, to, .. } => workload::rollback(site, &on, object, *to).await?,
         Intent::Edit { object, path, before, after, file } => {
             let planned = edit(site, &on, object, path, (before, after)).await.map_err(|e| match e {
                 PlanError::Refused(why) => {
@@ -134,7 +146,7 @@ pub(super) async fn identity(site: &Site) -> Result<Option<String>, PlanError> {
     }
 }
 
-async fn get(site: &Site, path: &str, what: &ObjectRef) -> Result<Value, PlanError> {
+pub(super) async fn get(site: &Site, path: &str, what: &ObjectRef) -> Result<Value, PlanError> {
     site.api.get(path).await.map_err(|e| {
         PlanError::Refused(match e.code() {
             404 => format!("there is no {what} on {}", site.cluster),
@@ -216,6 +228,13 @@ fn sync_plan(application: &Value, source: &Source) -> SyncPlan {
 
 /// The Application that tracks an object, and its source.
 async fn application_of(site: &Site, object: &Value) -> Result<(Value, Source), PlanError> {
+    let application = tracking_application(site, object).await?;
+    let source = locate::source(&application)?;
+    Ok((application, source))
+}
+
+/// The Application that tracks an object.
+pub(super) async fn tracking_application(site: &Site, object: &Value) -> Result<Value, PlanError> {
     let tracking = locate::tracking(object)?;
     let all = list(site, "argoproj.io", "v1alpha1", "Application", None, "").await.map_err(|e| {
         PlanError::Refused(match e.code() {
@@ -225,10 +244,7 @@ async fn application_of(site: &Site, object: &Value) -> Result<(Value, Source), 
     })?;
     let mut found = all.into_iter().filter(|app| tracking.is(app));
     match (found.next(), found.next()) {
-        (Some(app), None) => {
-            let source = locate::source(&app)?;
-            Ok((app, source))
-        }
+        (Some(app), None) => Ok(app),
         (None, _) => Err(PlanError::Refused(format!(
             "{} says that the Application {} tracks it, and {} has none of that name",
             ObjectRef::of(object),
@@ -275,10 +291,30 @@ async fn drain(site: &Site, on: &Occasion<'_>, node: &str, options: &Options) ->
     surroundings::drain(site, cordon, node, &options.drain).await
 }
 
+/// A change of fields: in git where Argo CD tracks the object (or, for what pods are made of, an owner above it), else live.
 async fn change(site: &Site, on: &Occasion<'_>, object: &ObjectRef, want: &Want) -> Result<Plan, PlanError> {
-    let (object, path) = tracked(site, object).await?;
+    let climbs = matches!(want, Want::Replicas(_) | Want::Resources { .. });
+    let found = if climbs { tracked(site, object).await } else { Err(PlanError::Refused(String::new())) };
+    let (object, path) = match found {
+        Ok(found) => found,
+        Err(refused) => {
+            let (own, path) = fetched_object(site, object).await?;
+            match (locate::tracking(&own), controller(&own)) {
+                (Ok(_), _) => (own, path),
+                (Err(_), Some(_)) if climbs => return Err(refused),
+                (Err(untracked), _) => return workload::live(site, on, own, path, want, untracked).await,
+            }
+        }
+    };
     let rejected = dry_run(site, &path, &object, want).await?;
     commit(site, on, (object, path), want, rejected).await
+}
+
+/// An object of a kind whose plural is regular, and its path.
+pub(super) async fn fetched_object(site: &Site, object: &ObjectRef) -> Result<(Value, String), PlanError> {
+    let kind = resource(&object.group, "v1", &object.kind);
+    let path = kind.object_path(&encode(&object.namespace), &encode(&object.name));
+    Ok((get(site, &path, object).await?, path))
 }
 
 /// An object edited as text: in git where Argo CD tracks it, else live.
@@ -328,7 +364,7 @@ async fn edit(
 }
 
 /// A change of an object that an Application tracks, as a commit.
-async fn commit(
+pub(super) async fn commit(
     site: &Site,
     on: &Occasion<'_>,
     (object, path): (Value, String),
@@ -337,23 +373,8 @@ async fn commit(
 ) -> Result<Plan, PlanError> {
     let me = ObjectRef::of(&object);
     let (application, source) = application_of(site, &object).await?;
-    let repositories = &site.config.repositories;
-    let candidates: Vec<Candidate<'_>> = repositories
-        .iter()
-        .map(|r| Candidate {
-            urls: std::iter::once(&r.url).chain(&r.argo_urls).map(String::as_str).collect(),
-            branch: &r.branch,
-        })
-        .collect();
-    if candidates.is_empty() {
-        return Err(PlanError::NoRepository { cluster: site.cluster.clone(), url: Some(locate::redact(&source.url)) });
-    }
-    let index = locate::repository(&source, &candidates)?;
-    let Some(repository) = repositories.get(index) else { return Err(Refusal::new("no such repository").into()) };
-    let (mirror, target) = fetched(site, repository).await?;
-    let files = mirror.manifests(&target.base, &source.path, source.recurse).await?;
-    let file = locate::pick(&source, &files, &me)?.to_string();
-    let text = files.into_iter().find(|(f, _)| *f == file).map(|(_, t)| t).unwrap_or_default();
+    let place = place(site, &source, &me).await?;
+    let Place { mirror, target, file, text } = place;
     let revision = str_at(&application, "/status/sync/revision");
     let (mut deployed, mut ahead) = (None, None);
     if mirror.contains(revision, &target.base).await? {
@@ -371,6 +392,38 @@ async fn commit(
     let mut plan = field::plan(on, &target, &facts, want)?;
     plan.lines.extend(unread.into_iter().chain(rejected));
     Ok(plan)
+}
+
+/// Where an object's manifest stands.
+pub(super) struct Place {
+    mirror: Mirror,
+    /// The repository and its branch.
+    pub target: Target,
+    /// The file.
+    pub file: String,
+    text: String,
+}
+
+/// The file of a configured repository that holds an object's manifest.
+pub(super) async fn place(site: &Site, source: &Source, me: &ObjectRef) -> Result<Place, PlanError> {
+    let repositories = &site.config.repositories;
+    let candidates: Vec<Candidate<'_>> = repositories
+        .iter()
+        .map(|r| Candidate {
+            urls: std::iter::once(&r.url).chain(&r.argo_urls).map(String::as_str).collect(),
+            branch: &r.branch,
+        })
+        .collect();
+    if candidates.is_empty() {
+        return Err(PlanError::NoRepository { cluster: site.cluster.clone(), url: Some(locate::redact(&source.url)) });
+    }
+    let index = locate::repository(source, &candidates)?;
+    let Some(repository) = repositories.get(index) else { return Err(Refusal::new("no such repository").into()) };
+    let (mirror, target) = fetched(site, repository).await?;
+    let files = mirror.manifests(&target.base, &source.path, source.recurse).await?;
+    let file = locate::pick(source, &files, me)?.to_string();
+    let text = files.into_iter().find(|(f, _)| *f == file).map(|(_, t)| t).unwrap_or_default();
+    Ok(Place { mirror, target, file, text })
 }
 
 /// The object, or the owner above it, that carries a tracking id; with its path. (A pod is made by a ReplicaSet that is made
@@ -392,13 +445,18 @@ async fn tracked(site: &Site, object: &ObjectRef) -> Result<(Value, String), Pla
 }
 
 /// Asks the server whether it would take the change; its refusal is final, a warning where we may not ask.
-async fn dry_run(site: &Site, path: &str, object: &Value, want: &Want) -> Result<Option<Line>, PlanError> {
+pub(super) async fn dry_run(site: &Site, path: &str, object: &Value, want: &Want) -> Result<Option<Line>, PlanError> {
     let patch = field::dry_run_patch(&field::fields(object, want)?);
     Ok(try_out(site, path, STRATEGIC_PATCH, &patch).await?.err())
 }
 
 /// The object as the server would store it; a warning where we may not ask.
-async fn try_out(site: &Site, path: &str, how: &str, patch: &Value) -> Result<Result<Value, Line>, PlanError> {
+pub(super) async fn try_out(
+    site: &Site,
+    path: &str,
+    how: &str,
+    patch: &Value,
+) -> Result<Result<Value, Line>, PlanError> {
     let path = format!("{path}?dryRun=All&fieldManager={FIELD_MANAGER}");
     match site.api.patch(&path, how, patch).await {
         Ok(stored) => Ok(Ok(stored)),

@@ -31,8 +31,7 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
         Part::Sync(_) => "sync",
         Part::Evict(_) => "evict",
         Part::Verify { .. } => "verify",
-        Part::Debug(_) => "debug",
-        Part::Remove(_) => "remove",
+        other => panic!("{other:?} in a cordon"),
     };
     plan.parts.iter().map(kind).collect()
 }

@@ -147,3 +147,89 @@ fn the_next_start_shows_what_was_left_open() {
     });
     tui.quit();
 }
+
+#[test]
+fn a_pod_is_deleted_after_its_plan_was_shown_and_the_plan_can_be_changed() {
+    let (home, cluster) = shop();
+    let mut tui = on_pods(&home, &cluster, 120, 36);
+    let pod = cluster.pods().into_iter().find(|name| name.starts_with("web-")).expect("a pod");
+    tui.send(&format!("/{pod}\r"));
+    wait_row_gone(&tui, "big ");
+    tui.send("\u{4}").wait("makes a new one").wait("Do it");
+    assert!(cluster.pods().contains(&pod), "nothing happens before it was confirmed");
+    tui.wait("background:");
+    tui.send("p").wait("foreground:");
+    tui.send("f").wait("forced: without time to end");
+    tui.send("\t\r").wait("done, and recorded");
+    until("a new pod in its place", || {
+        let pods = cluster.pods();
+        (!pods.contains(&pod) && pods.len() == 3).then_some(())
+    });
+    tui.quit();
+    let ran = home.run(&["ops"]);
+    assert!(ran.out.contains(&format!("kill pod/shop/{pod} on dev")), "{}", ran.out);
+    let id = ran.out.lines().nth(1).and_then(|line| line.split_whitespace().next()).expect("an operation");
+    let ran = home.run(&["ops", id, "--manifests"]);
+    assert!(ran.out.contains("kind: Pod") && ran.out.contains("image: web:1"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn read_only_deletes_and_restarts_nothing() {
+    let (home, cluster) = shop();
+    until("two pods of the shop", || (cluster.pods().len() == 3).then_some(()));
+    let mut tui = home.tui_sized(&["--readonly", "-n", "shop"], 120, 30);
+    tui.send(":pods\r").wait("big");
+    tui.send("\u{4}").wait("read-only: delete is refused");
+    tui.send("\u{b}").wait("read-only: kill is refused");
+    tui.send(":deploy\r").wait("AVAILABLE");
+    tui.send("r").wait("read-only: restart is refused");
+    tui.quit();
+    for words in [
+        &["delete", "pod/big"][..],
+        &["restart", "deployment/web"],
+        &["set-image", "deployment/web", "web:2"],
+        &["rollback", "deployment/web"],
+    ] {
+        let ran = home.run(&[&["--readonly", "-n", "shop"], words, &["--yes"]].concat());
+        assert!(ran.code == Some(2) && ran.err.contains("--readonly: nothing is changed"), "{words:?} {}", ran.err);
+    }
+    assert_eq!(cluster.pods().len(), 3);
+}
+
+#[test]
+fn restart_image_and_rollback_from_the_cockpit() {
+    let (home, cluster) = shop();
+    let mut tui = on_pods(&home, &cluster, 120, 40);
+    tui.send(":deploy\r").wait("AVAILABLE").wait("web");
+    tui.send("r").wait("2 pods are replaced").wait("Do it");
+    tui.send("\t\r").wait("done, and recorded");
+    tui.send("\u{1b}").wait("AVAILABLE");
+    tui.send("i").wait("[CONTAINER=]IMAGE");
+    tui.send("web:2 the first one leaks\r").wait("web:2").wait("Do it");
+    tui.send("\t\r").wait("done, and recorded");
+    tui.send("\u{1b}").wait("AVAILABLE");
+    tui.send("\u{c}").wait("to revision").wait("Do it");
+    let first = tui.text();
+    tui.send("p").wait_for("the revision before that", |screen| {
+        let text = screen.contents();
+        text.contains("to revision 1 ") && text.contains("Do it")
+    });
+    assert!(first.contains("to revision 2 "), "{first}");
+    tui.send("\t\r").wait("done, and recorded");
+    let web = cluster.store.get(&kokpit::world::object::ResourceId::new("apps", "deployments"), "shop", "web");
+    let web = web.expect("the deployment");
+    assert_eq!(web["spec"]["template"]["spec"]["containers"][0]["image"], "web:1");
+    tui.quit();
+}
+
+#[test]
+fn a_protected_cluster_is_named_before_anything_is_deleted() {
+    let (home, cluster) = shop();
+    home.write("config/config.toml", "[[cluster]]\ncontext = \"dev\"\nprotected = true\n");
+    let ran = home.run(&["-n", "shop", "delete", "pod/big", "--yes"]);
+    assert!(ran.err.contains("dev is protected: add --confirm dev"), "{}{}", ran.out, ran.err);
+    assert!(cluster.pods().contains(&"big".to_string()));
+    let ran = home.run(&["-n", "shop", "delete", "pod/big", "--yes", "--confirm", "dev", "--reason", "too big"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(!cluster.pods().contains(&"big".to_string()));
+}
