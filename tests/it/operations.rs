@@ -435,7 +435,7 @@ fn argo_takes_it(scene: &Scene, apply: bool) {
     let text = scene.file("apps/web.yaml");
     let replicas: i64 = text.split("replicas: ").nth(1).unwrap().lines().next().unwrap().trim().parse().unwrap();
     if apply {
-        let image = text.split("image: ").nth(1).and_then(|rest| rest.lines().next()).map(str::trim);
+        let image = text.split("image: ").nth(1).and_then(|rest| rest.split_whitespace().next());
         let set = |object: &mut Value| {
             object["spec"]["replicas"] = json!(replicas);
             if let Some(image) = image {

@@ -155,7 +155,8 @@ fn a_pod_is_deleted_after_its_plan_was_shown_and_the_plan_can_be_changed() {
     let pod = cluster.pods().into_iter().find(|name| name.starts_with("web-")).expect("a pod");
     tui.send(&format!("/{pod}\r"));
     wait_row_gone(&tui, "big ");
-    tui.send("\u{4}").wait("makes a new one").wait("Do it");
+    tui.send("\u{4}").wait("makes a new one");
+    tui.wait("Do it");
     assert!(cluster.pods().contains(&pod), "nothing happens before it was confirmed");
     tui.wait("background:");
     tui.send("p").wait("foreground:");
@@ -200,15 +201,19 @@ fn read_only_deletes_and_restarts_nothing() {
 fn restart_image_and_rollback_from_the_cockpit() {
     let (home, cluster) = shop();
     let mut tui = on_pods(&home, &cluster, 120, 40);
-    tui.send(":deploy\r").wait("AVAILABLE").wait("web");
-    tui.send("r").wait("2 pods are replaced").wait("Do it");
+    tui.send(":deploy\r").wait("AVAILABLE");
+    tui.wait("web");
+    tui.send("r").wait("2 pods are replaced");
+    tui.wait("Do it");
     tui.send("\t\r").wait("done, and recorded");
     tui.send("\u{1b}").wait("AVAILABLE");
     tui.send("i").wait("[CONTAINER=]IMAGE");
-    tui.send("web:2 the first one leaks\r").wait("web:2").wait("Do it");
+    tui.send("web:2 the first one leaks\r").wait("web:2");
+    tui.wait("Do it");
     tui.send("\t\r").wait("done, and recorded");
     tui.send("\u{1b}").wait("AVAILABLE");
-    tui.send("\u{c}").wait("to revision").wait("Do it");
+    tui.send("\u{c}").wait("to revision");
+    tui.wait("Do it");
     let first = tui.text();
     tui.send("p").wait_for("the revision before that", |screen| {
         let text = screen.contents();
