@@ -231,9 +231,14 @@ impl TextView {
     }
 }
 
+/// Bytes of a text from which its columns are not counted.
+const LONG: usize = 64 * 1024;
+
 /// Rows that a wrapped line takes (at least; breaks at words may cost one more, which the next scroll mends).
 fn rows_of(line: &TextLine, width: usize) -> usize {
-    let total: usize = line.spans.iter().map(|(_, text)| text.width()).sum();
+    // Of a text of many screenfuls it need not be known exactly, and this is asked for every frame.
+    let columns = |text: &str| if text.len() > LONG { text.len() } else { text.width() };
+    let total: usize = line.spans.iter().map(|(_, text)| columns(text)).sum();
     total.div_ceil(width.max(1)).max(1)
 }
 

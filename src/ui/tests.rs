@@ -228,6 +228,27 @@ fn yaml_with_a_search() {
 }
 
 #[test]
+fn a_line_of_a_megabyte_is_read_from_any_place() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods @prod-eu\n");
+    stage.press("y");
+    let request = request(&mut stage);
+    let long: String = (0..100_000).map(|n| format!("{n:09}|")).collect();
+    let value = json!({"kind": "Pod", "metadata": {"name": "db-0", "annotations": {"notes": long}}});
+    stage.tell(Msg::Object { request, answer: Ok(Arc::new(value)) });
+    let cut = stage.screen();
+    assert!(cut.contains("000000003|") && !cut.contains("000000020|"), "{cut}");
+    for _ in 0..20 {
+        stage.press("right");
+    }
+    let scrolled = stage.screen();
+    assert!(!scrolled.contains("000000000|") && scrolled.contains('|'), "{scrolled}");
+    stage.press("w");
+    let wrapped = stage.screen();
+    assert!(wrapped.lines().filter(|line| line.contains('|')).count() > 15, "{wrapped}");
+}
+
+#[test]
 fn logs_of_two_containers() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":pods shop @prod-eu\n");

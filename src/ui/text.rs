@@ -60,12 +60,22 @@ fn cut_line(brush: &mut Brush, space: Rect, line: &TextLine, view: &TextView) {
     let mut skip = view.left;
     let mut x = 1;
     for (meaning, text) in &line.spans {
-        let count = text.chars().count();
-        let shown: String = text.chars().skip(skip).collect();
-        skip = skip.saturating_sub(count);
-        x += pieces(brush, rest(space, x), &shown, *meaning, view);
+        let room = rest(space, x);
+        if room.is_empty() {
+            break;
+        }
+        // No more than there is room for: an annotation may be a megabyte long, and this is done for every frame.
+        let mut chars = text.chars();
+        while skip > 0 && chars.next().is_some() {
+            skip -= 1;
+        }
+        let shown: String = chars.take(CHARS_PER_CELL * usize::from(room.width)).collect();
+        x += pieces(brush, room, &shown, *meaning, view);
     }
 }
+
+/// A cell may hold a letter and the marks on it.
+const CHARS_PER_CELL: usize = 4;
 
 fn rest(space: Rect, x: u16) -> Rect {
     Rect { x: space.x + x.min(space.width), width: space.width.saturating_sub(x), ..space }
@@ -87,13 +97,14 @@ fn pieces(brush: &mut Brush, space: Rect, text: &str, meaning: Meaning, view: &T
 /// A line over as many rows as it takes; returns how many. Continuations stand under the text, not under its bullet.
 fn wrapped_line(brush: &mut Brush, area: Rect, y: usize, line: &TextLine, on_cursor: bool, view: &TextView) -> usize {
     let room = usize::from(area.width.saturating_sub(2)).max(1);
-    if width(&line.plain()) <= room {
+    let rows = usize::from(area.height).saturating_sub(y);
+    let text: String = line.plain().chars().take(CHARS_PER_CELL * room * rows.max(1)).collect();
+    if width(&text) <= room {
         let space = row(area, y);
         cut_line(brush, space, line, view);
         mark(brush, space, on_cursor, line);
         return 1;
     }
-    let text = line.plain();
     let indent = (text.len() - text.trim_start().len() + 2).min(room / 2);
     let meaning = line.spans.first().map_or(Meaning::Text, |(meaning, _)| *meaning);
     let parts = wrapped(&text, room - indent);

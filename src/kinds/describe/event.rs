@@ -62,6 +62,9 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// Events in a description; of more, the newest.
+const SHOWN: usize = 500;
+
 /// The events about an object, the newest last.
 pub fn table(page: &mut Page, events: &[Value]) {
     page.section("Events");
@@ -71,7 +74,11 @@ pub fn table(page: &mut Page, events: &[Value]) {
     }
     let mut seen: Vec<Seen<'_>> = events.iter().map(Seen::of).collect();
     seen.sort_by_key(|event| event.last);
-    let rows = seen.iter().map(|event| {
+    let older = seen.len().saturating_sub(SHOWN);
+    if older > 0 {
+        page.text(Mark::Plain, &format!("{older} older ones are not shown"));
+    }
+    let rows = seen[older..].iter().map(|event| {
         let text = |text: &str| dash(text);
         (
             event.mark(),
@@ -119,5 +126,20 @@ mod tests {
         assert_eq!(Seen::of(&new).message, "m");
         let once = json!({"eventTime": "2026-11-21T09:59:00.123456Z", "firstTimestamp": null});
         assert_eq!(Seen::of(&once).age(now), "60s");
+    }
+
+    #[test]
+    fn of_very_many_the_newest_are_shown() {
+        let now = Time::parse("2026-11-21T10:00:00Z").unwrap();
+        let event = |n: usize| json!({"reason": format!("R{n}"), "lastTimestamp": format!("2026-11-21T09:{:02}:{:02}Z", n / 60, n % 60)});
+        let text = |count: usize| {
+            let mut page = Page::new(now);
+            table(&mut page, &(0..count).map(event).collect::<Vec<_>>());
+            page.finish().into_iter().map(|line| line.text).collect::<Vec<_>>()
+        };
+        let all = text(3_000);
+        assert!(all.iter().any(|line| line.contains("2500 older ones are not shown")));
+        assert!(all.iter().any(|line| line.contains("R2999 ")) && !all.iter().any(|line| line.contains("R2499 ")));
+        assert!(!text(SHOWN).iter().any(|line| line.contains("older")));
     }
 }
