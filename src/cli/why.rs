@@ -6,6 +6,7 @@ use crate::app::session::Session;
 use crate::app::why::{Investigation, Source, subject};
 use crate::cluster::api::ApiError;
 use crate::diagnose::case::Subject;
+use crate::diagnose::pods::is_finished;
 use crate::diagnose::verdict::{State, Verdict};
 use crate::diagnose::{causes, report};
 use crate::world::fleet::ClusterId;
@@ -112,7 +113,7 @@ async fn located(session: &Session, cluster: ClusterId, catalog: &[Resource], ob
 async fn pending(investigation: &mut Investigation<'_>, ns: Option<&str>) -> Result<Vec<Subject>, ApiError> {
     let unscheduled = |pod: &&Value| {
         str_at(pod, "/spec/nodeName").is_empty()
-            && !matches!(str_at(pod, "/status/phase"), "Succeeded" | "Failed")
+            && !is_finished(pod)
             && list_at(pod, "/status/conditions")
                 .iter()
                 .all(|c| str_at(c, "/type") != "PodScheduled" || str_at(c, "/status") != "True")

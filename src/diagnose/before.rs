@@ -8,6 +8,7 @@ use super::finding::shorten;
 use super::kinds::*;
 use super::pods::condition;
 use super::verdict::{Change, Verdict};
+use super::writers::last_change;
 use super::{git, kin};
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use crate::world::text::clean;
@@ -145,7 +146,7 @@ impl<'a> Look<'_, 'a> {
             named(pod).into_iter().take(MOST_NAMED).map(|at| (self.case.get(&at).known(), at)).collect();
         for (object, at) in asked {
             let Some(object) = object?.flatten() else { continue };
-            let Some((who, when)) = written(object) else { continue };
+            let Some((who, when)) = last_change(object) else { continue };
             let made = time(object, CREATED).unwrap_or(Time::NEVER);
             if self.fits(when) && when.0 > made.0.saturating_add(1) {
                 found.push(self.change(at.clone(), when, format!("{at} was changed by {who}")));
@@ -153,13 +154,6 @@ impl<'a> Look<'_, 'a> {
         }
         Ok(found)
     }
-}
-
-/// Who wrote an object last, and when (`metadata.managedFields`; its status aside).
-fn written(object: &Value) -> Option<(&str, Time)> {
-    let own =
-        list_at(object, "/metadata/managedFields").iter().filter(|entry| str_at(entry, "/subresource").is_empty());
-    own.filter_map(|entry| Some((str_at(entry, "/manager"), time(entry, "/time")?))).max_by_key(|(_, at)| *at)
 }
 
 /// The ConfigMaps and Secrets that a pod names in volumes and environments; what it can do without too.

@@ -5,7 +5,7 @@
 //! the same rules, so they cannot disagree.
 
 use super::kin;
-use super::pods::{self, Stand, condition};
+use super::pods::{self, Stand, condition, is_finished};
 use crate::world::object::{controller, int_at, list_at, name, namespace, str_at};
 use crate::world::selector::Selector;
 use crate::world::time::Time;
@@ -18,11 +18,6 @@ pub enum Stays {
     Daemon,
     /// The kubelet runs it from a file of its own.
     Static,
-}
-
-/// Whether a pod has ended.
-pub fn is_finished(pod: &Value) -> bool {
-    ["Succeeded", "Failed"].contains(&str_at(pod, "/status/phase"))
 }
 
 /// Whether a pod is being deleted.

@@ -192,14 +192,18 @@ pub fn is_true(object: &Value, kind: &str) -> bool {
     condition(object, kind).is_some_and(|c| str_at(c, "/status") == "True")
 }
 
+/// Whether a pod has ended.
+pub fn is_finished(pod: &Value) -> bool {
+    matches!(str_at(pod, "/status/phase"), "Succeeded" | "Failed")
+}
+
 /// Whether a pod is on a node and none of its containers has been made yet: it waits for its volumes or its sandbox
 /// (kubelet, condition `PodReadyToStartContainers`; kubelets that do not set it give no pod IP before the sandbox).
 pub fn waits_for_sandbox(pod: &Value) -> bool {
     let started = |c: &Container<'_>| !is_patient(c.waiting()) || c.running_since().is_some() || c.ended().is_some();
     let on_node = !str_at(pod, "/spec/nodeName").is_empty();
-    let over = matches!(str_at(pod, "/status/phase"), "Succeeded" | "Failed");
     let leaves = !str_at(pod, "/metadata/deletionTimestamp").is_empty();
-    if !on_node || over || leaves {
+    if !on_node || is_finished(pod) || leaves {
         return false;
     }
     match condition(pod, "PodReadyToStartContainers") {

@@ -21,7 +21,6 @@ pub struct Path(pub Vec<Step>);
 
 impl Path {
     /// A way through fields only: `["spec", "replicas"]`.
-    #[cfg(test)]
     pub fn keys(keys: &[&str]) -> Self {
         Self(keys.iter().map(|key| Step::Key((*key).into())).collect())
     }
@@ -223,6 +222,12 @@ fn names(key: &str, index: usize, item: &Value) -> bool {
 /// The one who wrote a field last; Argo CD only where nobody else did.
 pub fn writer_of<'a>(object: &'a Value, path: &Path) -> Option<Writer<'a>> {
     writers(object).filter(|w| w.owns(path)).max_by_key(|w| (by(w.manager) != By::Argo, w.time))
+}
+
+/// Who changed an object last, and when; its status and its scale aside.
+pub fn last_change(object: &Value) -> Option<(&str, Time)> {
+    let own = writers(object).filter(|w| w.subresource.is_empty());
+    own.filter_map(|w| Some((w.manager, w.time?))).max_by_key(|(_, at)| *at)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod guard;
 
 use super::{EvictPlan, Line, Part, Plan, PodRef};
 use crate::diagnose::eviction::{self, Count, Hold, Stays, called};
+use crate::diagnose::pods;
 use crate::diagnose::scheduling::{Objects, relocation};
 use crate::world::object::{bool_at, controller, name, namespace, str_at};
 use crate::world::text::clean;
@@ -182,7 +183,7 @@ fn lines(fates: &[(&Value, Fate)], going: usize) -> Vec<Line> {
 
 /// Whether the other nodes have room for what leaves and is made again, and what would stay Pending and why.
 fn room(facts: &Facts<'_>, leaving: &[&Value]) -> Vec<Line> {
-    let come_back = |pod: &&&Value| controller(pod).is_some() && !eviction::is_finished(pod);
+    let come_back = |pod: &&&Value| controller(pod).is_some() && !pods::is_finished(pod);
     let made_again: Vec<&Value> = leaving.iter().filter(come_back).copied().collect();
     let Some(cluster) = facts.cluster.as_ref().filter(|_| !made_again.is_empty()) else { return vec![] };
     // Pods that are not made again leave too, and give their room back; they lie on this node, where nothing is placed.

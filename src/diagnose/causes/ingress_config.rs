@@ -45,6 +45,7 @@ use crate::diagnose::url::flavor::Flavor;
 use crate::diagnose::url::route::{Met, class_of};
 use crate::diagnose::url::{annotation, arrival, control, endpoint_count, way};
 use crate::diagnose::verdict::{Confidence, Fix};
+use crate::diagnose::writers::last_change;
 use crate::world::object::{ObjectRef, list_at, namespace, str_at};
 use crate::world::time::Time;
 use serde_json::Value;
@@ -113,13 +114,11 @@ fn unusable_secret(case: &Case<'_>, ingress: &Value) -> Fact<Option<(String, Str
     Ok(None)
 }
 
-/// When an object was changed last, as far as its managers tell; its creation at least.
+/// When an object was changed last, as far as its managers tell (a controller that writes the status changes nothing that
+/// it would have to load); its creation at least.
 fn changed(object: &Value) -> Time {
-    let managers = list_at(object, "/metadata/managedFields").iter();
-    // A controller that writes the status changes nothing that it would have to load.
-    let times = managers.filter(|m| str_at(m, "/subresource").is_empty()).map(|m| str_at(m, "/time"));
-    let all = times.chain([str_at(object, "/metadata/creationTimestamp")]);
-    all.filter_map(Time::parse).max_by_key(|t| t.0).unwrap_or(Time::NEVER)
+    let created = Time::parse(str_at(object, "/metadata/creationTimestamp"));
+    last_change(object).map(|(_, at)| at).max(created).unwrap_or(Time::NEVER)
 }
 
 fn reload_failed(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {

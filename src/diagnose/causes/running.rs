@@ -39,6 +39,7 @@ use crate::diagnose::kinds::*;
 use crate::diagnose::pods::{Container, condition, containers, is_ill, is_true};
 use crate::diagnose::usage::usage;
 use crate::diagnose::verdict::Confidence;
+use crate::diagnose::writers::last_change;
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use crate::world::quantity::{Quantity, human_bytes, human_cpu};
 use crate::world::time::{Time, human};
@@ -130,7 +131,7 @@ fn stale(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         for (at, how) in read_once(suspect.object, &container) {
             // Whoever may not read it learns nothing; that is no hole, the pod may be well.
             let Some(object) = case.optional(&at)? else { continue };
-            let Some((changed, by)) = last_change(object).filter(|(changed, _)| *changed > started) else { continue };
+            let Some((by, changed)) = last_change(object).filter(|(_, changed)| *changed > started) else { continue };
             let age = changed.age(case.now());
             let text = format!("Container {} still runs with what {at} said before it was changed.", container.name);
             let m = Match::on(&suspect.at, text)
@@ -194,14 +195,6 @@ fn read_once(pod: &Value, container: &Container<'_>) -> Vec<(ObjectRef, &'static
         add(SECRETS, str_at(volume, "/secret/secretName"), "subPath");
     }
     found
-}
-
-/// When an object was changed last, and by whom: the newest entry of managedFields.
-fn last_change(object: &Value) -> Option<(Time, &str)> {
-    list_at(object, "/metadata/managedFields")
-        .iter()
-        .filter_map(|entry| Some((Time::parse(str_at(entry, "/time"))?, str_at(entry, "/manager"))))
-        .max_by_key(|(time, _)| *time)
 }
 
 fn turned_unready_after(pod: &Value, container: &Container<'_>, changed: Time) -> bool {

@@ -8,7 +8,7 @@
 //! | [`autoscaler`] | HorizontalPodAutoscalers that cannot scale |
 
 use crate::diagnose::facts::Case;
-use crate::world::object::{list_at, str_at};
+use crate::diagnose::writers::{Path, writers};
 use crate::world::time::human;
 use serde_json::Value;
 
@@ -19,24 +19,10 @@ pub(super) mod replicas;
 pub(super) mod rollout;
 pub(super) mod statefulset;
 
-/// Who set a field last, by managedFields: `manager, when`.
-pub(super) fn writer(object: &Value, path: &[&str]) -> Option<(String, String)> {
-    list_at(object, "/metadata/managedFields")
-        .iter()
-        .filter(|entry| {
-            let mut at = entry.get("fieldsV1");
-            for step in path {
-                at = at.and_then(|v| v.get(format!("f:{step}")));
-            }
-            at.is_some()
-        })
-        .max_by_key(|entry| str_at(entry, "/time"))
-        .map(|entry| (str_at(entry, "/manager").to_owned(), str_at(entry, "/time").to_owned()))
-}
-
 /// `spec.paused was set by kubectl 5m ago`, or `None` where nobody owns the field.
 fn set_by(case: &Case<'_>, object: &Value, path: &[&str]) -> Option<String> {
-    let (manager, time) = writer(object, path)?;
-    let ago = case.age(&time).map_or(String::new(), |s| format!(" {} ago", human(s)));
-    Some(format!("{} was set by {manager}{ago}", path.join(".")))
+    let field = Path::keys(path);
+    let writer = writers(object).filter(|w| w.owns(&field)).max_by_key(|w| w.time)?;
+    let ago = writer.time.map_or(String::new(), |time| format!(" {} ago", human(time.age(case.now()))));
+    Some(format!("{field} was set by {}{ago}", writer.manager))
 }

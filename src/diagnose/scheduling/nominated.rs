@@ -6,6 +6,7 @@
 use super::pod::Pod;
 use super::snapshot::Snapshot;
 use super::{Failing, check_node};
+use crate::diagnose::pods::is_finished;
 use crate::world::object::{int_at, name, namespace, str_at};
 use serde_json::Value;
 
@@ -24,8 +25,7 @@ impl Nominated {
     /// Reads a pod that has no node yet; `None` where it is not nominated, or has ended.
     pub fn of(raw: &Value) -> Option<Self> {
         let node = str_at(raw, "/status/nominatedNodeName");
-        let waits =
-            str_at(raw, "/spec/nodeName").is_empty() && !matches!(str_at(raw, "/status/phase"), "Succeeded" | "Failed");
+        let waits = str_at(raw, "/spec/nodeName").is_empty() && !is_finished(raw);
         (waits && !node.is_empty()).then(|| Self {
             node: node.to_owned(),
             priority: int_at(raw, "/spec/priority").unwrap_or_default(),

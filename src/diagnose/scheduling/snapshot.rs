@@ -13,6 +13,7 @@ use super::node::{Attachable, Node, inline_volumes};
 use super::nominated::Nominated;
 use super::pod::{self, AffinityTerm};
 use super::storage::{Capacity, Claim, Class, Volume};
+use crate::diagnose::pods::is_finished;
 use crate::world::object::{self, bool_at, int_at, list_at, str_at};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -315,7 +316,7 @@ fn each<'a>(list: &'a Option<Vec<&'a Value>>) -> impl Iterator<Item = &'a Value>
 
 /// Whether a pod takes room on its node.
 pub fn counts(pod: &Value) -> bool {
-    !str_at(pod, "/spec/nodeName").is_empty() && !matches!(str_at(pod, "/status/phase"), "Succeeded" | "Failed")
+    !str_at(pod, "/spec/nodeName").is_empty() && !is_finished(pod)
 }
 
 fn is_terminating(pod: &Value) -> bool {

@@ -3,7 +3,7 @@
 use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::kin;
 use crate::diagnose::kinds::{SERVICES, SLICES};
-use crate::diagnose::pods::is_true;
+use crate::diagnose::pods::{is_finished, is_true};
 use crate::world::object::{ObjectRef, bool_at, int_at, list_at, name, namespace, str_at};
 use serde_json::Value;
 
@@ -78,8 +78,7 @@ pub fn endpoints(case: &Case<'_>, service: &Value, port: Option<&Value>) -> Fact
 /// Pods that a Service selects and the ready ones among them; `None` without a selector.
 pub fn pods<'a>(case: &Case<'a>, service: &Value) -> Fact<Option<(Vec<&'a Value>, Vec<&'a Value>)>> {
     let Some(all) = kin::selected(case, service)? else { return Ok(None) };
-    let live: Vec<&Value> =
-        all.into_iter().filter(|p| !matches!(str_at(p, "/status/phase"), "Succeeded" | "Failed")).collect();
+    let live: Vec<&Value> = all.into_iter().filter(|p| !is_finished(p)).collect();
     let ready = live.iter().copied().filter(|p| is_true(p, "Ready")).collect();
     Ok(Some((live, ready)))
 }

@@ -7,7 +7,7 @@ use super::flavor::Flavor;
 use super::route::Rule;
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::kinds::*;
-use crate::diagnose::pods::is_true;
+use crate::diagnose::pods::{is_finished, is_true};
 use crate::world::object::{list_at, namespace, str_at};
 use crate::world::selector::Selector;
 use serde_json::Value;
@@ -83,8 +83,8 @@ pub fn control<'a>(case: &Case<'a>, flavor: Flavor, gateway: &str) -> Fact<Contr
     for home in homes {
         let here = case.list(PODS, Some(home))?;
         pods.extend(here.into_iter().filter(|p| {
-            let gone = matches!(str_at(p, "/status/phase"), "Succeeded" | "Failed");
-            !gone && flavor.serves(p.pointer("/metadata/labels"), p.get("spec").unwrap_or(&Value::Null), gateway)
+            !is_finished(p)
+                && flavor.serves(p.pointer("/metadata/labels"), p.get("spec").unwrap_or(&Value::Null), gateway)
         }));
     }
     let ready = pods.iter().copied().filter(|p| is_true(p, "Ready")).collect();

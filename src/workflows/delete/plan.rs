@@ -2,6 +2,7 @@
 
 use super::{Cascade, DeletePlan, Deletion, Doomed};
 use crate::diagnose::eviction::called;
+use crate::diagnose::pods::is_finished;
 use crate::workflows::{Line, Occasion, Part, Plan};
 use crate::world::object::{ObjectRef, controller, int_at, name, namespace, str_at};
 use crate::world::text::clean;
@@ -227,8 +228,8 @@ fn order(how: &Deletion) -> &'static str {
 pub fn mounted_by<'a>(pods: &'a [Value], claim: &Value) -> Vec<&'a str> {
     let mounts = |pod: &&Value| {
         let volumes = crate::world::object::list_at(pod, "/spec/volumes").iter();
-        let live = !matches!(str_at(pod, "/status/phase"), "Succeeded" | "Failed");
-        live && namespace(pod) == namespace(claim)
+        !is_finished(pod)
+            && namespace(pod) == namespace(claim)
             && volumes.filter(|v| str_at(v, "/persistentVolumeClaim/claimName") == name(claim)).count() > 0
     };
     pods.iter().filter(mounts).map(name).collect()

@@ -95,7 +95,7 @@ fn budgets<'a>(case: &Case<'a>, suspect: &Suspect<'a>) -> Fact<Vec<Held<'a>>> {
     for (budget, held) in found {
         let others = case.list(PODS, Some(namespace(budget))).known()?;
         let selected = others.map_or(held.clone(), |pods| {
-            pods.into_iter().filter(|pod| eviction::selects(budget, pod) && !eviction::is_finished(pod)).collect()
+            pods.into_iter().filter(|pod| eviction::selects(budget, pod) && !pods::is_finished(pod)).collect()
         });
         let stuck = |pod: &&&Value| matches!(eviction::hold(pod, [budget]), Hold::Budget(_));
         let held = if held.is_empty() { selected.iter().filter(stuck).copied().collect() } else { held };

@@ -33,9 +33,10 @@ use crate::diagnose::kin;
 use crate::diagnose::kinds::{NODES, PODS};
 use crate::diagnose::pods::condition;
 use crate::diagnose::scheduling::pod::{Taint, Toleration};
+use crate::diagnose::writers::{Path, writers};
 use crate::world::object::{ObjectRef, int_at, list_at, str_at};
 use crate::world::time::human;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 causes! { "disrupted.rs";
     "evicted-by-taint" "a taint of the node ended the pod" Degraded ["Pod"] by_taint;
@@ -166,9 +167,8 @@ fn by_api(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
 
 /// Who wrote the condition DisruptionTarget: the user agent of whoever asked for the eviction.
 fn writer_of_target(pod: &Value) -> Option<&str> {
-    const KEY: &str = "k:{\"type\":\"DisruptionTarget\"}";
-    let wrote = |entry: &&Value| entry.pointer("/fieldsV1/f:status/f:conditions").is_some_and(|c| c.get(KEY).is_some());
-    list_at(pod, "/metadata/managedFields").iter().find(wrote).map(|entry| str_at(entry, "/manager"))
+    let wanted = Path::keys(&["status", "conditions"]).item(0, &json!({"type": "DisruptionTarget"}));
+    writers(pod).find(|writer| writer.owns(&wanted)).map(|writer| writer.manager)
 }
 
 fn preempted(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {

@@ -19,6 +19,7 @@ use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::{NODES, PDBS};
 use crate::diagnose::pods::condition;
 use crate::diagnose::verdict::Confidence;
+use crate::diagnose::writers::{Path, Writer, writers};
 use crate::world::object::{ObjectRef, bool_at, list_at, name, namespace, str_at};
 use crate::world::text::clean;
 use crate::world::time::human;
@@ -133,17 +134,17 @@ fn is_drained(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<bool> {
     Ok(go.iter().any(|pod| budgets.iter().any(|budget| counted(pod, budget))))
 }
 
-/// Who owns `spec.unschedulable`, as an entry of managedFields.
-fn owner(node: &Value) -> Option<&Value> {
-    let entries = list_at(node, "/metadata/managedFields");
-    entries.iter().find(|m| m.pointer("/fieldsV1/f:spec/f:unschedulable").is_some())
+/// Who owns `spec.unschedulable`.
+fn owner(node: &Value) -> Option<Writer<'_>> {
+    let field = Path::keys(&["spec", "unschedulable"]);
+    writers(node).find(|writer| writer.owns(&field))
 }
 
 /// Seconds since a node was cordoned, as far as managedFields or the taint tell.
 pub fn since(case: &Case<'_>, node: &Value) -> Option<i64> {
     let added = list_at(node, "/spec/taints").iter().find(|t| str_at(t, "/key") == "node.kubernetes.io/unschedulable");
     owner(node)
-        .and_then(|m| case.age(str_at(m, "/time")))
+        .and_then(|writer| Some(writer.time?.age(case.now())))
         .or_else(|| added.and_then(|t| case.age(str_at(t, "/timeAdded"))))
 }
 
@@ -151,7 +152,7 @@ pub fn since(case: &Case<'_>, node: &Value) -> Option<i64> {
 pub fn who(case: &Case<'_>, node: &Value, mut found: Match) -> Match {
     let at = NODES.at("", name(node));
     let age = since(case, node);
-    let by = owner(node).map_or(String::new(), |m| format!(" by {}", clean(str_at(m, "/manager"))));
+    let by = owner(node).map_or(String::new(), |m| format!(" by {}", clean(m.manager)));
     let since = age.map_or(String::new(), |s| format!(" {} ago", human(s)));
     let text = format!("{} is cordoned{by}{since}", at.name);
     found = found.evidence_aged(&at, "spec.unschedulable", "true", age, text);

@@ -28,7 +28,7 @@
 
 use crate::diagnose::causes::drain;
 use crate::diagnose::events::Event;
-use crate::diagnose::eviction::{self, called};
+use crate::diagnose::eviction::called;
 use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::NODES;
@@ -192,7 +192,7 @@ fn deleting(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         m = m.evidence(&ObjectRef::of(one.pod), "metadata.annotations", "true", text);
     }
     m = drain::pod_by_pod(case, &left, m);
-    let empty = left.iter().all(|one| one.stays.is_some() || eviction::is_finished(one.pod));
+    let empty = left.iter().all(|one| one.stays.is_some() || pods::is_finished(one.pod));
     let what = match empty {
         true => "no pod is left: look at the controller that owns the finalizer, and at the machine",
         false => "unblock the drain of the pods that are left",

@@ -49,7 +49,8 @@ use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::{CSRS, LEASES, NODES};
 use crate::diagnose::pods::{self, Stand, condition, is_true};
 use crate::diagnose::verdict::{Confidence, Fix};
-use crate::world::object::{ObjectRef, controller, list_at, name, namespace, str_at};
+use crate::diagnose::writers::{Path, writers};
+use crate::world::object::{ObjectRef, controller, name, namespace, str_at};
 use crate::world::time::{Time, human};
 use serde_json::Value;
 
@@ -190,10 +191,9 @@ fn clock(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
 /// kubelet's, the time of its entry in managedFields (which every changed value renews) the API server's.
 fn skew(lease: &Value) -> Option<i64> {
     let renewed = Time::parse(str_at(lease, "/spec/renewTime"))?;
-    let entry = list_at(lease, "/metadata/managedFields")
-        .iter()
-        .find(|m| m.pointer("/fieldsV1/f:spec/f:renewTime").is_some())?;
-    Some(renewed.0 - Time::parse(str_at(entry, "/time"))?.0)
+    let field = Path::keys(&["spec", "renewTime"]);
+    let writer = writers(lease).find(|writer| writer.owns(&field))?;
+    Some(renewed.0 - writer.time?.0)
 }
 
 /// Conditions of node-problem-detector (its `config/` folder); `True` means trouble.

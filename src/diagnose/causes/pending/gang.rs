@@ -14,6 +14,7 @@ use super::{evaluated, is_unplaced};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::PODS;
+use crate::diagnose::pods::is_finished;
 use crate::diagnose::verdict::{Confidence, Fix};
 use crate::world::object::{ObjectRef, int_at, list_at, namespace, str_at};
 use crate::world::text::clean;
@@ -59,7 +60,7 @@ fn judge(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let Some(group) = case.get(&at).known()?.flatten() else { return Ok(vec![]) };
     let Some(minimum) = minimum(group, suspect.object) else { return Ok(vec![]) };
     let members: Vec<&Value> = (case.list(PODS, Some(&at.namespace))?.into_iter())
-        .filter(|p| str_at(p, pointer) == at.name && !matches!(str_at(p, "/status/phase"), "Succeeded" | "Failed"))
+        .filter(|p| str_at(p, pointer) == at.name && !is_finished(p))
         .collect();
     let placed = members.iter().filter(|p| !str_at(p, "/spec/nodeName").is_empty()).count();
     let count = i64::try_from(members.len()).unwrap_or(i64::MAX);
