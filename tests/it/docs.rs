@@ -56,7 +56,7 @@ fn keys_are_documented() {
     }
     for name in ["vim", "emacs"] {
         write!(text, "\n# {name}\n\nWhere it differs from default:\n").unwrap();
-        let known: Vec<(&str, Vec<(String, Vec<String>)>)> = keymap.sections().collect();
+        let known: Vec<_> = keymap.sections().collect();
         for (section, keys) in map(name).sections() {
             let same = known.iter().find(|(other, _)| *other == section).map_or(&[][..], |(_, keys)| keys);
             let new: Vec<_> = keys.into_iter().filter(|key| !same.contains(key)).collect();
