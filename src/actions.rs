@@ -1,7 +1,7 @@
 //! The table of actions: what keys, the `:` line, the help screen, the hints and docs/actions.md are made from.
 //!
-//! A new action is one row here and one function in a file of [`actions`](self). Whether it may run is asked in one
-//! place, [`perform`]: its condition, and read-only mode by its risk.
+//! A new action is one row here, one function in a file of [`actions`](self), and the words for its condition in
+//! `reasons`. Whether it may run is asked in one place, [`refusal`]: read-only mode by its risk, its condition.
 
 mod entering;
 mod forwarding;
@@ -10,6 +10,8 @@ mod looks;
 mod moving;
 mod objects;
 mod reading;
+mod reasons;
+mod refusal;
 mod relating;
 mod sorting;
 mod transferring;
@@ -18,6 +20,7 @@ mod writing;
 pub use going::{run_line, within_of};
 pub use looks::mouse;
 pub use reading::ask_why;
+pub use refusal::{is_open, refusal};
 pub use writing::{answered, plan_edit};
 
 use crate::effect::Effect;
@@ -391,14 +394,10 @@ pub fn find(name: &str) -> Option<&'static Action> {
     TABLE.iter().find(|action| action.name == name)
 }
 
-/// Runs an action, if it may run: the one place where conditions and read-only mode are asked.
+/// Runs an action, if it may run: the one place where [`refusal`] is asked.
 pub fn perform(state: &mut State, action: &Action, args: &str) -> Vec<Effect> {
-    if state.readonly && action.risk != Risk::Read {
-        state.warn(format!("read-only: {} is refused (started with --readonly)", action.name));
-        return vec![];
-    }
-    if !(action.when)(state) {
-        state.warn(format!("{} does not apply here", action.name));
+    if let Some(why) = refusal(state, action) {
+        state.warn(why);
         return vec![];
     }
     state.touch();

@@ -3,11 +3,13 @@
 pub mod args;
 pub mod cp;
 pub mod forward;
+pub mod config;
 pub mod operations;
 pub mod problems;
 pub mod record;
 pub mod serve;
 pub mod theme;
+pub mod shell;
 pub mod why;
 
 use crate::app;
@@ -49,6 +51,9 @@ pub fn main() -> ExitCode {
         Some(Command::ResumeJob(op)) => runtime.block_on(operations::objects::hold(&args, op, false)),
         Some(Command::Ops(ops)) => runtime.block_on(operations::ops(&args, ops)),
         Some(Command::Theme { command }) => theme::theme(command),
+        Some(Command::Config { command }) => config::run(*command),
+        Some(Command::Completion { shell }) => shell::completion(*shell),
+        Some(Command::Man) => shell::man(),
         Some(Command::Demo(demo)) => serve::demo(&args, demo, runtime.handle()),
     };
     // Watches and half-read streams need no orderly end.

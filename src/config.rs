@@ -3,6 +3,7 @@
 //! Loading never fails: what can be read is used, and everything else becomes a [`Problem`] with file, line and what to
 //! do about it. kokpit itself only ever appends to the file ([`add_cluster`], [`add_repository`]).
 
+pub mod keys;
 mod paths;
 mod read;
 mod write;
@@ -11,7 +12,7 @@ use crate::world::glob::shell;
 
 pub use paths::Paths;
 pub use read::{Loaded, Problem, load, parse};
-pub use write::{add_cluster, add_repository};
+pub use write::{add_cluster, add_repository, init};
 
 /// Name of the file in the configuration directory.
 pub const FILE: &str = "config.toml";
@@ -33,6 +34,8 @@ pub struct Config {
     pub repositories: Vec<Repository>,
     /// Names for the `:` line.
     pub names: Names,
+    /// `readonly`: patterns of contexts where nothing is changed.
+    pub readonly: Vec<String>,
 }
 
 /// `[groups]`, `[aliases]`, `[namespaces]`: names that a person gives to what they look at often.
@@ -171,6 +174,11 @@ impl Config {
         }
     }
 
+    /// Whether nothing may be changed in a context, neither live nor in git.
+    pub fn is_readonly(&self, context: &str) -> bool {
+        self.readonly.iter().any(|pattern| shell(pattern, context))
+    }
+
     /// The repository of this name.
     pub fn repository(&self, name: &str) -> Option<&Repository> {
         self.repositories.iter().find(|r| r.name == name)
@@ -203,6 +211,13 @@ mod tests {
         assert_eq!(config.settings("prod-us").repository.as_deref(), Some("other"));
         assert_eq!(config.settings("lab").repository, None);
         assert!(!config.settings("lab").protected);
+    }
+
+    #[test]
+    fn read_only_contexts_go_by_pattern() {
+        let config = parse("config.toml", "readonly = [\"prod-*\", \"edge\"]\n").config;
+        let frozen = |name: &str| config.is_readonly(name);
+        assert!(frozen("prod-eu") && frozen("edge") && !frozen("lab") && !frozen("edge-2"));
     }
 
     #[test]

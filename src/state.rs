@@ -35,6 +35,7 @@ use crate::keymap::{Key, Keymap};
 use crate::msg::forward::ForwardView;
 use crate::msg::{Level, OperationStatus, OperationView, StepState};
 use crate::world::fleet::{ClusterId, Fleet};
+use crate::world::glob::shell;
 use crate::world::time::Time;
 use favourites::Favourites;
 use filter::Filter;
@@ -60,6 +61,8 @@ pub struct Start {
     pub namespaces: Vec<String>,
     /// Refuse everything that writes.
     pub readonly: bool,
+    /// Patterns of contexts where everything that writes is refused.
+    pub frozen: Vec<String>,
     /// The time.
     pub now: Time,
     /// Columns and rows of the terminal.
@@ -94,6 +97,8 @@ pub struct State {
     pub size: (u16, u16),
     /// Refuse everything that writes.
     pub readonly: bool,
+    /// Clusters where everything that writes is refused.
+    pub frozen: BTreeSet<ClusterId>,
     /// Colours of clusters by name; see [`Start::accents`].
     pub accents: HashMap<String, String>,
     /// Theme and terminal.
@@ -187,7 +192,11 @@ impl State {
         {
             favourites.visit(name);
         }
+        let is_frozen = |name: &String| start.frozen.iter().any(|pattern| shell(pattern, name));
+        let ids = (0..).map(ClusterId).zip(&start.contexts);
+        let frozen = ids.filter(|(_, name)| is_frozen(name)).map(|(id, _)| id).collect();
         Self {
+            frozen,
             fleet: Fleet::new(start.contexts),
             now: start.now,
             size: start.size,

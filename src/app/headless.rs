@@ -47,6 +47,7 @@ impl Headless {
             open: Vec::new(),
             namespaces: global.namespace.iter().cloned().collect(),
             readonly: true,
+            frozen: Vec::new(),
             now: session.now(),
             size: (80, 24),
             keymap: Keymap::load(None).0,

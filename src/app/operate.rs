@@ -61,12 +61,26 @@ pub async fn plan(site: &Site, intent: &Intent, options: &Options) -> Result<Pla
     gather::plan(site, intent, options).await
 }
 
+/// Whether anything may be changed in a cluster.
+///
+/// # Errors
+/// A sentence: it is read-only.
+pub fn writable(config: &Config, cluster: &str) -> Result<(), String> {
+    match config.is_readonly(cluster) {
+        true => Err(format!(
+            "{cluster} is read-only (--readonly, or readonly in config.toml): nothing is changed, neither live nor in git"
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Runs a confirmed plan. `progress` gets the view whenever something changed; the last view is the result.
 /// An operation that fails in the middle stays open in the journal.
 ///
 /// # Errors
 /// It could not be begun: the plan is blocked or empty, or the journal cannot be written. Nothing was done.
 pub async fn run(site: &Site, plan: &Plan, progress: impl Fn(&OperationView)) -> Result<OperationView, String> {
+    writable(&site.config, &site.cluster)?;
     if !plan.blocked.is_empty() {
         return Err(format!("not run: {}", plan.blocked.join("; ")));
     }
@@ -202,6 +216,7 @@ pub fn planned(plan: &Plan) -> OperationView {
 }
 
 fn open(site: &Site, id: &str) -> Result<(Record, Story), String> {
+    writable(&site.config, &site.cluster)?;
     let (record, story) = Journal::new(site.paths.journal()).open(id).map_err(|e| e.to_string())?;
     match story.header.cluster == site.cluster {
         true => Ok((record, story)),

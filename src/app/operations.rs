@@ -193,11 +193,15 @@ pub fn cluster_called(session: &Session, name: &str) -> Result<ClusterId, String
 /// Everything that an operation on a cluster needs. The configuration is read anew: it may just have been written.
 ///
 /// # Errors
-/// When the cluster cannot be reached.
+/// When the cluster is read-only, or cannot be reached.
 pub async fn site(session: &Session, cluster: ClusterId) -> Result<Site, String> {
     let name = session.context(cluster).name.clone();
+    let mut config = config::load(&session.paths.config_file()).config;
+    if session.readonly {
+        config.readonly.push("*".into());
+    }
+    operate::writable(&config, &name)?;
     let api = session.hub.api(cluster).await.map_err(|e| format!("{name}: {e}"))?;
-    let config = config::load(&session.paths.config_file()).config;
     Ok(Site { api, cluster: name, config, paths: session.paths.clone(), clock: super::clock })
 }
 

@@ -133,6 +133,7 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
         open,
         namespaces: global.namespace.iter().cloned().collect(),
         readonly: global.readonly,
+        frozen: session.config.readonly.clone(),
         now: session.now(),
         size,
         keymap,

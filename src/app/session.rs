@@ -19,6 +19,8 @@ pub struct Session {
     pub contexts: Vec<Context>,
     /// The current context, and those named on the command line: opened at once.
     pub open: Vec<ClusterId>,
+    /// `--readonly`: nothing is changed anywhere.
+    pub readonly: bool,
     /// Whether contexts were named: then no other is opened by itself.
     pub named: bool,
     /// The way to the clusters.
@@ -70,6 +72,7 @@ impl Session {
         Ok(Self {
             contexts,
             open: open.into_iter().map(|i| ClusterId(i as u16)).collect(),
+            readonly: global.readonly,
             named: !wanted.contexts.is_empty(),
             hub,
             config: loaded.config,

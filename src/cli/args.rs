@@ -133,6 +133,19 @@ pub enum Command {
         #[command(subcommand)]
         command: ThemeCommand,
     },
+    /// Write, check or describe config.toml
+    Config {
+        /// What about it
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print what makes a shell complete kokpit's commands and options
+    Completion {
+        /// For which shell: `source <(kokpit completion bash)`
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page: `kokpit man | man -l -`
+    Man,
 }
 
 /// `kokpit theme`
@@ -145,6 +158,19 @@ pub enum ThemeCommand {
         /// Theme; without it the one in use
         name: Option<String>,
     },
+}
+
+/// `kokpit config`
+#[derive(Subcommand, Debug, Clone, Copy)]
+pub enum ConfigCommand {
+    /// Write the file with every setting explained and none set; one that is there is left alone
+    Init,
+    /// Say what in the file cannot be used, with the line
+    Check,
+    /// Print a JSON schema of the file, for editors
+    Schema,
+    /// Print where the file is
+    Path,
 }
 
 /// `kokpit why`

@@ -123,7 +123,6 @@ pub async fn ops(args: &Args, ops: &Ops) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    refuse_readonly(args)?;
     let session = Session::start(&args.global, None, Arc::new(|_, _| {})).await?;
     let cluster = cluster_called(&session, &view.cluster).map_err(|e| anyhow!(e))?;
     let site = site(&session, cluster).await.map_err(|e| anyhow!(e))?;
@@ -133,13 +132,6 @@ pub async fn ops(args: &Args, ops: &Ops) -> Result<ExitCode> {
         false => operate::undo(&site, &view.id, |view| steps.tell(view)).await,
     };
     Ok(status(&done.map_err(|e| anyhow!(e))?))
-}
-
-fn refuse_readonly(args: &Args) -> Result<()> {
-    if args.global.readonly {
-        bail!("--readonly: nothing is changed, neither in a cluster nor in git");
-    }
-    Ok(())
 }
 
 fn need_reason(reason: &str) -> Result<()> {
@@ -168,7 +160,6 @@ async fn workload(
     target: &str,
     intent: impl Fn(ObjectRef) -> Intent,
 ) -> Result<ExitCode> {
-    refuse_readonly(args)?;
     let session = Session::start(&args.global, None, Arc::new(|_, _| {})).await?;
     let cluster = session.one()?;
     let context = session.context(cluster);
@@ -183,7 +174,6 @@ async fn workload(
 }
 
 async fn operation(args: &Args, confirm: &Confirm, intent: Intent, options: Options) -> Result<ExitCode> {
-    refuse_readonly(args)?;
     let session = Session::start(&args.global, None, Arc::new(|_, _| {})).await?;
     let cluster = session.one()?;
     perform(&session, cluster, confirm, intent, options).await

@@ -83,9 +83,11 @@ impl Reader<'_> {
     }
 
     fn config(&mut self, root: &Table<'_>) -> Config {
-        self.only("the file", root, &["ui", "debug", "cluster", "repository", "groups", "aliases", "namespaces"]);
+        let known = ["ui", "debug", "cluster", "repository", "groups", "aliases", "namespaces", "readonly"];
+        self.only("the file", root, &known);
         let mut config =
             Config { ui: self.ui(root), debug: self.debug(root), names: self.names(root), ..Config::default() };
+        config.readonly = self.strings(root, "readonly");
         for (table, span) in self.tables(root, "cluster") {
             config.clusters.extend(self.cluster(table, span));
         }
@@ -179,6 +181,10 @@ impl Reader<'_> {
     }
 
     fn only(&mut self, place: &str, table: &Table<'_>, known: &[&str]) {
+        #[cfg(test)]
+        for key in known {
+            assert!(super::keys::knows(place, key), "config/keys.rs has no {key:?} of {place}: add it to the table");
+        }
         for key in table.keys().filter(|k| !known.contains(&k.get_ref().as_ref())) {
             let hint = did_you_mean(key.get_ref(), known);
             self.problem(key.span(), format!("{place} has no key {:?}{hint}", key.get_ref()));

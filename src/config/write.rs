@@ -6,6 +6,25 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+/// Writes a file with every setting explained and none set.
+///
+/// # Errors
+/// A sentence: it is there already (and stays as it is), or cannot be written.
+pub fn init(file: &Path) -> Result<(), String> {
+    let fail = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            format!("{} is there already and was left alone; `kokpit config check` reads it", file.display())
+        }
+        _ => format!("{} cannot be written: {e}", file.display()),
+    };
+    if let Some(dir) = file.parent() {
+        fs::create_dir_all(dir).map_err(fail)?;
+    }
+    // One step: nobody's file is overwritten, also not one that came to be a moment ago.
+    let mut out = fs::File::create_new(file).map_err(fail)?;
+    out.write_all(super::keys::template().as_bytes()).map_err(fail)
+}
+
 /// Appends a `[[repository]]`.
 ///
 /// # Errors
@@ -145,6 +164,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a/b/config.toml");
         add_repository(&file, &fleet()).unwrap();
+        assert_eq!(load(&file).config.repositories, [fleet()]);
+    }
+
+    #[test]
+    fn the_commented_file_is_written_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("kokpit/config.toml");
+        init(&file).unwrap();
+        assert_eq!(load(&file), super::super::Loaded::default());
+        add_repository(&file, &fleet()).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(init(&file).unwrap_err().contains("was left alone"));
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
         assert_eq!(load(&file).config.repositories, [fleet()]);
     }
 

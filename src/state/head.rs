@@ -357,10 +357,7 @@ pub fn foot(state: &State) -> Foot {
     }
     let sections = state.sections(state.nav.top());
     let hint = |name: &&str| -> Option<(String, String)> {
-        let action = actions::find(name).filter(|action| (action.when)(state))?;
-        if state.readonly && action.risk != actions::Risk::Read {
-            return None;
-        }
+        let action = actions::find(name).filter(|action| actions::is_open(state, action))?;
         // Only the action that its key would run now.
         let key = state.keymap.key_for(&sections, name, |other| other == *name || !applies(state, other))?;
         Some((key, action.label.to_string()))

@@ -48,6 +48,7 @@ impl Stage {
             open: vec![EU, US],
             namespaces: vec![],
             readonly: false,
+            frozen: vec![],
             now: NOW,
             size: (width, height),
             keymap: Keymap::load(None).0,

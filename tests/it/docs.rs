@@ -17,6 +17,11 @@ fn hold(name: &str, text: &str) {
     assert!(found == text, "docs/{name} is out of date: run UPDATE_DOCS=1 cargo test --test it docs");
 }
 
+#[test]
+fn the_configuration_has_a_schema() {
+    hold("config.schema.json", &format!("{:#}\n", kokpit::config::keys::schema()));
+}
+
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }

@@ -1,7 +1,7 @@
 //! What the line could become while it is typed: words that fit, best first, each with one line of help.
 
 use super::{SCREENS, head_at, names, namespaces, split};
-use crate::actions::{self, Risk};
+use crate::actions;
 use crate::state::State;
 use crate::world::fleet::Link;
 use crate::world::glob::shell;
@@ -126,10 +126,9 @@ fn first_words(state: &State) -> Vec<Candidate> {
     });
     let own = OWN.iter().map(|(word, help)| Candidate::new(*word, *help));
     let may = |action: &&actions::Action| {
-        let refused = state.readonly && action.risk != Risk::Read;
         // (Those have words of their own.)
         let own = matches!(action.name, "quit" | "xray");
-        !own && !refused && (action.when)(state)
+        !own && actions::is_open(state, action)
     };
     let actions = actions::TABLE.iter().filter(may).map(|action| Candidate::new(action.name, action.doc));
     aliases.chain(kinds(state)).chain(screens).chain(own).chain(actions).collect()

@@ -1,0 +1,87 @@
+//! What an action needs to apply, in words: the other half of its condition, said where it does not.
+
+/// Actions that share a condition, and what it asks for.
+const REASONS: &[(&[&str], &str)] = &[
+    (&["filter"], "the screen of an operation has nothing to filter"),
+    (&["objects"], "it needs a problem under the cursor"),
+    (&["close-cluster"], "it needs an opened cluster under the cursor, or marked ones; :ctx lists them"),
+    (&["tutorial"], "only `kokpit demo` has a tutorial"),
+    (&["open"], "there is nothing under the cursor"),
+    (&["mark"], "it needs a row of a table, of the clusters or of the namespaces"),
+    (
+        &[
+            "mark-range",
+            "mark-none",
+            "wide",
+            "faults",
+            "sort-name",
+            "sort-age",
+            "sort-namespace",
+            "sort-status",
+            "sort-column",
+            "column-left",
+            "column-right",
+        ],
+        "it is for tables",
+    ),
+    (
+        &["copy-namespace", "children", "application", "xray", "row-namespace", "describe", "yaml", "edit", "delete"],
+        "it needs an object under the cursor",
+    ),
+    (&["owner"], "it needs an object that a controller owns"),
+    (&["node", "kill"], "it is for pods"),
+    (&["used-by"], "it is for ConfigMaps, Secrets, claims and ServiceAccounts"),
+    (&["fold", "unfold", "fold-all", "in-table"], "it is for trees"),
+    (&["why"], "nothing is known to explain about this kind"),
+    (&["logs", "logs-previous"], "it is for pods, containers and workloads that have pods"),
+    (&["shell"], "it is for pods and their containers"),
+    (&["next-hit", "previous-hit"], "nothing is searched for; / does"),
+    (&["next-link", "previous-link"], "it is for texts"),
+    (&["wrap"], "it is for texts and logs"),
+    (&["managed-fields"], "it is for YAML"),
+    (
+        &[
+            "follow",
+            "timestamps",
+            "previous",
+            "next-container",
+            "all-containers",
+            "clear",
+            "logs-tail",
+            "logs-head",
+            "logs-1m",
+            "logs-5m",
+            "logs-15m",
+            "logs-30m",
+            "logs-1h",
+        ],
+        "it is for logs",
+    ),
+    (&["cordon", "uncordon", "drain"], "it is for nodes"),
+    (&["scale", "limits"], "it is for workloads"),
+    (&["confirm", "switch"], "it needs a plan that waits for an answer"),
+    (&["finish", "undo"], "it needs an operation that was left open; :operations lists them"),
+];
+
+/// What an action needs, as the end of a sentence.
+pub fn of(action: &str) -> Option<&'static str> {
+    REASONS.iter().find(|(names, _)| names.contains(&action)).map(|(_, why)| *why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actions;
+
+    /// Only reasons of actions that there are, or that are about to be.
+    #[test]
+    fn no_action_has_two_reasons() {
+        for (n, (names, why)) in REASONS.iter().enumerate() {
+            for name in *names {
+                let before = REASONS[..n].iter().any(|(others, _)| others.contains(name));
+                assert!(!before, "{name} has a reason already, not only: {why}");
+            }
+        }
+        assert!(of(actions::TABLE[1].name).is_some());
+    }
+}

@@ -1,0 +1,50 @@
+//! Why an action is refused: the one place where read-only mode, conditions and permissions are asked.
+
+use super::{Action, Risk, reasons};
+use crate::state::State;
+use crate::state::nav::View;
+use crate::world::fleet::ClusterId;
+
+/// Why an action may not run now, in one sentence; `None`: it may.
+pub fn refusal(state: &State, action: &Action) -> Option<String> {
+    read_only(state, action).or_else(|| not_here(state, action))
+}
+
+/// Whether an action is offered: it applies, and nothing that is known speaks against it.
+pub fn is_open(state: &State, action: &Action) -> bool {
+    refusal(state, action).is_none()
+}
+
+/// Read-only mode: of the whole program, or of a cluster that the action is about.
+fn read_only(state: &State, action: &Action) -> Option<String> {
+    if action.risk == Risk::Read {
+        return None;
+    }
+    if state.readonly {
+        return Some(format!("read-only: {} is refused (started with --readonly)", action.name));
+    }
+    let frozen = clusters(state).into_iter().find(|id| state.frozen.contains(id))?;
+    let name = &state.fleet.shard(frozen).name;
+    Some(format!("{name} is read-only: {} is refused (readonly in config.toml)", action.name))
+}
+
+/// Its condition.
+fn not_here(state: &State, action: &Action) -> Option<String> {
+    if (action.when)(state) {
+        return None;
+    }
+    let why = reasons::of(action.name).map_or(String::new(), |why| format!(": {why}"));
+    Some(format!("{} does not apply here{why}", action.name))
+}
+
+/// The clusters that an action would work on from here.
+fn clusters(state: &State) -> Vec<ClusterId> {
+    if let View::Operation(screen) = &state.nav.top().view {
+        let operation = screen.id.as_ref().and_then(|id| state.operation(id));
+        let is_it = |name: &String| operation.is_some_and(|operation| operation.cluster == *name);
+        return state.fleet.iter().filter(|(_, shard)| is_it(&shard.name)).map(|(id, _)| id).collect();
+    }
+    let mut clusters: Vec<ClusterId> = state.picked_all().into_iter().map(|picked| picked.cluster).collect();
+    clusters.dedup();
+    clusters
+}
