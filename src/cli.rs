@@ -1,15 +1,15 @@
 //! The arguments, and the commands that run without a screen.
 
 pub mod args;
+pub mod config;
 pub mod cp;
 pub mod forward;
-pub mod config;
 pub mod operations;
 pub mod problems;
 pub mod record;
 pub mod serve;
-pub mod theme;
 pub mod shell;
+pub mod theme;
 pub mod why;
 
 use crate::app;

@@ -190,17 +190,25 @@ pub fn cluster_called(session: &Session, name: &str) -> Result<ClusterId, String
         .ok_or_else(|| format!("the kubeconfig has no context {name}, where this operation was begun"))
 }
 
-/// Everything that an operation on a cluster needs. The configuration is read anew: it may just have been written.
+/// The configuration for something that changes a cluster, read anew: it may just have been written.
+///
+/// # Errors
+/// When the cluster is read-only.
+pub fn configuration(session: &Session, cluster: ClusterId) -> Result<config::Config, String> {
+    let mut config = config::load(&session.paths.config_file()).config;
+    if session.readonly {
+        config.readonly.push("*".into());
+    }
+    operate::writable(&config, &session.context(cluster).name).map(|()| config)
+}
+
+/// Everything that an operation on a cluster needs.
 ///
 /// # Errors
 /// When the cluster is read-only, or cannot be reached.
 pub async fn site(session: &Session, cluster: ClusterId) -> Result<Site, String> {
     let name = session.context(cluster).name.clone();
-    let mut config = config::load(&session.paths.config_file()).config;
-    if session.readonly {
-        config.readonly.push("*".into());
-    }
-    operate::writable(&config, &name)?;
+    let config = configuration(session, cluster)?;
     let api = session.hub.api(cluster).await.map_err(|e| format!("{name}: {e}"))?;
     Ok(Site { api, cluster: name, config, paths: session.paths.clone(), clock: super::clock })
 }

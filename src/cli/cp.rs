@@ -1,6 +1,7 @@
 //! `kokpit cp`.
 
 use super::args::{Args, Copy};
+use crate::app::operations::configuration;
 use crate::app::session::Session;
 use crate::app::transfer::{self, Place, Progress, Side};
 use anyhow::{Result, anyhow, bail};
@@ -25,14 +26,14 @@ pub async fn run(args: &Args, wanted: &Copy) -> Result<ExitCode> {
         (Side::Here(_), Side::Here(_)) => bail!("one side must be in a pod: POD:/path or NAMESPACE/POD:/path"),
         _ => bail!("only one side can be in a pod; copy to this machine first"),
     };
-    if args.global.readonly && matches!(to, Side::There { .. }) {
-        bail!("read-only: copying into a container is refused (started with --readonly)");
-    }
     let Side::There { namespace, pod, .. } = there else { bail!("one side must be in a pod") };
     let session = Session::start(&args.global, None, Arc::new(|_, _| {})).await?;
     session.notices.iter().for_each(|notice| eprintln!("kokpit: {notice}"));
     let cluster = session.one()?;
     let context = session.context(cluster);
+    if matches!(to, Side::There { .. }) {
+        configuration(&session, cluster).map_err(|e| anyhow!(e))?;
+    }
     session.hub.open(cluster);
     let api = session.hub.api(cluster).await.map_err(|e| anyhow!("{}: {e}", context.name))?;
     let own = Some(context.namespace.clone()).filter(|own| !own.is_empty());

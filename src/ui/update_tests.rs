@@ -169,6 +169,36 @@ fn read_only_refuses_in_one_place() {
     }
 }
 
+#[test]
+fn a_cluster_may_be_read_only_by_pattern() {
+    let mut stage = Stage::started(100, 24, |start| start.frozen = vec!["prod-e*".into()]);
+    for cluster in [EU, US] {
+        stage.connect(cluster);
+        stage.rows(cluster, "nodes", vec![node("n1", true, false)]);
+    }
+    stage.type_in(":nodes @prod-eu\n");
+    stage.press("c");
+    assert!(stage.screen().contains("prod-eu is read-only: cordon is refused (readonly in config.toml)"));
+    stage.type_in(":nodes @prod-us\n");
+    stage.press("c");
+    assert!(stage.state.prompt.is_some(), "the other cluster is not meant");
+}
+
+#[test]
+fn what_an_action_needs_is_said() {
+    let mut stage = Stage::live(100, 24);
+    stage.type_in(":pods\n:follow\n");
+    assert!(stage.screen().contains("follow does not apply here: it is for logs"));
+    let mut silent = Stage::silent(100, 24);
+    silent.type_in(":ctx\n");
+    let mute: Vec<&str> = crate::actions::TABLE
+        .iter()
+        .filter(|action| crate::actions::refusal(&silent.state, action).is_some_and(|why| why.ends_with("here")))
+        .map(|action| action.name)
+        .collect();
+    assert_eq!(mute, Vec::<&str>::new(), "say in actions/reasons.rs what these need");
+}
+
 fn view(protected: bool) -> OperationView {
     OperationView {
         id: "01OP".into(),

@@ -72,6 +72,13 @@ impl Embedded {
         self.server.as_ref().map_or(0, |server| server.stats().count("list", resource))
     }
 
+    /// How many requests asked to change something.
+    pub fn writes(&self) -> u64 {
+        let changes = |verb: &str| ["create", "update", "patch", "delete", "deletecollection"].contains(&verb);
+        let asked = self.server.as_ref().map(|server| server.stats().requests).unwrap_or_default();
+        asked.iter().filter(|((verb, _), _)| changes(verb)).map(|(_, count)| count).sum()
+    }
+
     /// Deletes a pod of namespace `shop` at once.
     pub fn delete_pod(&self, name: &str) {
         let id = ResourceId::core("pods");
