@@ -2,7 +2,6 @@
 
 use crate::embedded::Embedded;
 use crate::support::Home;
-use kokpit::sim::server::{Deny, Faults};
 
 /// Two contexts of one cluster, `prod-eu` and `lab`.
 fn two_names(config: &str) -> (Home, Embedded) {
