@@ -117,7 +117,7 @@ fn subresources(store: &Store, id: &ResourceId) -> Vec<(&'static str, &'static s
         ("", "pods") => vec![
             ("attach", "PodAttachOptions", &["create", "get"]),
             ("binding", "Binding", &["create"]),
-            ("ephemeralcontainers", "Pod", &["get", "patch"]),
+            ("ephemeralcontainers", "Pod", &["get", "patch", "update"]),
             ("eviction", "Eviction", &["create"]),
             ("exec", "PodExecOptions", &["create", "get"]),
             ("log", "Pod", &["get"]),

@@ -74,11 +74,16 @@ fn scale(cluster: &Cluster, call: &Call, target: &Target, method: &Method) -> Re
 /// goes away again (`pkg/registry/core/pod/strategy.go`, podEphemeralContainersStrategy).
 fn ephemeral(cluster: &Cluster, call: &Call, target: &Target, method: &Method) -> Result<Response<Body>, Failure> {
     let before = pod(cluster, target)?;
-    match *method {
+    let put;
+    let call = match *method {
         Method::GET => return Ok(web::json(200, &before)),
-        Method::PATCH => {}
+        Method::PATCH => call,
+        Method::PUT => {
+            put = as_merge(call);
+            &put
+        }
         _ => return Err(Failure::method_not_allowed()),
-    }
+    };
     let added = |patched: Value, old: &Value| {
         let mut object = old.clone();
         if object["spec"].is_object() {

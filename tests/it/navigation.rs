@@ -228,7 +228,11 @@ fn who_uses_a_config_map_is_one_key_away() {
     tui.wait("Pod api-");
     assert!(head(&tui).contains("xray  ConfigMap shop/app-config"), "{}", tui.text());
     // From the pod's line to the pod among the others, to its owner, and back step by step.
-    tui.send("jjt");
+    // (The tree grows while what belongs to it is read.)
+    tui.send("G").wait_for("the cursor on the pod", |screen| {
+        screen.contents().lines().any(|line| line.starts_with('▸') && line.contains("Pod api-"))
+    });
+    tui.send("t");
     wait_head(&tui, "pods  ns shop");
     tui.send("J");
     wait_head(&tui, "replicasets");

@@ -17,9 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const OPENING: Duration = Duration::from_secs(10);
 /// Pause before the next try.
 const PAUSE: Duration = Duration::from_millis(200);
-/// The protocol cannot pass on that one side has said everything and still listens. A pod that is silent for so long
-/// after the local program has finished has nothing more to say.
-const LINGER: Duration = Duration::from_secs(30);
+/// The protocol cannot pass on that one side has said everything and still listens, and TCP does not tell that from one
+/// that has left. A pod that is silent for so long after the local program has finished has nothing more to say.
+const LINGER: Duration = Duration::from_secs(5);
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 
