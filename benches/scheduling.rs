@@ -169,23 +169,22 @@ fn verdicts(nodes: Vec<Value>, pods: Vec<Value>) {
     let subjects: Vec<ObjectRef> = pods[PODS..PODS + VERDICTS].iter().map(ObjectRef::of).collect();
     let mut case =
         CaseFile::new(Subject::Url(String::new()), Time::parse("2026-03-01T12:00:00Z").unwrap_or(Time::NEVER));
-    let mut facts = HashMap::from([
-        (ResourceId::core("nodes"), Answer::List(Arc::new(nodes))),
-        (ResourceId::core("pods"), Answer::List(Arc::new(pods))),
-    ]);
+    for (kind, items) in [("nodes", nodes), ("pods", pods)] {
+        let need = Need::List { resource: ResourceId::core(kind), namespace: None };
+        case.put(need, Answer::List(Arc::new(items)));
+    }
     let mut first = None;
     let begun = Instant::now();
     for at in subjects {
         case.turn_to(Subject::Object(at));
-        while let Outcome::Needs(needs) = explain(&case) {
-            for need in needs {
-                let answer = match &need {
-                    Need::List { resource, namespace: None } => facts.remove(resource),
-                    _ => None,
-                };
-                case.put(need, answer.unwrap_or(Answer::Absent));
-            }
-        }
+        let verdict = loop {
+            let needs = match explain(&case) {
+                Outcome::Verdict(verdict) => break verdict,
+                Outcome::Needs(needs) => needs,
+            };
+            needs.into_iter().for_each(|need| case.put(need, Answer::Absent));
+        };
+        assert!(verdict.scheduling.is_some_and(|said| said.matrix.len() == NODES), "a verdict with its matrix");
         first.get_or_insert_with(|| begun.elapsed());
     }
     line("the first verdict in full, the snapshot included", first.unwrap_or_default());

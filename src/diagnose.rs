@@ -33,6 +33,7 @@ pub mod facts;
 pub mod finding;
 pub mod git;
 pub mod graph;
+pub mod index;
 pub mod kin;
 pub mod kinds;
 pub mod ledger;

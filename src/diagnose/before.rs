@@ -5,6 +5,7 @@
 
 use super::facts::{Case, Fact, Knowable};
 use super::finding::shorten;
+use super::index::By;
 use super::kinds::*;
 use super::pods::condition;
 use super::verdict::{Change, Verdict};
@@ -108,8 +109,9 @@ impl<'a> Look<'_, 'a> {
             return Ok(None);
         }
         let at = ObjectRef::of(top);
-        let all = self.case.list(REPLICASETS, Some(namespace(top))).known()?.unwrap_or_default();
-        let own = all.into_iter().filter(|rs| kin::controller_ref(rs).as_ref() == Some(&at));
+        let all = self.case.list_by(REPLICASETS, Some(namespace(top)), By::Controller, &at.name);
+        let own =
+            all.known()?.unwrap_or_default().into_iter().filter(|rs| kin::controller_ref(rs).as_ref() == Some(&at));
         let Some(newest) = own.max_by_key(|rs| kin::revision(rs)) else { return Ok(None) };
         let Some(made) = time(newest, CREATED).filter(|made| self.fits(*made)) else { return Ok(None) };
         let revision = kin::revision(newest);

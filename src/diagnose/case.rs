@@ -1,5 +1,6 @@
 //! The case file: the subject, the time, and the facts fetched so far.
 
+use super::index::{Index, Listed};
 use super::verdict::Verdict;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::row::Raw;
@@ -109,8 +110,15 @@ pub struct CaseFile {
     pub subject: Subject,
     /// The time to judge ages against (a recording brings its own).
     pub now: Time,
-    facts: HashMap<Need, Answer>,
+    facts: HashMap<Need, Known>,
     derived: Derived,
+}
+
+/// A fact, with where its objects stand should it be a list. Another answer brings another index.
+#[derive(Clone, Debug)]
+struct Known {
+    answer: Answer,
+    index: Index,
 }
 
 /// What was computed from the facts and is worth keeping, with the needs among them that had no answer to read.
@@ -146,7 +154,7 @@ impl CaseFile {
 
     /// Adds (or replaces) a fact.
     pub fn put(&mut self, need: Need, answer: Answer) {
-        if self.facts.insert(need, answer).is_some() {
+        if self.facts.insert(need, Known { answer, index: Index::default() }).is_some() {
             self.derived = Derived::default();
         }
     }
@@ -163,11 +171,19 @@ impl CaseFile {
 
     /// The answer to a need, if it has been fetched.
     pub fn answer(&self, need: &Need) -> Option<&Answer> {
-        self.facts.get(need)
+        self.facts.get(need).map(|known| &known.answer)
+    }
+
+    /// The list that answers a need, if it has been fetched and is one.
+    pub(super) fn list(&self, need: &Need) -> Option<Listed<'_>> {
+        match self.facts.get(need)? {
+            Known { answer: Answer::List(items), index } => Some(Listed { items, index }),
+            _ => None,
+        }
     }
 
     /// Every fact, for reports of what could not be read.
     pub fn facts(&self) -> impl Iterator<Item = (&Need, &Answer)> {
-        self.facts.iter()
+        self.facts.iter().map(|(need, known)| (need, &known.answer))
     }
 }

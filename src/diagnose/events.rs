@@ -5,6 +5,7 @@
 //! "no event" proves nothing about what is older.
 
 use super::facts::{Case, Fact, Knowable};
+use super::index::By;
 use super::kinds::EVENTS;
 use crate::world::object::{ObjectRef, int_at, str_at};
 use crate::world::time::Time;
@@ -58,7 +59,7 @@ impl<'a> Case<'a> {
     /// The events of an object, newest first. Events that may not be read count as none (the hole is noted).
     pub fn events(&self, at: &ObjectRef, uid: &str) -> Fact<Vec<Event<'a>>> {
         let ns = if at.namespace.is_empty() { "default" } else { &at.namespace };
-        let Some(all) = self.list(EVENTS, Some(ns)).known()? else { return Ok(Vec::new()) };
+        let Some(all) = self.list_by(EVENTS, Some(ns), By::Involved, &at.name).known()? else { return Ok(Vec::new()) };
         let mut events: Vec<Event<'a>> = all.into_iter().filter(|raw| concerns(raw, at, uid)).map(Event::of).collect();
         events.sort_by_key(|event| std::cmp::Reverse(event.last));
         Ok(events)
@@ -73,7 +74,7 @@ impl<'a> Case<'a> {
     pub fn events_are_known(&self, object: &Value) -> Fact<bool> {
         let ns = ObjectRef::of(object).namespace;
         let ns = if ns.is_empty() { "default" } else { &ns };
-        Ok(self.list(EVENTS, Some(ns)).known()?.is_some())
+        Ok(self.list_by(EVENTS, Some(ns), By::Involved, "").known()?.is_some())
     }
 
     /// The newest event of an object with one of these reasons and this text in its message.
@@ -86,7 +87,6 @@ impl<'a> Case<'a> {
 /// Whether an event is about the object. An object that was made anew under its old name has another uid;
 /// the kubelet writes a node's name where its uid belongs.
 fn concerns(raw: &Value, at: &ObjectRef, uid: &str) -> bool {
-    // The name first: it tells most events apart, and there may be tens of thousands.
     str_at(raw, "/involvedObject/name") == at.name
         && str_at(raw, "/involvedObject/kind") == at.kind
         && str_at(raw, "/involvedObject/namespace") == at.namespace

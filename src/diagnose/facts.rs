@@ -5,6 +5,7 @@
 //! causes that wanted it, and no cause that met a hole is ever certain.
 
 use super::case::{Answer, CaseFile, Need};
+use super::index::{By, Listed, key_of};
 use super::kinds::{self, Known};
 use super::verdict::{Unreadable, Verdict};
 use crate::world::object::{ObjectRef, ResourceId, name, namespace, str_at};
@@ -130,8 +131,8 @@ impl<'a> Case<'a> {
         }
         for scope in [Some(ns.to_owned()), None] {
             let list = Need::List { resource: resource.clone(), namespace: scope };
-            if let Some(Answer::List(items)) = self.file.answer(&list) {
-                return Ok(items.iter().find(|o| name(o) == wanted && namespace(o) == ns));
+            if let Some(list) = self.file.list(&list) {
+                return Ok(list.named(ns, wanted));
             }
         }
         self.ask(need)
@@ -151,15 +152,44 @@ impl<'a> Case<'a> {
 
     /// All objects of a kind in a namespace, or everywhere with `None`. A kind the cluster does not know is empty.
     pub fn list(&self, kind: Known, ns: Option<&str>) -> Fact<Vec<&'a Value>> {
+        Ok(self.within(kind, ns)?.map_or_else(Vec::new, Within::all))
+    }
+
+    /// Those of [`Case::list`] that have this key, in the same order.
+    pub fn list_by(&self, kind: Known, ns: Option<&str>, by: By, key: &str) -> Fact<Vec<&'a Value>> {
+        self.list_by_any(kind, ns, by, [key])
+    }
+
+    /// Those of [`Case::list`] that have one of these keys, in the same order.
+    pub fn list_by_any(
+        &self,
+        kind: Known,
+        ns: Option<&str>,
+        by: By,
+        keys: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Fact<Vec<&'a Value>> {
+        Ok(self.within(kind, ns)?.map_or_else(Vec::new, |within| within.with_any(by, keys)))
+    }
+
+    /// One of the objects of [`Case::list`]; `ns` is empty for cluster-scoped kinds.
+    pub fn listed(&self, kind: Known, ns: &str, name: &str) -> Fact<Option<&'a Value>> {
+        let found = self.list_by(kind, Some(ns), By::Name, &key_of(ns, name))?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The list that has the objects of a namespace; `None` for a kind the cluster does not know.
+    fn within(&self, kind: Known, ns: Option<&str>) -> Fact<Option<Within<'a>>> {
         let ns = ns.filter(|ns| !ns.is_empty());
         let everywhere = Need::List { resource: kind.id(), namespace: None };
-        if let (Some(ns), Some(Answer::List(items))) = (ns, self.file.answer(&everywhere)) {
-            return Ok(items.iter().filter(|o| namespace(o) == ns).collect());
+        if let (Some(ns), Some(list)) = (ns, self.file.list(&everywhere)) {
+            return Ok(Some(Within { list, only: Some(ns.to_owned()) }));
         }
         let need = Need::List { resource: kind.id(), namespace: ns.map(Into::into) };
+        if let Some(list) = self.file.list(&need) {
+            return Ok(Some(Within { list, only: None }));
+        }
         match self.file.answer(&need) {
-            Some(Answer::List(items)) => Ok(items.iter().collect()),
-            Some(Answer::Absent) => Ok(Vec::new()),
+            Some(Answer::Absent) => Ok(None),
             Some(other) => self.hole(need, other),
             None => self.ask(need),
         }
@@ -168,8 +198,8 @@ impl<'a> Case<'a> {
     /// The pods that are bound to a node, ended ones included; asks for no other pod of the cluster.
     pub fn pods_on(&self, node: &str) -> Fact<Vec<&'a Value>> {
         let everywhere = Need::List { resource: kinds::PODS.id(), namespace: None };
-        if let Some(Answer::List(pods)) = self.file.answer(&everywhere) {
-            return Ok(pods.iter().filter(|pod| str_at(pod, "/spec/nodeName") == node).collect());
+        if let Some(list) = self.file.list(&everywhere) {
+            return Ok(list.with(By::Node, node));
         }
         let need = Need::PodsOn { node: node.into() };
         match self.file.answer(&need) {
@@ -304,6 +334,29 @@ impl<'a> Case<'a> {
                 },
             })
             .collect()
+    }
+}
+
+/// The objects of one namespace, or all, in a list that may have more.
+struct Within<'a> {
+    list: Listed<'a>,
+    only: Option<String>,
+}
+
+impl<'a> Within<'a> {
+    fn all(self) -> Vec<&'a Value> {
+        match self.only {
+            Some(ns) => self.list.with(By::Namespace, &ns),
+            None => self.list.items.iter().collect(),
+        }
+    }
+
+    fn with_any(self, by: By, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<&'a Value> {
+        let mut found = self.list.with_any(by, keys);
+        if let Some(ns) = self.only {
+            found.retain(|object| namespace(object) == ns);
+        }
+        found
     }
 }
 

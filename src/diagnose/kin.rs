@@ -2,6 +2,7 @@
 
 use super::facts::{Case, Fact, Knowable};
 use super::finding::{Lead, Suspect};
+use super::index::By;
 use super::kinds::*;
 use super::pods::{self, Stand};
 use super::scheduling;
@@ -47,12 +48,10 @@ pub fn pods_of<'a>(case: &Case<'a>, workload: &Value) -> Fact<Vec<&'a Value>> {
         _ => None,
     };
     if let Some(middle) = middle {
-        let owned = case.list(middle, ns)?;
-        let uids: Vec<String> =
-            owned.into_iter().filter(|o| owned_by(o, &owners)).map(|o| str_at(o, "/metadata/uid").to_owned()).collect();
-        owners.extend(uids);
+        let owned = case.list_by_any(middle, ns, By::Owner, &owners)?;
+        owners.extend(owned.into_iter().map(|o| str_at(o, "/metadata/uid").to_owned()));
     }
-    Ok(case.list(PODS, ns)?.into_iter().filter(|pod| owned_by(pod, &owners)).collect())
+    case.list_by_any(PODS, ns, By::Owner, &owners)
 }
 
 /// Whether an object's controller has one of these uids.
@@ -154,11 +153,10 @@ pub fn autoscaler_of<'a>(case: &Case<'a>, workload: &Value) -> Fact<Option<&'a V
 
 /// The newest Job of a CronJob, if it has failed.
 fn failed_job(case: &Case<'_>, cronjob: &Value) -> Fact<Option<Lead>> {
-    let owner = [str_at(cronjob, "/metadata/uid").to_owned()];
-    let jobs = case.list(JOBS, Some(namespace(cronjob)))?;
+    let owner = str_at(cronjob, "/metadata/uid");
+    let jobs = case.list_by(JOBS, Some(namespace(cronjob)), By::Owner, owner)?;
     let newest = jobs
         .into_iter()
-        .filter(|job| owned_by(job, &owner))
         .max_by_key(|job| str_at(job, "/metadata/creationTimestamp"))
         .filter(|job| pods::is_true(job, "Failed"));
     Ok(newest.map(|job| Lead::to(ObjectRef::of(job))))
@@ -187,9 +185,8 @@ pub fn leads(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Lead>> {
         "Gateway" if suspect.focus.is_empty() => Ok(vec![super::url::route::no_listener(suspect.at.clone())]),
         "PersistentVolumeClaim" if suspect.asked => claim_leads(case, suspect.object),
         "ApplicationSet" => {
-            let uid = [str_at(suspect.object, "/metadata/uid").to_owned()];
-            let apps = case.list(APPLICATIONS, Some(namespace(suspect.object)))?;
-            Ok(ill_applications(apps.into_iter().filter(|app| owned_by(app, &uid)).collect()))
+            let uid = str_at(suspect.object, "/metadata/uid");
+            Ok(ill_applications(case.list_by(APPLICATIONS, Some(namespace(suspect.object)), By::Owner, uid)?))
         }
         "AppProject" => {
             let project = &suspect.at;
@@ -257,10 +254,11 @@ pub fn replicaset_before<'a>(case: &Case<'a>, pod: &Value) -> Fact<Option<&'a Va
 /// The ReplicaSet of the revision before, of the same Deployment.
 fn before<'a>(case: &Case<'a>, now: &Value) -> Fact<Option<&'a Value>> {
     let Some(deployment) = controller_ref(now) else { return Ok(None) };
-    let all = case.list(REPLICASETS, Some(namespace(now))).known()?.unwrap_or_default();
+    let own = case.list_by(REPLICASETS, Some(namespace(now)), By::Controller, &deployment.name);
+    let own = own.known()?.unwrap_or_default();
     let this = revision(now);
     let earlier = |rs: &&Value| controller_ref(rs).as_ref() == Some(&deployment) && revision(rs) < this;
-    Ok(all.into_iter().filter(earlier).max_by_key(|rs| revision(rs)))
+    Ok(own.into_iter().filter(earlier).max_by_key(|rs| revision(rs)))
 }
 
 /// What a ReplicaSet changed in the template of its Deployment: `since revision 1: spec.… (none) → 1000`.

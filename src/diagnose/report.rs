@@ -215,11 +215,18 @@ impl Page {
         let Some(first) = scheduling.matrix.first() else { return };
         let titles: Vec<&str> = first.cells.iter().map(|(title, ..)| &**title).collect();
         let cell = |text: &str, passes: bool| if passes { text.to_owned() } else { format!("✗ {text}") };
-        let node = scheduling.matrix.iter().map(|row| width(&row.node)).max().unwrap_or(4).clamp(4, 24);
+        // There may be 5,000 rows, and no text is wider than it has bytes: most need not be measured.
+        let mut node = 4;
         let mut widths: Vec<usize> = titles.iter().map(|t| width(t)).collect();
         for row in &scheduling.matrix {
-            for (n, (_, text, passes)) in row.cells.iter().enumerate().take(widths.len()) {
-                widths[n] = widths[n].max(width(&cell(text, *passes)).min(26));
+            if row.node.len() > node {
+                node = node.max(width(&row.node).min(24));
+            }
+            for ((_, text, passes), w) in row.cells.iter().zip(&mut widths) {
+                let mark = if *passes { 0 } else { 2 };
+                if text.len() + mark > *w && *w < 26 {
+                    *w = (*w).max((width(text) + mark).min(26));
+                }
             }
         }
         let shown = shown_columns(scheduling, &widths, self.columns.saturating_sub(node + 4 + 8));

@@ -132,24 +132,42 @@ impl fmt::Display for ObjectRef {
     }
 }
 
+/// The value at a JSON pointer (RFC 6901). Finds what [`Value::pointer`] finds, which makes two strings for each step on
+/// the way.
+pub fn at<'a>(object: &'a Value, pointer: &str) -> Option<&'a Value> {
+    if pointer.contains('~') {
+        return object.pointer(pointer);
+    }
+    let mut steps = pointer.split('/');
+    // Whatever does not begin with a slash is no pointer; the empty one points at the whole.
+    steps.next().filter(|before| before.is_empty())?;
+    steps.try_fold(object, |value, step| match value {
+        Value::Object(map) => map.get(step),
+        // `+1` and `01` are numbers to `parse`, and no index.
+        Value::Array(_) if step.starts_with('+') || (step.len() > 1 && step.starts_with('0')) => None,
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
 /// The string at a JSON pointer, `""` where there is none.
 pub fn str_at<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    at(object, pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The array at a JSON pointer, empty where there is none or it is null.
 pub fn list_at<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    at(object, pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// The integer at a JSON pointer.
 pub fn int_at(object: &Value, pointer: &str) -> Option<i64> {
-    object.pointer(pointer).and_then(Value::as_i64)
+    at(object, pointer).and_then(Value::as_i64)
 }
 
 /// The boolean at a JSON pointer, `false` where there is none.
 pub fn bool_at(object: &Value, pointer: &str) -> bool {
-    object.pointer(pointer).and_then(Value::as_bool).unwrap_or_default()
+    at(object, pointer).and_then(Value::as_bool).unwrap_or_default()
 }
 
 /// `metadata.name`
@@ -191,6 +209,39 @@ mod tests {
         assert_eq!(deploy.object_path("shop", "web"), "/apis/apps/v1/namespaces/shop/deployments/web");
         assert_eq!(deploy.api_version(), "apps/v1");
         assert_eq!(deploy.id.to_string(), "deployments.apps");
+    }
+
+    #[test]
+    fn a_pointer_finds_what_the_library_finds() {
+        let object = json!({"a": {"b/c": 1, "m~n": 2, "": 3, "0": 4}, "l": [{"x": 5}, 6], "s": "t", "": {"": 7}});
+        let pointers = [
+            "",
+            "/",
+            "//",
+            "/a",
+            "a",
+            "/a/",
+            "/a/0",
+            "/a/b~1c",
+            "/a/m~0n",
+            "/l/0/x",
+            "/l/1",
+            "/l/2",
+            "/l/-",
+            "/l/+1",
+            "/l/01",
+            "/l/00",
+            "/l/",
+            "/s/t",
+            "/s",
+            "/s/",
+            "/a/none/x",
+            "l/0",
+        ];
+        for pointer in pointers {
+            assert_eq!(at(&object, pointer), object.pointer(pointer), "{pointer}");
+        }
+        assert_eq!(at(&object, "/l/0/x").and_then(Value::as_i64), Some(5));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::index::By;
 use crate::diagnose::kin;
 use crate::diagnose::kinds::REPLICASETS;
 use crate::diagnose::pods::condition;
@@ -94,9 +95,9 @@ fn latest(case: &Case<'_>, object: &Value) -> Fact<Option<Refusal>> {
         "Deployment" | "ReplicaSet" => Ok(None),
         // A Rollout has no such condition, its ReplicaSets have.
         "Rollout" => {
-            let owner = [str_at(object, "/metadata/uid").to_owned()];
-            let all = case.list(REPLICASETS, Some(str_at(object, "/metadata/namespace"))).known()?.unwrap_or_default();
-            Ok(all.into_iter().filter(|rs| kin::owned_by(rs, &owner)).find_map(|rs| condition_of(case, rs)))
+            let (ns, uid) = (str_at(object, "/metadata/namespace"), str_at(object, "/metadata/uid"));
+            let own = case.list_by(REPLICASETS, Some(ns), By::Owner, uid).known()?.unwrap_or_default();
+            Ok(own.into_iter().find_map(|rs| condition_of(case, rs)))
         }
         _ => event_of(case, object),
     }

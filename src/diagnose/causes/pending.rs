@@ -7,6 +7,7 @@
 use super::Cause;
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::index::By;
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods::{self, condition};
 use crate::diagnose::scheduling::changes::{self, Changes};
@@ -23,7 +24,6 @@ use crate::diagnose::verdict::{Confidence, Fix, Scheduling};
 use crate::world::object::{ObjectRef, list_at, str_at};
 use crate::world::text::clean;
 use serde_json::Value;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 mod autoscaler;
@@ -98,7 +98,9 @@ pub fn placement(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Option<Arc<Plac
     if suspect.at.kind != "Pod" || !waits_for_node(case, suspect) {
         return Ok(None);
     }
-    evaluated(case, suspect.object).map(Some)
+    // Every cause asks, and the shape of a pod is as long as the pod.
+    let whose = format!("{}/{}", suspect.at.namespace, suspect.at.name);
+    Ok(Some(case.memo(&whose, || evaluated(case, suspect.object))?.as_ref().clone()))
 }
 
 /// Seconds in which a scheduler may not have looked at a pod yet; after that its silence is a finding of its own.
@@ -146,22 +148,16 @@ fn victims(case: &Case<'_>, world: &Snapshot, pod: &Pod<'_>, judgement: &Judgeme
         return Ok(None);
     }
     let pods = case.list(PODS, None).known()?.unwrap_or_default();
-    let lower = preemption::displaceable(&pods, pod.raw);
+    let own = preemption::priority(pod.raw);
+    let lower = case.memo(&format!("below priority {own}"), || Ok(preemption::Lower::than(own, &pods)))?;
     let budgets = case.list(PDBS, None).known()?.unwrap_or_default();
-    Ok(preemption::cheapest(world, pod, judgement, &lower, &budgets))
+    Ok(preemption::cheapest(world, pod, judgement, &pods, &lower, &budgets))
 }
 
-/// The pods that take room on a node; found by an index that is made once.
+/// The pods that take room on a node.
 pub fn pods_on<'a>(case: &Case<'a>, node: &str) -> Fact<Vec<&'a Value>> {
-    let all = case.list(PODS, None).known()?.unwrap_or_default();
-    let index = case.memo("places of the pods of each node", || {
-        let mut index: HashMap<String, Vec<usize>> = HashMap::new();
-        for (place, pod) in all.iter().enumerate().filter(|(_, pod)| counts(pod)) {
-            index.entry(str_at(pod, "/spec/nodeName").to_owned()).or_default().push(place);
-        }
-        Ok(index)
-    })?;
-    Ok(index.get(node).into_iter().flatten().filter_map(|place| all.get(*place).copied()).collect())
+    let there = case.list_by(PODS, None, By::Node, node).known()?.unwrap_or_default();
+    Ok(there.into_iter().filter(|pod| counts(pod)).collect())
 }
 
 /// What the scheduler said of a pod, cleaned; empty when it said nothing.
@@ -234,15 +230,20 @@ fn selects_namespaces(pod: &Value) -> bool {
 impl Placement {
     /// Nodes on which a filter fails, with whether it is the only one there.
     pub fn failing(&self, plugin: &str) -> Vec<(&Node, bool)> {
-        let fails = |failing: &[(usize, _)]| failing.iter().any(|(at, _)| PLUGINS[*at].name == plugin);
-        let nodes = self.world.nodes.iter().map(AsRef::as_ref).zip(self.judgement.nodes());
-        nodes.filter(|(_, f)| fails(f)).map(|(node, f)| (node, f.len() == 1)).collect()
+        let fails = |failing: &Failing| failing.iter().any(|(at, _)| PLUGINS[*at].name == plugin);
+        self.nodes_where(fails).map(|(node, failing)| (node, failing.len() == 1)).collect()
     }
 
     /// Nodes on which a filter gives this very reason.
     pub fn with_reason(&self, reason: &str) -> Vec<&Node> {
-        let nodes = self.world.nodes.iter().map(AsRef::as_ref).zip(self.judgement.nodes());
-        nodes.filter(|(_, f)| gives(f, reason)).map(|(node, _)| node).collect()
+        self.nodes_where(|failing| gives(failing, reason)).map(|(node, _)| node).collect()
+    }
+
+    /// Nodes with what fails there; each combination of failures is asked about once, not once for each of its nodes.
+    fn nodes_where(&self, wanted: impl Fn(&Failing) -> bool) -> impl Iterator<Item = (&Node, &Failing)> {
+        let kinds: Vec<Option<&Failing>> = self.judgement.kinds().iter().map(|f| wanted(f).then_some(f)).collect();
+        let nodes = self.world.nodes.iter().map(AsRef::as_ref).enumerate();
+        nodes.filter_map(move |(at, node)| Some((node, (*kinds.get(self.judgement.kind_of(at)?)?)?)))
     }
 
     /// Why a plugin refuses the pod before looking at nodes.

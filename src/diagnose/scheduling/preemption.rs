@@ -12,7 +12,7 @@ use crate::world::object::{int_at, namespace, str_at};
 use crate::world::selector::Selector;
 use serde_json::Value;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// At most this many nodes are looked at.
 const MOST_NODES: usize = 8;
@@ -33,18 +33,31 @@ pub fn priority(pod: &Value) -> i64 {
     int_at(pod, "/spec/priority").unwrap_or_default()
 }
 
-/// Pods that stand on nodes and may be displaced by a pod: those of lower priority.
-pub fn displaceable<'p>(pods: &[&'p Value], pod: &Value) -> Vec<&'p Value> {
-    pods.iter().copied().filter(|p| counts(p) && priority(p) < priority(pod)).collect()
+/// The pods on nodes that a pod of some priority may displace: those of lower priority, as places in a list, by node.
+/// The same for all pods of that priority.
+pub struct Lower(HashMap<String, Vec<usize>>);
+
+impl Lower {
+    /// The pods of lower priority than this.
+    pub fn than(priority: i64, pods: &[&Value]) -> Self {
+        let mut on: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, pod) in pods.iter().enumerate() {
+            if counts(pod) && self::priority(pod) < priority {
+                on.entry(str_at(pod, "/spec/nodeName").to_owned()).or_default().push(place);
+            }
+        }
+        Self(on)
+    }
 }
 
 /// The pods that would go where the least is lost; `None` where preemption helps nowhere.
-/// `lower` are the pods of [`displaceable`], `budgets` the PodDisruptionBudgets.
+/// `lower` are those of `pods` whose priority is lower, `budgets` the PodDisruptionBudgets.
 pub fn cheapest(
     world: &Snapshot,
     pod: &Pod<'_>,
     judgement: &Judgement,
-    lower: &[&Value],
+    pods: &[&Value],
+    lower: &Lower,
     budgets: &[&Value],
 ) -> Option<Victims> {
     let helpful = Filters::named(&[
@@ -58,17 +71,14 @@ pub fn cheapest(
     if !judgement.refused.is_empty() {
         return None;
     }
-    let mut on: BTreeMap<usize, Vec<&Value>> = BTreeMap::new();
-    for other in lower {
-        let at = world.position(str_at(other, "/spec/nodeName"));
-        let open = |at: &usize| judgement.at(*at).is_some_and(|f| Filters::failing(f).within(helpful));
-        if let Some(at) = at.filter(open) {
-            on.entry(at).or_default().push(other);
-        }
-    }
-    let mut nodes: Vec<(usize, Vec<&Value>)> = on.into_iter().collect();
-    nodes.sort_by_key(|(at, pods)| (judgement.at(*at).map(Vec::len), pods.len()));
-    let found = nodes.into_iter().take(MOST_NODES).filter_map(|(at, here)| on_node(world, pod, at, here, budgets));
+    let open = |at: &usize| judgement.at(*at).is_some_and(|f| Filters::failing(f).within(helpful));
+    let standing = lower.0.iter().filter_map(|(node, places)| Some((world.position(node).filter(open)?, places)));
+    let mut nodes: Vec<(usize, &Vec<usize>)> = standing.collect();
+    nodes.sort_by_key(|(at, places)| (judgement.at(*at).map(Vec::len), places.len(), *at));
+    let found = nodes.into_iter().take(MOST_NODES).filter_map(|(at, places)| {
+        let here = places.iter().filter_map(|place| pods.get(*place).copied()).collect();
+        on_node(world, pod, at, here, budgets)
+    });
     found.min_by_key(|v| {
         let highest = v.pods.iter().map(|(_, _, p)| *p).max();
         (v.protected, highest, v.pods.iter().map(|(_, _, p)| *p).sum::<i64>(), v.pods.len())
@@ -140,7 +150,8 @@ mod tests {
             Snapshot::build(&Objects { nodes: nodes.iter().collect(), pods: pods.clone(), ..Objects::default() });
         let parsed = Pod::new(wants);
         let judgement = judge(&world, &parsed);
-        cheapest(&world, &parsed, &judgement, &displaceable(&pods, wants), &budgets.iter().collect::<Vec<_>>())
+        let lower = Lower::than(priority(wants), &pods);
+        cheapest(&world, &parsed, &judgement, &pods, &lower, &budgets.iter().collect::<Vec<_>>())
     }
 
     #[test]

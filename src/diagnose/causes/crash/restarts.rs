@@ -28,6 +28,7 @@ use super::ran;
 use crate::diagnose::crash::crashes;
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Lead, Match, Suspect};
+use crate::diagnose::index::By;
 use crate::diagnose::kin;
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods::{BACKOFF_RESET_S, Container, condition, containers, is_ill, is_true};
@@ -164,12 +165,12 @@ fn storm(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let node = str_at(pod, "/spec/nodeName");
     let own = containers(pod).iter().filter(|c| !c.init && c.restarts() > 0).find_map(|c| ended_lately(c, now));
     let Some(own) = own.filter(|_| !node.is_empty()) else { return Ok(Vec::new()) };
-    let all = case.list(PODS, None).known()?.unwrap_or_default();
+    let there = case.list_by(PODS, None, By::Node, node).known()?.unwrap_or_default();
     let with_it = |p: &&Value| {
         let together = |c: &Container<'_>| ended_lately(c, now).is_some_and(|t| (t.0 - own.0).abs() <= TOGETHER_S);
-        str_at(p, "/spec/nodeName") == node && containers(p).iter().any(together)
+        containers(p).iter().any(together)
     };
-    let workloads: BTreeSet<String> = all.into_iter().filter(with_it).map(workload_name).collect();
+    let workloads: BTreeSet<String> = there.into_iter().filter(with_it).map(workload_name).collect();
     if workloads.len() < STORM {
         return Ok(Vec::new());
     }

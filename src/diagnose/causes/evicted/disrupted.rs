@@ -29,6 +29,7 @@ use crate::diagnose::events::Event;
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::git::template_field;
+use crate::diagnose::index::By;
 use crate::diagnose::kin;
 use crate::diagnose::kinds::{NODES, PODS};
 use crate::diagnose::pods::condition;
@@ -203,8 +204,8 @@ fn preempted(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
 fn preemptor(case: &Case<'_>, message: &str, m: Match) -> Fact<Match> {
     let uid = message.split_once("Preempted by pod ").and_then(|(_, rest)| rest.split(' ').next());
     let Some(uid) = uid.filter(|uid| !uid.is_empty()) else { return Ok(m) };
-    let all = case.list(PODS, None).known()?.unwrap_or_default();
-    let Some(pod) = all.into_iter().find(|p| str_at(p, "/metadata/uid") == uid) else { return Ok(m) };
+    let of_uid = case.list_by(PODS, None, By::Uid, uid).known()?.unwrap_or_default();
+    let Some(pod) = of_uid.into_iter().next() else { return Ok(m) };
     let (at, priority) = (ObjectRef::of(pod), int_at(pod, "/spec/priority").unwrap_or_default());
     let text = format!("{at} took the room; its priority is {priority}");
     Ok(m.evidence(&at, "spec.priority", &priority.to_string(), text))

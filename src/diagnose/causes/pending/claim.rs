@@ -174,7 +174,7 @@ fn waits(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
 fn stuck(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let Some(claim) = open(suspect) else { return Ok(vec![]) };
     let Some(node) = &claim.selected_node else { return Ok(vec![]) };
-    let exists = case.list(NODES, None)?.into_iter().any(|n| name(n) == node);
+    let exists = case.listed(NODES, "", node)?.is_some();
     let mut obstacles = vec![];
     if exists {
         for pod in kin::waiting_for(case, suspect.object)? {

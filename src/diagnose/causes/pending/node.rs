@@ -50,7 +50,7 @@ use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::NODES;
 use crate::diagnose::scheduling::node_selector::describe;
 use crate::diagnose::scheduling::{Node, Pod, node_affinity};
-use crate::world::object::{list_at, name};
+use crate::world::object::list_at;
 use crate::world::selector::Requirement;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -70,9 +70,9 @@ fn cordoned(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let Some(placement) = placement(case, suspect)? else { return Ok(vec![]) };
     let failing = placement.failing("NodeUnschedulable");
     let Some(target) = deciding_node(&placement).or(failing.first().map(|(node, _)| *node)) else { return Ok(vec![]) };
-    let raw = case.list(NODES, None).known()?.unwrap_or_default();
+    let raw = case.listed(NODES, "", &target.name).known()?.flatten();
     let mut found = Match::on(&node_ref(&target.name), sentence(&placement, target, failing.len()));
-    if let Some(node) = raw.iter().find(|n| name(n) == target.name) {
+    if let Some(node) = raw {
         found = cordon::who(case, node, found);
     }
     if failing.len() > 1 {

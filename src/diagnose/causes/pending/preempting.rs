@@ -13,6 +13,7 @@
 use super::{NAMED, is_unplaced};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::index::By;
 use crate::diagnose::kinds::PODS;
 use crate::diagnose::pods::{self, condition};
 use crate::diagnose::verdict::{Confidence, Fix};
@@ -28,9 +29,8 @@ causes! { "preempting.rs";
 /// So long after the end of its grace period a pod counts as stuck.
 const OVERDUE_S: i64 = 60;
 
-fn is_victim(pod: &Value, node: &str) -> bool {
-    str_at(pod, "/spec/nodeName") == node
-        && !str_at(pod, "/metadata/deletionTimestamp").is_empty()
+fn is_victim(pod: &Value) -> bool {
+    !str_at(pod, "/metadata/deletionTimestamp").is_empty()
         && condition(pod, "DisruptionTarget").is_some_and(|c| str_at(c, "/reason") == "PreemptionByScheduler")
 }
 
@@ -39,8 +39,8 @@ fn judge(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if !is_unplaced(suspect.object) || node.is_empty() {
         return Ok(vec![]);
     }
-    let all = case.list(PODS, None).known()?.unwrap_or_default();
-    let victims: Vec<&Value> = all.into_iter().filter(|p| is_victim(p, node)).collect();
+    let there = case.list_by(PODS, None, By::Node, node).known()?.unwrap_or_default();
+    let victims: Vec<&Value> = there.into_iter().filter(|p| is_victim(p)).collect();
     if victims.is_empty() {
         return Ok(vec![]);
     }

@@ -20,8 +20,9 @@ use crate::diagnose::kinds::NODES;
 use crate::diagnose::scheduling::matrix::other_taint;
 use crate::diagnose::scheduling::pod::Taint;
 use crate::diagnose::scheduling::{Node, Pod};
-use crate::world::object::{list_at, name, str_at};
+use crate::world::object::{list_at, str_at};
 use crate::world::time::human;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 causes! { "taint.rs";
@@ -38,13 +39,16 @@ fn judge(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         return Ok(vec![]);
     }
     let mut found = Match::on(&suspect.at, sentence(&tainted));
-    let raw = case.list(NODES, None).known()?.unwrap_or_default();
+    let mut raw: BTreeMap<&str, &Value> = BTreeMap::new();
+    for (node, _, _) in &tainted {
+        raw.extend(case.listed(NODES, "", &node.name).known()?.flatten().map(|object| (node.name.as_str(), object)));
+    }
     let mut by_taint: BTreeMap<String, Vec<&Node>> = BTreeMap::new();
     for (node, taint, _) in &tainted {
         by_taint.entry(taint.to_string()).or_default().push(node);
     }
     for (taint, nodes) in &by_taint {
-        let set = nodes.iter().filter_map(|n| raw.iter().find(|r| name(r) == n.name)).find_map(|r| {
+        let set = nodes.iter().filter_map(|n| raw.get(n.name.as_str())).find_map(|r| {
             let added = list_at(r, "/spec/taints").iter().find(|t| Taint::from_value(t).to_string() == *taint);
             added.and_then(|t| case.age(str_at(t, "/timeAdded")))
         });

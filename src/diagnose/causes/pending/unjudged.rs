@@ -46,9 +46,8 @@ causes! { "unjudged.rs";
     "no-scheduler-verdict" "the scheduler says nothing" Outage ["Pod"] silent;
 }
 
-fn is_waiting(suspect: &Suspect<'_>) -> bool {
-    let pod = suspect.object;
-    suspect.exists()
+fn is_waiting(pod: &Value) -> bool {
+    pod.is_object()
         && str_at(pod, "/spec/nodeName").is_empty()
         && str_at(pod, "/metadata/deletionTimestamp").is_empty()
         && matches!(str_at(pod, "/status/phase"), "" | "Pending")
@@ -61,7 +60,7 @@ fn gates(pod: &Value) -> Vec<&str> {
 
 fn gated(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let gates = gates(suspect.object);
-    if !is_waiting(suspect) || gates.is_empty() {
+    if !is_waiting(suspect.object) || gates.is_empty() {
         return Ok(vec![]);
     }
     let list = gates.join(", ");
@@ -86,11 +85,11 @@ fn gated(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
 }
 
 /// Whether nobody has judged the pod although there was time.
-fn unjudged(case: &Case<'_>, suspect: &Suspect<'_>) -> bool {
-    is_waiting(suspect)
-        && gates(suspect.object).is_empty()
-        && condition(suspect.object, "PodScheduled").is_none_or(|c| str_at(c, "/status") == "Unknown")
-        && case.age_of(suspect.object) > GATE_S
+fn unjudged(case: &Case<'_>, pod: &Value) -> bool {
+    is_waiting(pod)
+        && gates(pod).is_empty()
+        && condition(pod, "PodScheduled").is_none_or(|c| str_at(c, "/status") == "Unknown")
+        && case.age_of(pod) > GATE_S
 }
 
 fn scheduler(pod: &Value) -> &str {
@@ -102,13 +101,16 @@ fn scheduler(pod: &Value) -> &str {
 
 fn unknown(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let wanted = scheduler(suspect.object);
-    if !unjudged(case, suspect) || wanted == DEFAULT || resource_claim::awaited(case, suspect.object)?.is_some() {
+    if !unjudged(case, suspect.object) || wanted == DEFAULT || resource_claim::awaited(case, suspect.object)?.is_some()
+    {
         return Ok(vec![]);
     }
-    let all = case.list(PODS, None)?;
-    let bound = |p: &&Value| scheduler(p) == wanted && !str_at(p, "/spec/nodeName").is_empty();
-    let looks_like_it = |p: &&Value| name(p).contains(wanted) && str_at(p, "/status/phase") == "Running";
-    if all.iter().any(|p| bound(p) || looks_like_it(p)) {
+    let runs = case.memo(&format!("scheduler {wanted}"), || {
+        let bound = |p: &&Value| scheduler(p) == wanted && !str_at(p, "/spec/nodeName").is_empty();
+        let looks_like_it = |p: &&Value| name(p).contains(wanted) && str_at(p, "/status/phase") == "Running";
+        Ok(case.list(PODS, None)?.iter().any(|p| bound(p) || looks_like_it(p)))
+    })?;
+    if *runs {
         return Ok(vec![]);
     }
     let template = Template::of(suspect.object);
@@ -130,7 +132,8 @@ fn unknown(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
                 "no PodScheduled condition: nobody has looked at it",
             )
             .confidence(Confidence::High);
-    if let Some(seconds) = last_bound(case)? {
+    if let Some(time) = *case.memo("last bound", || last_bound(case))? {
+        let seconds = time.age(case.now());
         found = found.evidence_aged(
             &suspect.at,
             "",
@@ -149,8 +152,8 @@ fn about(seconds: i64) -> String {
     human(if seconds >= 60 { seconds - seconds % 60 } else { seconds }).replace("60s", "1m")
 }
 
-/// How long ago the default scheduler last bound a pod, by events or conditions.
-fn last_bound(case: &Case<'_>) -> Fact<Option<i64>> {
+/// When the default scheduler last bound a pod, by events or conditions.
+fn last_bound(case: &Case<'_>) -> Fact<Option<Time>> {
     let events = case.list(EVENTS, None).known()?.unwrap_or_default();
     let by_event = events.iter().filter(|e| str_at(e, "/reason") == "Scheduled").filter_map(|e| {
         let time = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];
@@ -161,12 +164,12 @@ fn last_bound(case: &Case<'_>) -> Fact<Option<i64>> {
         let c = condition(p, "PodScheduled").filter(|c| str_at(c, "/status") == "True")?;
         Time::parse(str_at(c, "/lastTransitionTime"))
     });
-    Ok(by_event.chain(by_pod).max().map(|t| t.age(case.now())))
+    Ok(by_event.chain(by_pod).max())
 }
 
 fn silent(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let own = scheduler(suspect.object) == DEFAULT;
-    if !own || !unjudged(case, suspect) || resource_claim::awaited(case, suspect.object)?.is_some() {
+    if !own || !unjudged(case, suspect.object) || resource_claim::awaited(case, suspect.object)?.is_some() {
         return Ok(vec![]);
     }
     let at = LEASES.at("kube-system", "kube-scheduler");
@@ -181,12 +184,11 @@ fn silent(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     );
     let (text, confidence) = lease_state(case, lease);
     let found = found.evidence(&at, "spec", "", text).confidence(confidence);
-    let others = case.list(PODS, None).known()?.unwrap_or_default();
-    let alike = others.iter().filter(|p| {
-        let of = Suspect { at: suspect.at.clone(), object: p, focus: String::new(), alike: (1, 1), asked: false };
-        unjudged(case, &of)
-    });
-    let text = format!("{} without a verdict", count(alike.count(), "pod"));
+    let alike = case.memo("pods without a verdict", || {
+        let all = case.list(PODS, None).known()?.unwrap_or_default();
+        Ok(all.into_iter().filter(|pod| unjudged(case, pod)).count())
+    })?;
+    let text = format!("{} without a verdict", count(*alike, "pod"));
     let found = found.evidence(&suspect.at, "", "", text);
     Ok(vec![found.fix(Fix {
         summary: "look at the scheduler's pods and restart them".into(),

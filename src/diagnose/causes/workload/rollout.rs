@@ -19,6 +19,7 @@
 
 use crate::diagnose::facts::{Case, Fact};
 use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::index::By;
 use crate::diagnose::kin;
 use crate::diagnose::kinds::REPLICASETS;
 use crate::diagnose::pods::condition;
@@ -106,9 +107,9 @@ fn recreated(case: &Case<'_>, deployment: &Value) -> Fact<bool> {
     if str_at(deployment, "/spec/strategy/type") != "Recreate" || revision <= 1 {
         return Ok(false);
     }
-    let owner = [str_at(deployment, "/metadata/uid").to_owned()];
-    let sets = case.list(REPLICASETS, Some(namespace(deployment)))?;
-    let newest = sets.into_iter().find(|rs| kin::owned_by(rs, &owner) && kin::revision(rs) == revision);
+    let owner = str_at(deployment, "/metadata/uid");
+    let sets = case.list_by(REPLICASETS, Some(namespace(deployment)), By::Owner, owner)?;
+    let newest = sets.into_iter().find(|rs| kin::revision(rs) == revision);
     let deadline = int_at(deployment, "/spec/progressDeadlineSeconds").unwrap_or(600);
     Ok(newest.is_some_and(|rs| case.age_of(rs) < deadline))
 }
