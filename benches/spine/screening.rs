@@ -65,6 +65,7 @@ pub fn report(url: &str, pods: usize) -> Result<()> {
         open: vec![ClusterId(0)],
         namespaces: vec![],
         readonly: true,
+        frozen: vec![],
         now,
         size: (160, 50),
         keymap: Keymap::load(None).0,
