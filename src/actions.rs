@@ -3,6 +3,7 @@
 //! A new action is one row here, one function in a file of [`actions`](self), and the words for its condition in
 //! `reasons`. Whether it may run is asked in one place, [`refusal`]: read-only mode by its risk, its condition.
 
+mod argo;
 mod entering;
 mod forwarding;
 mod going;
@@ -341,10 +342,10 @@ pub static TABLE: &[Action] = &[
     Action::write(
         "rollback",
         "roll back",
-        "Go back to an earlier revision of the workload; the plan lists them, with what differs.",
+        "Go back to an earlier revision of the workload or Application; the plan lists them.",
         objects::rollback,
     )
-    .when(can_roll),
+    .when(can_roll_back),
     Action::write(
         "set-image",
         "image",
@@ -377,8 +378,44 @@ pub static TABLE: &[Action] = &[
         objects::cascade,
     )
     .when(on_planned_delete),
-    Action::read("force", "at once", "Delete with or without the time that pods have to end.", objects::force)
-        .when(on_planned_delete),
+    Action::read("force", "at once", "Delete or sync by force, or without.", objects::force).when(can_force),
+    // Argo CD
+    Action::write(
+        "sync",
+        "sync",
+        "Apply what git says: the Applications marked, or of one what is marked in it; the plan says what differs.",
+        argo::sync,
+    )
+    .when(argo::on_application),
+    Action::write(
+        "refresh-app",
+        "compare",
+        "Let Argo CD compare the Application, or those marked, with git now.",
+        argo::refresh,
+    )
+    .when(argo::on_application),
+    Action::write("hard-refresh", "render anew", "The same, with the manifests rendered anew.", argo::hard_refresh)
+        .when(argo::on_application),
+    Action::write("terminate", "terminate", "End the operation of the Application that runs.", argo::terminate)
+        .when(argo::on_application),
+    Action::write(
+        "auto-sync",
+        "auto-sync",
+        "Let the Application sync by itself, or not: the other way round, or `:auto-sync on prune self-heal`.",
+        argo::auto_sync,
+    )
+    .when(argo::on_application),
+    Action::read("prune", "prune", "Sync or roll back with deleting what git does not have, or without.", argo::prune)
+        .when(argo::on_planned_prune),
+    Action::read("dry-run", "dry run", "Plan a dry run of the sync, or the sync itself.", argo::dry_run)
+        .when(argo::on_planned_sync),
+    Action::read(
+        "auto-sync-off",
+        "switch auto-sync off",
+        "Plan to switch auto-sync off before rolling back, or not to.",
+        argo::auto_sync_off,
+    )
+    .when(argo::on_planned_rollback),
     Action::read("older", "older", "Plan to go back one revision more.", objects::older).when(on_planned_rollback),
     Action::read("newer", "newer", "Plan to go back one revision less.", objects::newer).when(on_planned_rollback),
     Action::read("confirm", "go on", "Press the button under the cursor; Cancel is the first.", writing::confirm)
@@ -473,7 +510,11 @@ fn on_planned_delete(state: &State) -> bool {
 }
 
 fn on_planned_rollback(state: &State) -> bool {
-    matches!(asked(state), Some(crate::effect::Intent::Rollback { .. }))
+    matches!(asked(state), Some(crate::effect::Intent::Rollback { .. })) || argo::on_planned_rollback(state)
+}
+
+fn can_force(state: &State) -> bool {
+    on_planned_delete(state) || argo::on_planned_sync(state)
 }
 
 fn has_find(state: &State) -> bool {
@@ -503,7 +544,7 @@ fn can_open(state: &State) -> bool {
 fn has_row(state: &State) -> bool {
     match &state.nav.top().view {
         View::Table(table) => !table.order.entries.is_empty(),
-        View::List(list) => matches!(list.of, ListOf::Fleet | ListOf::Namespaces),
+        View::List(list) => matches!(list.of, ListOf::Fleet | ListOf::Namespaces | ListOf::Managed { .. }),
         _ => false,
     }
 }
@@ -562,6 +603,10 @@ fn can_limit(state: &State) -> bool {
 
 fn can_roll(state: &State) -> bool {
     picked_can(state, Can::Roll)
+}
+
+fn can_roll_back(state: &State) -> bool {
+    can_roll(state) || argo::on_application(state)
 }
 
 fn can_image(state: &State) -> bool {

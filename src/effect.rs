@@ -7,6 +7,7 @@ pub mod terminal;
 pub mod transfer;
 
 use crate::diagnose::case::{Need, Recalled, Subject};
+use crate::workflows::argo::Ask;
 use crate::workflows::delete::Deletion;
 use crate::workflows::rollback::Revision;
 use crate::world::fleet::ClusterId;
@@ -140,6 +141,8 @@ pub enum Intent {
     Suspend { object: ObjectRef, suspend: bool, reason: String },
     /// Go back to an earlier pod template.
     Rollback { object: ObjectRef, to: Revision, reason: String },
+    /// Ask Argo CD for something.
+    Application { applications: Vec<ObjectRef>, ask: Ask, reason: String },
     /// Edited as text. `before` and `after` are the object without what the cluster owns, `path` its path on the API
     /// server; `file` keeps the text until there is a plan.
     Edit { object: ObjectRef, path: String, before: Arc<Value>, after: Arc<Value>, file: PathBuf },

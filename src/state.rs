@@ -446,6 +446,7 @@ impl State {
                 ListOf::Fleet => ["fleet", "list"],
                 ListOf::Containers { .. } => ["containers", "list"],
                 ListOf::Forwards => ["forwards", "list"],
+                ListOf::Managed { .. } => ["applications", "list"],
                 _ => ["list", "list"],
             },
             View::Text(text) => match text.of {

@@ -8,6 +8,7 @@
 //! its `Op-Id` in the branch, an eviction at the pod's UID. So an operation is taken up after a crash by absorbing the
 //! events of its journal and going on.
 
+pub mod argo;
 pub mod cordon;
 pub mod create;
 pub mod debug;
@@ -100,6 +101,11 @@ pub enum Part {
     Create(create::CreatePlan),
     /// Workloads are followed until they have rolled out.
     Rollout(rollout::RolloutPlan),
+    /// Argo CD is asked for something, and followed to the end of it.
+    Application {
+        /// Of each Application.
+        requests: Vec<argo::Request>,
+    },
     /// Live objects are compared with what was intended.
     Verify {
         /// The fields, `after` is the intent.
@@ -356,6 +362,11 @@ pub enum Effect {
     Stand(DebugPlan),
     /// Take it away, if it is there and ours. → [`Event::Removed`]
     Remove(DebugPlan),
+    /// Ask an Application for something, if it was not asked yet. → [`Event::Asked`], or [`Event::Answered`] where it
+    /// cannot be asked
+    Ask(argo::Request),
+    /// Look how far it is. → [`Event::Answered`]
+    Hear(argo::Request),
     /// Wait. → [`Event::Waited`]
     Wait {
         /// Milliseconds.
@@ -376,12 +387,14 @@ impl Effect {
             Effect::Remove(_) => Some("remove"),
             Effect::Delete { .. } => Some("delete"),
             Effect::Create(_) => Some("create"),
+            Effect::Ask(_) => Some("ask"),
             Effect::Evict { .. }
             | Effect::Observe { .. }
             | Effect::Look(_)
             | Effect::Stand(_)
             | Effect::Await(_)
             | Effect::Follow { .. }
+            | Effect::Hear(_)
             | Effect::Read(_)
             | Effect::Wait { .. } => None,
         }
@@ -474,6 +487,18 @@ pub enum Event {
         object: ObjectRef,
         /// How far.
         stand: rollout::Stand,
+    },
+    /// An Application was asked, or had been.
+    Asked {
+        /// Which.
+        object: ObjectRef,
+    },
+    /// How far an Application is with what it was asked for.
+    Answered {
+        /// Which.
+        object: ObjectRef,
+        /// How far.
+        answer: argo::Answer,
     },
     /// An object was not deleted.
     Kept {

@@ -13,6 +13,7 @@ pub mod pod;
 pub mod quantity;
 pub mod row;
 pub mod selector;
+pub mod sync_window;
 pub mod tar;
 pub mod text;
 pub mod time;

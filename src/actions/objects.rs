@@ -9,6 +9,7 @@ use crate::state::nav::View;
 use crate::state::operation::OperationScreen;
 use crate::state::picked::Picked;
 use crate::state::prompt::Asks;
+use crate::workflows::argo::Ask;
 use crate::workflows::delete::Deletion;
 use crate::workflows::rollback::Revision;
 use crate::world::fleet::ClusterId;
@@ -60,13 +61,22 @@ pub fn restart(state: &mut State, reason: &str) -> Vec<Effect> {
 
 /// A number in front of the reason is the revision; without one it is the one before.
 pub fn rollback(state: &mut State, args: &str) -> Vec<Effect> {
-    let Some((cluster, object)) = workload(state) else { return vec![] };
+    let Some((cluster, object)) = super::argo::application(state).or_else(|| workload(state)) else { return vec![] };
     let (word, rest) = args.split_once(char::is_whitespace).unwrap_or((args, ""));
     let (to, reason) = match word.parse() {
         Ok(number) => (Revision::Number(number), rest.trim()),
         Err(_) => (Revision::Back(1), args),
     };
     let title = format!("rollback {}", object.name);
+    if object.kind == "Application" {
+        let ask = Ask::Rollback { to, auto_sync_off: false, prune: false };
+        return plan(
+            state,
+            cluster,
+            title,
+            Intent::Application { applications: vec![object], ask, reason: reason.into() },
+        );
+    }
     plan(state, cluster, title, Intent::Rollback { object, to, reason: reason.into() })
 }
 
@@ -96,7 +106,7 @@ fn hold(state: &mut State, suspend: bool, reason: &str) -> Vec<Effect> {
 }
 
 /// The same planned in another way, on the same screen.
-fn again(state: &mut State, change: impl Fn(&mut Intent)) -> Vec<Effect> {
+pub(super) fn again(state: &mut State, change: impl Fn(&mut Intent)) -> Vec<Effect> {
     let request = state.request();
     let View::Operation(screen) = &mut state.nav.top_mut().view else { return vec![] };
     let Some((cluster, mut intent)) = screen.asked.clone() else { return vec![] };
@@ -124,6 +134,9 @@ pub fn force(state: &mut State, _: &str) -> Vec<Effect> {
         if let Intent::Delete { how, .. } = intent {
             how.force = !how.force;
         }
+        if let Intent::Application { ask: Ask::Sync(how), .. } = intent {
+            how.force = !how.force;
+        }
     })
 }
 
@@ -138,7 +151,7 @@ pub fn newer(state: &mut State, _: &str) -> Vec<Effect> {
 /// From a revision that was named by its number, stepping begins at the one before the current one.
 fn step(state: &mut State, by: i32) -> Vec<Effect> {
     again(state, |intent| {
-        if let Intent::Rollback { to, .. } = intent {
+        if let Intent::Rollback { to, .. } | Intent::Application { ask: Ask::Rollback { to, .. }, .. } = intent {
             *to = match to {
                 Revision::Back(n) => Revision::Back(n.saturating_add_signed(by).max(1)),
                 Revision::Number(_) => Revision::Back(1),

@@ -5,10 +5,11 @@
 //! cluster's identity is compared with the one that was planned for.
 //!
 //! Test hook: with `KOKPIT_TEST_STOP_AFTER=<step>.<moment>` the process aborts at that moment, as if it had been killed.
-//! Steps: `live`, `commit`, `push`, `refresh`, `evict`, `delete`, `create`, `debug`, `remove`; moments: `intent`
+//! Steps: `live`, `commit`, `push`, `refresh`, `evict`, `delete`, `create`, `ask`, `debug`, `remove`; moments: `intent`
 //! (journaled, not done), `effect` (done, not journaled), `outcome` (done and journaled). Without a moment it is
 //! `outcome`.
 
+mod argo;
 mod deletion;
 mod execute;
 mod gather;
@@ -26,6 +27,7 @@ use crate::world::time::Time;
 use futures::StreamExt;
 use serde_json::Value;
 
+pub use argo::applications;
 pub use gather::PlanError;
 
 /// How many effects of one operation run at once (evictions).
@@ -135,10 +137,17 @@ pub async fn undo(site: &Site, id: &str, progress: impl Fn(&OperationView)) -> R
     }
     let replayed = Replayed::of(&story)?;
     if !replayed.undoing && replayed.machine.irrevocable() {
-        return Err(format!(
-            "a deletion cannot be taken back: `kokpit ops {id} --manifests` prints what was deleted, `--close` closes the \
-             operation as it is"
-        ));
+        let asked = replayed.plan.parts.iter().any(|part| matches!(part, workflows::Part::Application { .. }));
+        return Err(match asked {
+            true => format!(
+                "what Argo CD was asked for cannot be taken back: `kokpit ops {id} --finish` follows it to its end, \
+                 `--close` closes the operation as it is"
+            ),
+            false => format!(
+                "a deletion cannot be taken back: `kokpit ops {id} --manifests` prints what was deleted, `--close` closes \
+                 the operation as it is"
+            ),
+        });
     }
     let (plan, machine) = if replayed.undoing {
         (replayed.plan, replayed.machine)
@@ -327,6 +336,7 @@ impl<P: Fn(&OperationView)> Driver<'_, P> {
             (false, Some(why)) if !self.machine.touched() && !self.undoing => {
                 (Some(End::Abandoned), format!("nothing was done: {why}"), OperationStatus::Failed)
             }
+            (false, Some(_)) if self.machine.lost() => (Some(End::Abandoned), String::new(), OperationStatus::Failed),
             // Everything is done but what waits for a person to finish.
             (false, None) => (None, String::new(), OperationStatus::Open),
             _ => (None, String::new(), OperationStatus::Failed),
@@ -355,6 +365,7 @@ fn outcome_of(effect: &Effect, event: &Event) -> Option<&'static str> {
     match (effect, event) {
         (_, Event::Failed { .. } | Event::Blocked { .. }) => None,
         (Effect::Evict { .. }, _) => Some("evict"),
+        (Effect::Hear(_), Event::Answered { answer: workflows::argo::Answer::Ended { .. }, .. }) => Some("answer"),
         (effect, _) => effect.step(),
     }
 }

@@ -1,7 +1,9 @@
 //! The arguments, as clap reads them. `kokpit --help` is made from these comments.
 
+mod argo;
 mod objects;
 
+pub use argo::{AutoSync, Refresh, Switch, Sync, Terminate};
 pub use objects::{Delete, Hold, Leftovers, Restart, Rollback, SetImage, Trigger};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -119,6 +121,14 @@ pub enum Command {
     SuspendJob(Hold),
     /// Resume a CronJob or a Job
     ResumeJob(Hold),
+    /// Let Argo CD compare Applications with git now
+    Refresh(Refresh),
+    /// Let Argo CD apply what git says
+    Sync(Sync),
+    /// End the operation of an Application that runs
+    Terminate(Terminate),
+    /// Let an Application sync by itself, or not
+    AutoSync(AutoSync),
     /// List recorded operations, or show one
     Ops(Ops),
     /// Record a cluster's state into a file that --from opens; what looks like a secret is left out

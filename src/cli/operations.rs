@@ -1,6 +1,7 @@
 //! `kokpit cordon`, `uncordon`, `drain`, `scale`, `resources`, `delete` …, `ops`: operations without a screen, with the same plan,
 //! the same journal and the same steps as in the cockpit.
 
+pub mod argo;
 pub mod objects;
 
 use super::FOUND;

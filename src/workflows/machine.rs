@@ -1,5 +1,6 @@
 //! The machine: a plan's parts, one after the other.
 
+use super::argo::Follow;
 use super::create::Create;
 use super::debug::Debug;
 use super::delete::Delete;
@@ -44,6 +45,10 @@ pub(super) trait Run: std::fmt::Debug + Send {
     fn irrevocable(&self) -> bool {
         false
     }
+    /// It did not work, and there is nothing to finish.
+    fn lost(&self) -> bool {
+        false
+    }
     /// How it stands, for people.
     fn steps(&self) -> Vec<Step>;
 }
@@ -77,6 +82,7 @@ impl Machine {
                 Part::Delete(delete) => Box::new(Delete::new(delete)),
                 Part::Create(create) => Box::new(Create::new(create)),
                 Part::Rollout(rollout) => Box::new(Rollout::new(rollout)),
+                Part::Application { requests } => Box::new(Follow::new(requests)),
                 Part::Verify { patches } => Box::new(Verify::new(patches)),
             }
         });
@@ -187,6 +193,11 @@ impl Machine {
     /// Whether anything was done that nothing takes back, so that there is no undo (a deletion).
     pub fn irrevocable(&self) -> bool {
         self.parts.iter().any(|p| p.irrevocable())
+    }
+
+    /// It failed for good: what was asked for is over, so there is nothing to finish or to undo.
+    pub fn lost(&self) -> bool {
+        self.failed.is_some() && self.parts.get(self.current).is_some_and(|part| part.lost())
     }
 
     /// Every step and how it stands.

@@ -1,6 +1,6 @@
 //! Doing one effect. Each looks first, so that doing it twice is doing it once.
 
-use super::{Site, deletion, gather, workload};
+use super::{Site, argo, deletion, gather, workload};
 use crate::cluster::api::{ApiError, FIELD_MANAGER, MERGE_PATCH, STRATEGIC_PATCH, encode};
 use crate::gitops::Refusal;
 use crate::gitops::change::Applied;
@@ -37,6 +37,8 @@ pub(super) async fn run(site: &Site, plan: &Plan, effect: &Effect) -> Event {
         Effect::Delete { target, how } => deletion::delete(site, target, how).await,
         Effect::Create(create) => workload::create(site, create).await,
         Effect::Follow { object, path } => workload::follow(site, object, path).await,
+        Effect::Ask(request) => argo::ask(site, request).await,
+        Effect::Hear(request) => argo::hear(site, request).await,
         Effect::Await(target) => Ok(deletion::look(site, target).await),
         Effect::Read(patch) => match site.api.get(&patch.path).await {
             Ok(live) => Ok(Event::Seen { object: patch.object.clone(), differs: differs(&live, patch) }),

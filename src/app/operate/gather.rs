@@ -1,6 +1,6 @@
 //! Reading everything that a plan is made from. Nothing here writes, except into the cache.
 
-use super::{Options, Site, deletion, surroundings, workload};
+use super::{Options, Site, argo, deletion, surroundings, workload};
 use crate::cluster::api::{ApiError, FIELD_MANAGER, MERGE_PATCH, STRATEGIC_PATCH, encode};
 use crate::config::Repository;
 use crate::effect::Intent;
@@ -61,7 +61,8 @@ pub(super) async fn plan(site: &Site, intent: &Intent, options: &Options) -> Res
         | Intent::SetImage { reason, .. }
         | Intent::Trigger { reason, .. }
         | Intent::Suspend { reason, .. }
-        | Intent::Rollback { reason, .. } => reason,
+        | Intent::Rollback { reason, .. }
+        | Intent::Application { reason, .. } => reason,
         Intent::Edit { .. } | Intent::Debug { .. } | Intent::DebugNode { .. } => "",
     };
     let identity = identity(site).await?;
@@ -108,6 +109,7 @@ pub(super) async fn plan(site: &Site, intent: &Intent, options: &Options) -> Res
         Intent::Trigger { object, name, .. } => workload::trigger(site, &on, object, name).await?,
         Intent::Suspend { object, suspend, .. } => change(site, &on, object, &Want::Suspend(*suspend)).await?,
         Intent::Rollback { object, to, .. } => workload::rollback(site, &on, object, *to).await?,
+        Intent::Application { applications, ask, .. } => argo::plan(site, &on, applications, ask).await?,
         Intent::Edit { object, path, before, after, file } => {
             let planned = edit(site, &on, object, path, (before, after)).await.map_err(|e| match e {
                 PlanError::Refused(why) => {

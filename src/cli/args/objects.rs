@@ -45,11 +45,17 @@ pub struct Restart {
 /// `kokpit rollback`
 #[derive(ClapArgs, Debug)]
 pub struct Rollback {
-    /// `deployment/NAME`, `statefulset/NAME` or `daemonset/NAME`
+    /// `deployment/NAME`, `statefulset/NAME`, `daemonset/NAME`, or an Argo CD Application: `app/NAME`
     pub target: String,
-    /// Number of the revision; without it the one before. --dry-run lists them
+    /// Number of the revision, of an Application the id in its history; without it the one before. --dry-run lists them
     #[arg(long, value_name = "NUMBER")]
     pub to_revision: Option<i64>,
+    /// Of an Application: switch auto-sync off first
+    #[arg(long)]
+    pub auto_sync_off: bool,
+    /// Of an Application: delete what that revision does not have
+    #[arg(long)]
+    pub prune: bool,
     /// Why; it stands in the commit
     #[arg(long, default_value = "")]
     pub reason: String,

@@ -9,6 +9,7 @@ use crate::config::Paths;
 use crate::diagnose::case::Subject;
 use crate::effect::Intent;
 use crate::kinds::yaml;
+use crate::workflows::argo::Ask;
 use crate::workflows::delete::Deletion;
 use crate::workflows::image;
 use crate::workflows::rollback::Revision;
@@ -80,6 +81,10 @@ pub async fn restart(args: &Args, op: &Restart) -> Result<ExitCode> {
 /// As [`delete`].
 pub async fn rollback(args: &Args, op: &Rollback) -> Result<ExitCode> {
     let (to, reason) = (op.to_revision.map_or(Revision::Back(1), Revision::Number), op.reason.clone());
+    if let Some(("app" | "application" | "applications" | "apps.argoproj.io", app)) = op.target.split_once('/') {
+        let ask = Ask::Rollback { to, auto_sync_off: op.auto_sync_off, prune: op.prune };
+        return super::argo::on_applications(args, &op.confirm, &[app.to_string()], ask, &op.reason).await;
+    }
     on_object(args, &op.confirm, &op.target, |object| Intent::Rollback { object, to, reason }).await
 }
 
