@@ -1,6 +1,6 @@
 //! `kokpit refresh`, `sync`, `terminate`, `auto-sync`, and `rollback app/NAME`: Applications, without Argo CD's API server.
 
-use super::{perform, refuse_readonly};
+use super::perform;
 use crate::app::operate::{self, Options};
 use crate::app::operations::site;
 use crate::app::session::Session;
@@ -22,7 +22,6 @@ pub async fn on_applications(
     ask: Ask,
     reason: &str,
 ) -> Result<ExitCode> {
-    refuse_readonly(args)?;
     let session = Session::start(&args.global, None, Arc::new(|_, _| {})).await?;
     let cluster = session.one()?;
     let site = site(&session, cluster).await.map_err(|e| anyhow!(e))?;

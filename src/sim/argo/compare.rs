@@ -170,7 +170,7 @@ pub fn live(store: &Store, wanted: &Value) -> Option<Arc<Value>> {
 }
 
 /// Whether applying would change something that counts.
-fn differs(store: &Store, app: &Value, live: &Value, wanted: &Value) -> bool {
+pub fn differs(store: &Store, app: &Value, live: &Value, wanted: &Value) -> bool {
     // An empty boolean is dropped when an object is read as its type: `unschedulable: false` is no wish.
     let typed = |object: &Value| {
         let mut object = object.clone();

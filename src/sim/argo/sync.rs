@@ -111,6 +111,11 @@ impl Request {
         Self { operation, only, prune }
     }
 
+    /// Only what would be done is said.
+    fn dry(&self) -> bool {
+        bool_at(&self.operation, "/sync/dryRun")
+    }
+
     fn wants(&self, object: &Value) -> bool {
         let reference = ObjectRef::of(object);
         let same = |o: &ObjectRef| {
@@ -146,7 +151,7 @@ pub fn run(store: &Store, app: &Value, target: &Target, request: Request) -> Val
     set(&mut new, "status.operationState.message", json!(message.clone().map_or_else(|why| why, str::to_string)));
     let result = json!({"revision": target.sha, "source": source, "resources": results});
     set(&mut new, "status.operationState.syncResult", result);
-    if message.is_ok() && request.only.is_empty() {
+    if message.is_ok() && request.only.is_empty() && !request.dry() {
         history(&mut new, target, &request, started, finished);
     }
     let opening = if request.only.is_empty() { "Sync" } else { "Partial sync" };
@@ -190,7 +195,8 @@ fn history(app: &mut Value, target: &Target, request: &Request, started: Time, f
 
 /// Applies and prunes; one result per object.
 fn tasks(store: &Store, app: &Value, target: &Target, request: &Request) -> Vec<Value> {
-    if compare::app_option(app, "CreateNamespace=true") {
+    let dry = request.dry();
+    if compare::app_option(app, "CreateNamespace=true") && !dry {
         let ns = str_at(app, "/spec/destination/namespace");
         let _ = store.create(&ResourceId::core("namespaces"), namespace(ns));
     }
@@ -198,7 +204,7 @@ fn tasks(store: &Store, app: &Value, target: &Target, request: &Request) -> Vec<
         .objects
         .iter()
         .filter(|o| request.wants(o))
-        .map(|wanted| result(wanted, apply(store, app, wanted), "Synced"))
+        .map(|wanted| result(wanted, apply(store, app, wanted, dry), "Synced"))
         .collect();
     for object in Tracked::of(store, name(app)).0 {
         let known = target.objects.iter().any(|o| ObjectRef::of(o) == ObjectRef::of(&object));
@@ -206,8 +212,10 @@ fn tasks(store: &Store, app: &Value, target: &Target, request: &Request) -> Vec<
             continue;
         }
         if request.prune && !has_option(&object, "Prune=false") {
-            delete(store, &object);
-            results.push(result(&object, Ok("pruned".into()), "Pruned"));
+            if !dry {
+                delete(store, &object);
+            }
+            results.push(result(&object, Ok(if dry { "pruned (dry run)" } else { "pruned" }.into()), "Pruned"));
         } else {
             let why = if request.prune { "ignored (no prune)" } else { "ignored (requires pruning)" };
             results.push(result(&object, Ok(why.into()), "PruneSkipped"));
@@ -254,7 +262,7 @@ fn verdict(results: &[Value]) -> Result<&'static str, String> {
 }
 
 /// Applies one object: `deployment.apps/web configured`, or the API server's refusal.
-fn apply(store: &Store, app: &Value, wanted: &Value) -> Result<String, String> {
+fn apply(store: &Store, app: &Value, wanted: &Value, dry: bool) -> Result<String, String> {
     let reference = ObjectRef::of(wanted);
     let ObjectRef { group, kind, namespace: ns, name: own } = &reference;
     let Some(resource) = store.kind_named(group, kind) else {
@@ -271,8 +279,12 @@ fn apply(store: &Store, app: &Value, wanted: &Value) -> Result<String, String> {
         true => format!("{}/{own}", kind.to_lowercase()),
         false => format!("{}.{group}/{own}", kind.to_lowercase()),
     };
-    let done = |verb: &str| format!("{title} {}", if server_side { "serverside-applied" } else { verb });
+    let note = if dry { " (dry run)" } else { "" };
+    let done = |verb: &str| format!("{title} {}{note}", if server_side { "serverside-applied" } else { verb });
     let Some(live) = live(store, wanted) else {
+        if dry {
+            return Ok(done("created"));
+        }
         let mut new = wanted.clone();
         if server_side {
             fields::record_apply(&mut new, wanted, &stamp);
@@ -291,6 +303,9 @@ fn apply(store: &Store, app: &Value, wanted: &Value) -> Result<String, String> {
     if !server_side {
         remember(&mut new, &wanted);
         fields::record_update(&live, &mut new, &stamp);
+    }
+    if dry {
+        return Ok(done(if compare::differs(store, app, &live, &wanted) { "configured" } else { "unchanged" }));
     }
     remove_key(&mut new, "metadata", "resourceVersion");
     let before = str_at(&live, "/metadata/resourceVersion").to_string();

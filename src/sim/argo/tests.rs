@@ -192,6 +192,21 @@ async fn manual_operations_and_pruning() {
     assert_eq!(str_at(&app, "/status/sync/status"), "Synced");
 }
 
+#[tokio::test]
+async fn a_dry_run_says_what_it_would_do_and_does_nothing() {
+    let mut w = World::new(Value::Null, json!([]));
+    w.commit("d.yaml", &deployment(1));
+    w.pass().await;
+    let operation = json!({"initiatedBy": {"username": "ada"}, "sync": {"dryRun": true}});
+    w.agent.store.modify(&applications(), "argocd", "web", |a| a["operation"] = operation).unwrap();
+    let app = w.pass().await;
+    assert!(w.live("deployments", "web").is_none());
+    assert_eq!(str_at(&app, "/status/sync/status"), "OutOfSync");
+    let said = str_at(&app, "/status/operationState/syncResult/resources/0/message");
+    assert_eq!(said, "deployment.apps/web created (dry run)");
+    assert!(list_at(&app, "/status/history").is_empty());
+}
+
 fn node(flag: &str, op: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Node\nmetadata:\n  name: n1\n  annotations:\n    kokpit.dev/op: \"{op}\"\nspec:\n  unschedulable: {flag}\n"
