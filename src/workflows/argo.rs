@@ -318,12 +318,12 @@ pub fn state(app: &Value) -> String {
     }
 }
 
-/// `automated, prune, self-heal`
+/// `auto-sync on, prune, self-heal`
 fn policy_words(app: &Value) -> String {
     if !automated(app) {
-        return "off: it syncs when somebody asks for it".into();
+        return "auto-sync off: it syncs when somebody asks for it".into();
     }
-    let mut words = vec!["on"];
+    let mut words = vec!["auto-sync on"];
     let policy = app.pointer("/spec/syncPolicy/automated").unwrap_or(&Value::Null);
     words.extend(
         [("/prune", "prune"), ("/selfHeal", "self-heal")].iter().filter(|(k, _)| bool_at(policy, k)).map(|(_, w)| *w),

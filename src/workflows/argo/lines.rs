@@ -52,7 +52,7 @@ pub fn terminate(lines: &mut Vec<Line>, on: &Occasion<'_>, facts: &Facts) -> Res
         format!("{}{age}: {}", short(str_at(operation, "/operation/sync/revision")), str_at(operation, "/message")),
     ));
     lines.push(Line::new("after", "what was applied stays; hooks that run are deleted"));
-    lines.push(line("auto-sync", policy_words(app)));
+    lines.push(line("policy", policy_words(app)));
     lines.push(Line::new("undo", "nothing; sync again"));
     Ok(())
 }
@@ -82,7 +82,7 @@ pub fn rollback(lines: &mut Vec<Line>, on: &Occasion<'_>, facts: &Facts, entry: 
             "that entry was deployed from another source (path, chart or parameters) than the one of today",
         ));
     }
-    lines.push(line("auto-sync", policy_words(app)));
+    lines.push(line("policy", policy_words(app)));
     lines.push(Line::new("after", "OutOfSync: git still says what it says. Revert the commit to stay there"));
     if super::automated(app)
         && let Some(owner) = sync::owner(app)

@@ -197,7 +197,7 @@ pub fn lines(on: &Occasion<'_>, lines: &mut Vec<Line>, facts: &Facts, how: &Sync
     }
     lines.push(Line::new("now", text(super::state(app))));
     resources(lines, app, how);
-    lines.push(Line::new("auto-sync", policy_words(app)));
+    lines.push(Line::new("policy", policy_words(app)));
     windows(on, lines, facts);
     lines.push(Line::new("order", "asked for live, then followed to its end; no commit"));
     lines.push(match (how.dry_run, last(app)) {
