@@ -17,6 +17,7 @@ pub mod narrow;
 pub mod raw;
 pub mod skim;
 pub mod split;
+pub mod throttle;
 mod watch;
 mod words;
 

@@ -12,9 +12,12 @@ use serde_json::Value;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Largest record that is read; one that is larger is not ours.
 const MAX_BYTES: u64 = 64 << 20;
+/// How long a lock is tried for.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The first line of a record: what is going to be done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -268,11 +271,17 @@ fn absent(error: io::Error, id: &str, path: &Path) -> JournalError {
     }
 }
 
+/// A lock lives as long as any copy of its file: a child that was just forked (git, an editor) holds one too until it
+/// runs its program. So it is tried for [`PATIENCE`] before somebody else is said to be at work.
 fn lock(file: &File, id: &str, path: &Path) -> Result<(), JournalError> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(JournalError::Busy(id.into())),
-        Err(TryLockError::Error(e)) => Err(io_error(path, "written")(e)),
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => std::thread::sleep(PATIENCE / 50),
+            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy(id.into())),
+            Err(TryLockError::Error(e)) => return Err(io_error(path, "written")(e)),
+        }
     }
 }
 
@@ -367,6 +376,22 @@ mod tests {
         assert!(!journal.busy("01"));
         assert!(journal.open("01").is_ok());
         assert!(journal.create(&header("01")).is_err(), "a record is never overwritten");
+    }
+
+    #[test]
+    fn a_lock_that_is_about_to_go_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::new(dir.path());
+        // As between the fork and the exec of a child: the file is held once more for a moment.
+        let held = journal.create(&header("01")).unwrap();
+        let child = held.file.try_clone().unwrap();
+        drop(held);
+        let other = std::thread::spawn(move || {
+            std::thread::sleep(PATIENCE / 5);
+            drop(child);
+        });
+        assert!(journal.open("01").is_ok());
+        other.join().unwrap();
     }
 
     #[test]

@@ -44,7 +44,9 @@ impl Cluster {
         let context = loaded.contexts[loaded.current.expect("the kubeconfig has a current context")].clone();
         let credentials = Arc::new(connect::credentials(&context));
         let timeout = Duration::from_secs(20);
-        let connection = runtime.block_on(connect::connect(&context, &credentials, timeout)).expect("a connection");
+        let connection = runtime
+            .block_on(connect::connect(&context, &credentials, &Default::default(), timeout))
+            .expect("a connection");
         let api = Api::new(connection.client, timeout);
         let namespace = format!("kokpit-test-{}", std::process::id());
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});

@@ -5,7 +5,9 @@
 
 use crate::world::object::{Resource, str_at};
 use crate::world::text::clean;
-use http::{Method, Request};
+use crate::world::time::Time;
+use http::{HeaderMap, Method, Request};
+use http_body_util::BodyExt;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -116,13 +118,37 @@ impl Api {
     /// # Errors
     /// As [`Api::send`].
     pub async fn bytes(&self, request: Request<Vec<u8>>) -> Result<Vec<u8>, ApiError> {
-        let work = async {
-            let answer = self.client.send(request.map(kube::client::Body::from)).await.map_err(link_error)?;
-            let code = answer.status().as_u16();
-            let body = http_body_util::BodyExt::collect(answer.into_body()).await.map_err(link_error)?.to_bytes();
-            if code >= 400 { Err(ApiError::from_body(code, &body)) } else { Ok(body.to_vec()) }
-        };
-        tokio::time::timeout(self.timeout, work).await.unwrap_or(Err(ApiError::Timeout(self.timeout.as_secs())))
+        self.answer(request).await.map(|(_, body)| body)
+    }
+
+    /// The timeout bounds every silence, not the whole: a long answer over a slow line takes its time.
+    async fn answer(&self, request: Request<Vec<u8>>) -> Result<(HeaderMap, Vec<u8>), ApiError> {
+        let timeout = |_| ApiError::Timeout(self.timeout.as_secs());
+        let sent = self.client.send(request.map(kube::client::Body::from));
+        let answer = tokio::time::timeout(self.timeout, sent).await.map_err(timeout)?.map_err(link_error)?;
+        let (head, mut rest) = answer.into_parts();
+        let mut body = vec![];
+        while let Some(frame) = tokio::time::timeout(self.timeout, rest.frame()).await.map_err(timeout)? {
+            body.extend_from_slice(&frame.map_err(link_error)?.into_data().unwrap_or_default());
+        }
+        match head.status.as_u16() {
+            code @ 400.. => Err(ApiError::from_body(code, &body)),
+            _ => Ok((head.headers, body)),
+        }
+    }
+
+    /// GET of a path, with the server's clock.
+    ///
+    /// # Errors
+    /// As [`Api::send`].
+    pub async fn get_dated(&self, path: &str) -> Result<(Value, Option<Time>), ApiError> {
+        let request = Request::get(path).header("Accept", "application/json").body(vec![]);
+        let (headers, body) = self.answer(request.map_err(|e| ApiError::Malformed(e.to_string()))?).await?;
+        let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
+        let value = serde_json::from_slice(&body)
+            .map_err(|e| ApiError::Malformed(format!("the answer to {path} is not JSON: {e}")))?;
+        Ok((value, date.map(|date| Time(date.as_second()))))
     }
 
     /// GET of a path.

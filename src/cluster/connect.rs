@@ -5,6 +5,7 @@
 
 use super::credentials::{Credential, Credentials};
 use super::kubeconfig::{Context, Entries};
+use super::throttle::Throttle;
 use crate::world::text::clean;
 use base64::Engine;
 use futures::FutureExt;
@@ -59,6 +60,7 @@ pub fn credentials(context: &Context) -> Credentials {
 pub async fn connect(
     context: &Context,
     credentials: &Arc<Credentials>,
+    throttle: &Arc<Throttle>,
     timeout: Duration,
 ) -> Result<Connection, String> {
     let credential = credentials.get().await?;
@@ -76,7 +78,7 @@ pub async fn connect(
     })
     .await
     .map_err(|_| "building the connection failed; the log has details".to_string())??;
-    let client = authorized(inner, credentials.clone());
+    let client = authorized(inner, credentials.clone(), throttle.clone());
     Ok(Connection { client, credential, proxy })
 }
 
@@ -218,12 +220,19 @@ fn build(context: &Context, cluster: Cluster, user: AuthInfo, timeout: Duration)
     })
 }
 
-/// Puts credentials around a client: a header on every request, and one try with fresh ones after 401.
-fn authorized(inner: kube::Client, credentials: Arc<Credentials>) -> kube::Client {
+/// Puts credentials around a client: a header on every request, and one try with fresh ones after 401. A server that
+/// wants to be left alone for a while is.
+fn authorized(inner: kube::Client, credentials: Arc<Credentials>, throttle: Arc<Throttle>) -> kube::Client {
     let namespace = inner.default_namespace().to_string();
     let service = tower::service_fn(move |request: Request<Body>| {
-        let (client, credentials) = (inner.clone(), credentials.clone());
-        async move { send(&client, &credentials, request).await }
+        let (client, credentials, throttle) = (inner.clone(), credentials.clone(), throttle.clone());
+        async move {
+            let method = request.method().clone();
+            match throttle.too_early(&method) {
+                Some(refusal) => Ok(refusal),
+                None => send(&client, &credentials, request).await.map(|answer| throttle.heed(&method, answer)),
+            }
+        }
     });
     kube::Client::new(service, namespace)
 }

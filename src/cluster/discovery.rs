@@ -4,43 +4,62 @@
 
 use super::api::{Api, ApiError};
 use crate::world::object::{Resource, ResourceId, bool_at, list_at, str_at};
+use crate::world::text::clean;
+use crate::world::time::Time;
 use http::Request;
 use serde_json::Value;
 use std::sync::Arc;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
 
-/// `gitVersion` of `/version`.
+/// `gitVersion` of `/version`, and the server's clock.
 ///
 /// # Errors
 /// See [`ApiError`].
-pub async fn version(api: &Api) -> Result<String, ApiError> {
-    let version = api.get("/version").await?;
+pub async fn version(api: &Api) -> Result<(String, Option<Time>), ApiError> {
+    let (version, clock) = api.get_dated("/version").await?;
     match str_at(&version, "/gitVersion") {
         "" => Err(ApiError::Malformed("the answer to /version is not that of a Kubernetes API server".into())),
-        text => Ok(crate::world::text::clean(text).into_owned()),
+        text => Ok((clean(text).into_owned(), clock)),
     }
 }
 
-/// Every kind, each in the version its group prefers, core first.
+/// What a cluster serves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Catalog {
+    /// Every kind, each in the version its group prefers, core first.
+    pub kinds: Arc<[Resource]>,
+    /// Aggregated APIs that do not answer, `GROUP/VERSION`: their kinds may be missing.
+    pub silent: Vec<String>,
+}
+
+impl Catalog {
+    /// The API of a group that does not answer.
+    pub fn silent_of(&self, group: &str) -> Option<&str> {
+        let of = |api: &&String| api.split('/').next() == Some(group);
+        self.silent.iter().find(of).map(String::as_str)
+    }
+}
+
+/// Asks for everything that a cluster serves.
 ///
 /// # Errors
 /// See [`ApiError`]; a single group that does not answer is left out.
-pub async fn catalog(api: &Api) -> Result<Arc<[Resource]>, ApiError> {
-    let mut found = Vec::new();
+pub async fn catalog(api: &Api) -> Result<Catalog, ApiError> {
+    let (mut found, mut silent) = (Vec::new(), Vec::new());
     for root in ["/api", "/apis"] {
         let document = fetch(api, root).await?;
         match str_at(&document, "/kind") {
-            "APIGroupDiscoveryList" => aggregated(&document, &mut found),
+            "APIGroupDiscoveryList" => aggregated(&document, &mut found, &mut silent),
             "APIVersions" => by_version(api, "", "v1", "/api/v1", &mut found).await?,
-            "APIGroupList" => by_group(api, &document, &mut found).await?,
+            "APIGroupList" => by_group(api, &document, &mut found, &mut silent).await?,
             other => {
-                let other = crate::world::text::clean(other).into_owned();
+                let other = clean(other).into_owned();
                 return Err(ApiError::Malformed(format!("the answer to {root} is not discovery but \"{other}\"")));
             }
         }
     }
-    Ok(found.into())
+    Ok(Catalog { kinds: found.into(), silent })
 }
 
 async fn fetch(api: &Api, path: &str) -> Result<Value, ApiError> {
@@ -50,9 +69,13 @@ async fn fetch(api: &Api, path: &str) -> Result<Value, ApiError> {
 }
 
 /// Versions stand in the group's order of preference: the first one that has a kind wins.
-fn aggregated(document: &Value, found: &mut Vec<Resource>) {
+/// One that is stale comes from a server that is down, with what was known of it before.
+fn aggregated(document: &Value, found: &mut Vec<Resource>, silent: &mut Vec<String>) {
     for group in list_at(document, "/items") {
         for version in list_at(group, "/versions") {
+            if str_at(version, "/freshness") == "Stale" {
+                silent.push(api_name(str_at(group, "/metadata/name"), str_at(version, "/version")));
+            }
             for resource in list_at(version, "/resources") {
                 push(
                     found,
@@ -71,12 +94,23 @@ fn aggregated(document: &Value, found: &mut Vec<Resource>) {
     }
 }
 
-async fn by_group(api: &Api, groups: &Value, found: &mut Vec<Resource>) -> Result<(), ApiError> {
+fn api_name(group: &str, version: &str) -> String {
+    clean(&format!("{group}/{version}")).into_owned()
+}
+
+async fn by_group(
+    api: &Api,
+    groups: &Value,
+    found: &mut Vec<Resource>,
+    silent: &mut Vec<String>,
+) -> Result<(), ApiError> {
     for group in list_at(groups, "/groups") {
         let (name, version) = (str_at(group, "/name"), str_at(group, "/preferredVersion/version"));
         match by_version(api, name, version, &format!("/apis/{name}/{version}"), found).await {
             // An aggregated API whose server is down takes nothing else with it.
-            Err(ApiError::Status { .. } | ApiError::Malformed(_)) | Ok(()) => {}
+            Ok(()) => {}
+            Err(ApiError::Status { code: 503, .. }) => silent.push(api_name(name, version)),
+            Err(ApiError::Status { .. } | ApiError::Malformed(_)) => {}
             Err(error) => return Err(error),
         }
     }
@@ -133,9 +167,10 @@ mod tests {
         let document = json!({"items": [{"metadata": {"name": "acme.io"}, "versions": [
             {"version": "v2", "resources": [resource("widgets")]},
             {"version": "v1", "resources": [resource("widgets"), resource("gadgets")]}]}]});
-        let mut found = vec![];
-        aggregated(&document, &mut found);
+        let (mut found, mut silent) = (vec![], vec![]);
+        aggregated(&document, &mut found, &mut silent);
         let seen: Vec<String> = found.iter().map(|r| format!("{} {}", r.id, r.api_version())).collect();
+        assert!(silent.is_empty());
         assert_eq!(seen, ["widgets.acme.io acme.io/v2", "gadgets.acme.io acme.io/v1"]);
         assert!(found[0].namespaced && found[0].can("watch") && found[0].short_names == ["wd"]);
     }

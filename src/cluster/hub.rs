@@ -7,20 +7,24 @@ use super::api::{Api, ApiError};
 use super::backoff::Backoff;
 use super::connect::{self, Connection};
 use super::credentials::Credentials;
-use super::discovery;
+use super::discovery::{self, Catalog};
 use super::kubeconfig::Context;
+use super::throttle::Throttle;
 use super::watch::{self, Job};
 use super::words::in_words;
 use crate::world::fleet::{ClusterId, Delta, Link};
 use crate::world::object::{Resource, ResourceId, str_at};
 use crate::world::text::clean;
-use crate::world::time::Time;
+use crate::world::time::{Time, human};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, OnceCell, watch as signal};
 use tokio::task::{AbortHandle, JoinHandle};
+
+/// Clocks that differ by more than this many seconds are told.
+const MOST_SKEW: i64 = 60;
 
 /// Where deltas go; called from many tasks, must not block.
 pub type Sink = Arc<dyn Fn(ClusterId, Delta) + Send + Sync>;
@@ -66,6 +70,7 @@ pub(super) struct Cluster {
     pub options: HubOptions,
     pub sink: Sink,
     credentials: Arc<Credentials>,
+    throttle: Arc<Throttle>,
     state: signal::Sender<State>,
     opened: AtomicBool,
     keeper: Mutex<Option<AbortHandle>>,
@@ -88,7 +93,7 @@ pub(super) enum State {
 /// A connection that answered, and what it serves.
 pub(super) struct Session {
     pub api: Api,
-    pub catalog: Arc<[Resource]>,
+    pub catalog: Catalog,
     version: String,
     /// Same number: same connection, even after discovery was repeated.
     pub number: u64,
@@ -108,6 +113,7 @@ impl Hub {
             Arc::new(Cluster {
                 id: ClusterId(index as u16),
                 credentials: Arc::new(connect::credentials(&context)),
+                throttle: Arc::default(),
                 context,
                 options: options.clone(),
                 sink: sink.clone(),
@@ -211,7 +217,7 @@ impl Hub {
     /// # Errors
     /// As [`Hub::api`].
     pub async fn catalog(&self, id: ClusterId) -> Result<Arc<[Resource]>, ApiError> {
-        self.session(id).await.map(|session| session.catalog.clone())
+        self.session(id).await.map(|session| session.catalog.kinds.clone())
     }
 
     /// The time to judge ages against: that of the recording where the server is one, else the system's.
@@ -324,10 +330,15 @@ async fn keep(cluster: Arc<Cluster>) {
 
 /// Connects, asks for the version and the kinds.
 async fn open(cluster: &Cluster, number: u64) -> Result<Arc<Session>, String> {
-    let connection = connect::connect(&cluster.context, &cluster.credentials, cluster.options.connect_timeout).await?;
+    let (context, options) = (&cluster.context, &cluster.options);
+    let connecting = connect::connect(context, &cluster.credentials, &cluster.throttle, options.connect_timeout);
+    let connection = connecting.await?;
     let api = Api::new(connection.client.clone(), cluster.context.request_timeout);
     let why = |error: &ApiError| in_words(&cluster.context.server, connection.proxy(), error);
-    let version = discovery::version(&api).await.map_err(|e| why(&e))?;
+    let (version, clock) = discovery::version(&api).await.map_err(|e| why(&e))?;
+    if let Some(told) = clock.and_then(skew) {
+        cluster.say(Delta::Notice(format!("{}: {told}", clean(&cluster.context.name))));
+    }
     let catalog = match discovery::catalog(&api).await {
         Ok(catalog) => catalog,
         Err(e) if e.code() == 403 => {
@@ -336,7 +347,7 @@ async fn open(cluster: &Cluster, number: u64) -> Result<Arc<Session>, String> {
                 "{}: discovery is forbidden; only the kinds known to kokpit are shown",
                 clean(&cluster.context.name)
             )));
-            well_known
+            Catalog { kinds: well_known, silent: vec![] }
         }
         Err(e) => return Err(why(&e)),
     };
@@ -344,7 +355,15 @@ async fn open(cluster: &Cluster, number: u64) -> Result<Arc<Session>, String> {
 }
 
 fn publish(cluster: &Cluster, session: Arc<Session>) {
-    cluster.say(Delta::Discovered { version: session.version.clone(), catalog: session.catalog.clone() });
+    if !session.catalog.silent.is_empty() {
+        cluster.say(Delta::Notice(format!(
+            "{}: the aggregated API {} does not answer, so its kinds are missing; `:apiservices` says why",
+            clean(&cluster.context.name),
+            session.catalog.silent.join(", ")
+        )));
+    }
+    let kinds = session.catalog.kinds.clone();
+    cluster.say(Delta::Discovered { version: session.version.clone(), catalog: kinds });
     cluster.state.send_replace(State::Live(session));
 }
 
@@ -359,7 +378,8 @@ enum Left {
 async fn stay(cluster: &Cluster, mut session: Arc<Session>) -> Left {
     loop {
         let rediscover = tokio::select! {
-            () = tokio::time::sleep(cluster.options.heartbeat) => false,
+            // An API that was silent may be back.
+            () = tokio::time::sleep(cluster.options.heartbeat) => !session.catalog.silent.is_empty(),
             () = cluster.suspect.notified() => false,
             () = cluster.wake.notified() => true,
         };
@@ -371,7 +391,10 @@ async fn stay(cluster: &Cluster, mut session: Arc<Session>) -> Left {
         if matches!(answer, Err(ApiError::Link(_))) {
             answer = discovery::version(&session.api).await;
         }
-        if let Err(error) = answer {
+        // Whoever asks for a little patience is there.
+        if let Err(error) = answer
+            && error.code() != 429
+        {
             return Left::Lost(in_words(&cluster.context.server, session.connection.proxy(), &error));
         }
         // Only news is told: a table of an unknown kind asks for discovery whenever it hears of one.
@@ -389,6 +412,15 @@ async fn stay(cluster: &Cluster, mut session: Arc<Session>) -> Left {
 
 async fn recorded_at(api: Api) -> Option<Time> {
     Time::parse(str_at(&api.get("/kokpit/recording").await.ok()?, "/recordedAt"))
+}
+
+/// What a clock that differs from ours means; nothing while nobody would notice.
+fn skew(theirs: Time) -> Option<String> {
+    let ahead = theirs.0.saturating_sub(now().0);
+    let by = human(ahead.saturating_abs());
+    let side = if ahead > 0 { "ahead of" } else { "behind" };
+    (ahead.saturating_abs() > MOST_SKEW)
+        .then(|| format!("its clock is {by} {side} this machine's; ages are wrong by as much until one of them is set"))
 }
 
 /// Whether a server runs on this machine; only those are asked whether they are recordings.

@@ -250,8 +250,12 @@ impl Job {
 
     /// Lists where needed, then watches; returns why it cannot go on.
     async fn keep(&mut self, session: &Session) -> Stop {
-        let Some(resource) = session.catalog.iter().find(|resource| resource.id == self.id).cloned() else {
-            return Stop::Unknown(format!("{} has no kind {}", clean(&self.cluster.context.name), self.id));
+        let catalog = &session.catalog;
+        let Some(resource) = catalog.kinds.iter().find(|resource| resource.id == self.id).cloned() else {
+            return Stop::Unknown(match catalog.silent_of(&self.id.group) {
+                Some(api) => format!("the aggregated API {api} does not answer"),
+                None => format!("{} has no kind {}", clean(&self.cluster.context.name), self.id),
+            });
         };
         if !resource.can("list") {
             return Stop::Unknown(format!("{} cannot be listed", self.id));

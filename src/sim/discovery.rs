@@ -27,8 +27,8 @@ pub fn answer(cluster: &Cluster, call: &Call) -> Option<Response<Body>> {
         [] => {
             json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]})
         }
-        ["api"] if call.form == Form::Discovery => return Some(aggregated(store, true)),
-        ["apis"] if call.form == Form::Discovery => return Some(aggregated(store, false)),
+        ["api"] if call.form == Form::Discovery => return Some(aggregated(cluster, true)),
+        ["apis"] if call.form == Form::Discovery => return Some(aggregated(cluster, false)),
         ["api"] => {
             let all = json!([{"clientCIDR": "0.0.0.0/0", "serverAddress": web::header_text(&call.headers, "host")}]);
             json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": all})
@@ -183,12 +183,19 @@ fn foreign(kind: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-fn aggregated(store: &Store, core: bool) -> Response<Body> {
+/// An API whose own server does not answer is stale, with what was known of it: here nothing
+/// (`kube-aggregator/pkg/apiserver/handler_discovery.go`).
+fn aggregated(cluster: &Cluster, core: bool) -> Response<Body> {
+    let (store, broken) = (&cluster.store, cluster.faults().broken_api);
     let all = groups(store).into_iter().filter(|(group, _)| group.is_empty() == core);
     let items: Vec<Value> = all
         .map(|(group, version)| {
-            let resources: Vec<Value> = kinds_of(store, &group, &version).iter().map(|kind| aggregated_kind(store, kind)).collect();
             let meta = if group.is_empty() { json!({}) } else { json!({"name": group}) };
+            if broken.as_ref().is_some_and(|api| *api == format!("{group}/{version}")) {
+                return json!({"metadata": meta, "versions": [{"version": version, "freshness": "Stale"}]});
+            }
+            let kinds = kinds_of(store, &group, &version);
+            let resources: Vec<Value> = kinds.iter().map(|kind| aggregated_kind(store, kind)).collect();
             json!({"metadata": meta, "versions": [{"version": version, "resources": resources, "freshness": "Current"}]})
         })
         .collect();

@@ -12,6 +12,7 @@ use hyper::body::Frame;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::io::{self, Write};
+use std::time::Duration;
 
 /// What every answer is sent as.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -68,6 +69,34 @@ pub fn large(media: &str, body: Vec<u8>, gzip: bool) -> Response<Body> {
         }
         Err(_) => bytes(200, media, body),
     }
+}
+
+/// Sets the `Date` of an answer to that of a clock that is ahead by so many seconds.
+pub fn date(answer: &mut Response<Body>, ahead: i64) {
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead);
+    let text = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(value) = header::HeaderValue::from_str(&text) {
+        answer.headers_mut().insert(header::DATE, value);
+    }
+}
+
+/// The same answer, its body at so many bytes a second.
+pub fn trickle(answer: Response<Body>, rate: u32) -> Response<Body> {
+    use futures::StreamExt;
+    let (parts, body) = answer.into_parts();
+    let piece = (rate as usize / 10).max(1);
+    let pieces = body.into_data_stream().flat_map(move |data| {
+        let parts: Vec<io::Result<Bytes>> = match data {
+            Ok(data) => data.chunks(piece).map(|part| Ok(Bytes::copy_from_slice(part))).collect(),
+            Err(error) => vec![Err(error)],
+        };
+        futures::stream::iter(parts)
+    });
+    let slow = pieces.then(|part| async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        part
+    });
+    Response::from_parts(parts, BodyExt::boxed_unsync(StreamBody::new(slow.map(|part| part.map(Frame::data)))))
 }
 
 /// Adds one `Warning` header as an API server writes it (RFC 7234, code 299).

@@ -30,7 +30,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -83,6 +83,8 @@ pub struct Stats {
     pub requests: BTreeMap<(String, String), u64>,
     /// Requests of any kind, also for paths that are not resources.
     pub total: u64,
+    /// Reads that were answered with 429: the path, and when.
+    pub sent_away: Vec<(String, Instant)>,
 }
 
 impl Stats {
@@ -113,6 +115,11 @@ impl Cluster {
     /// Comes to an end when the server is stopped.
     pub async fn stopped(&self) {
         stopped(&mut self.stop.subscribe()).await;
+    }
+
+    fn sent_away(&self, path: &str) {
+        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        stats.sent_away.push((path.into(), Instant::now()));
     }
 
     fn count(&self, verb: &str, resource: String) {
@@ -284,14 +291,24 @@ async fn answer(cluster: Arc<Cluster>, request: Request<Incoming>) -> Response<B
         tokio::time::sleep(faults.delay).await;
     }
     if let Some(made_up) = faults.made_up(request.uri().path()) {
+        if made_up.status() == 429 && request.method() == Method::GET {
+            cluster.sent_away(request.uri().path());
+        }
         return made_up;
     }
     if !faults.knows(web::header_text(request.headers(), "authorization")) {
         return web::failure(&Failure::new(401, "Unauthorized", "Unauthorized"));
     }
-    match read_call(&cluster, request).await {
+    let mut answer = match read_call(&cluster, request).await {
         Ok(call) => respond(cluster, call).await.unwrap_or_else(|refused| web::failure(&refused)),
         Err(refused) => web::failure(&refused),
+    };
+    if faults.clock_ahead != 0 {
+        web::date(&mut answer, faults.clock_ahead);
+    }
+    match faults.trickle {
+        Some(rate) => web::trickle(answer, rate),
+        None => answer,
     }
 }
 

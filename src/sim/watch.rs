@@ -132,6 +132,9 @@ impl Watch {
             let end = cut.map_or(self.deadline, |cut| cut.min(self.deadline));
             if Instant::now() >= end {
                 self.over = true;
+                if cut.is_some_and(|cut| cut <= self.deadline) && self.cluster.faults().break_watches {
+                    return Some((Err(io::ErrorKind::ConnectionReset.into()), self));
+                }
                 if self.bookmarks && cut.is_none_or(|cut| cut > self.deadline) {
                     self.bookmark(Value::Null);
                 }

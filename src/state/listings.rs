@@ -9,7 +9,7 @@ use crate::msg::{Level, OperationStatus, StepMark};
 use crate::world::fleet::{ClusterId, Feed, Link, Shard, Table};
 use crate::world::object::{ResourceId, list_at, str_at};
 use crate::world::row::{Body, Tone};
-use crate::world::time::human;
+use crate::world::time::{Time, human};
 
 /// Every cluster: version, how much, what is wrong, how the way there stands.
 pub fn fleet(state: &State) -> Listing {
@@ -33,6 +33,7 @@ pub fn fleet(state: &State) -> Listing {
         let tone = if wrong > 0 { tone.max(Tone::Bad) } else { tone };
         let (stale, note) = match &shard.link {
             Link::Lost { reason, .. } => (true, Some(format!("└ {reason}"))),
+            Link::Live => (false, oldest(shard).map(|(_, reason)| format!("└ {reason}"))),
             _ => (false, None),
         };
         ListRow { stale, note, ..ListRow::new(&*shard.name, cells).tone(tone) }
@@ -62,8 +63,8 @@ fn link_words(shard: &Shard, state: &State) -> (String, Tone) {
     match &shard.link {
         Link::Closed => ("not opened (Enter opens)".into(), Tone::Done),
         Link::Connecting => ("connecting".into(), Tone::Busy),
-        Link::Live => match shard.tables().filter_map(|(_, table)| stale_since(table)).min() {
-            Some(since) => (format!("data {} old", human(since.age(state.now))), Tone::Warn),
+        Link::Live => match oldest(shard) {
+            Some((since, _)) => (format!("data {} old", human(since.age(state.now))), Tone::Warn),
             None => ("live".into(), Tone::Ok),
         },
         Link::Lost { since, retry_at, .. } => {
@@ -73,11 +74,13 @@ fn link_words(shard: &Shard, state: &State) -> (String, Tone) {
     }
 }
 
-fn stale_since(table: &Table) -> Option<crate::world::time::Time> {
-    match &table.feed {
-        Feed::Stale { since, .. } => Some(*since),
+/// Since when the table stands still that does so for longest, and why.
+fn oldest(shard: &Shard) -> Option<(Time, &str)> {
+    let stale = shard.tables().filter_map(|(_, table)| match &table.feed {
+        Feed::Stale { since, reason } => Some((*since, reason.as_str())),
         _ => None,
-    }
+    });
+    stale.min_by_key(|(since, _)| *since)
 }
 
 /// `11/12`: as they should be, of all.

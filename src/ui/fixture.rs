@@ -32,6 +32,8 @@ pub struct Stage {
     pub state: State,
     /// What was asked of the outside since the last [`Stage::effects`].
     asked: Vec<Effect>,
+    /// The last [`Stage::screen`].
+    pub drawn: String,
     theme: Theme,
 }
 
@@ -63,7 +65,7 @@ impl Stage {
         change(&mut begin);
         let mut state = State::new(begin);
         let asked = start(&mut state);
-        Self { state, asked, theme: Theme::plain() }
+        Self { state, asked, drawn: String::new(), theme: Theme::plain() }
     }
 
     /// Both clusters live, with pods, nodes, Deployments and Applications.
@@ -176,7 +178,8 @@ impl Stage {
             }
             lines.push(line.trim_end().to_string());
         }
-        lines.join("\n")
+        self.drawn = lines.join("\n");
+        self.drawn.clone()
     }
 }
 

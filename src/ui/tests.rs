@@ -24,7 +24,7 @@ fn request(stage: &mut Stage) -> RequestId {
     found.unwrap_or_else(|| panic!("nothing was asked: {asked:?}"))
 }
 
-fn plan(protected: bool) -> OperationView {
+pub fn plan(protected: bool) -> OperationView {
     let line = |label: &str, text: &str, sign| PlanLine { label: label.into(), text: text.into(), sign };
     OperationView {
         id: "01JD3M5Y6Z".into(),
@@ -55,7 +55,7 @@ fn planned(stage: &mut Stage, view: OperationView) {
     stage.tell(Msg::Planned { request, answer: Ok(view.into()) });
 }
 
-fn verdict() -> Verdict {
+pub fn verdict() -> Verdict {
     let pod = ObjectRef::new("", "Pod", "shop", "web-66c8-kkgnx");
     let node = ObjectRef::new("", "Node", "", "n4");
     let cells = |cpu: &str, memory: &str, taint: (&str, bool)| {

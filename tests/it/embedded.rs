@@ -1,7 +1,7 @@
 //! An embedded cluster of the tests: an API server on loopback with controllers, that can die and come back.
 
 use kokpit::sim::controllers;
-use kokpit::sim::server::{Faults, Options, Server};
+use kokpit::sim::server::{Faults, Options, Server, Stats};
 use kokpit::sim::store::{DeleteOptions, Store, builtin_kinds};
 use kokpit::sim::subresources::disk::Disk;
 use kokpit::sim::subresources::logs::LogBook;
@@ -65,6 +65,11 @@ impl Embedded {
     /// An object.
     pub fn get(&self, plural: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
         self.store.get(&ResourceId::core(plural), namespace, name)
+    }
+
+    /// What was asked of the server that runs now.
+    pub fn stats(&self) -> Stats {
+        self.server.as_ref().map(Server::stats).unwrap_or_default()
     }
 
     /// How often a resource was listed.

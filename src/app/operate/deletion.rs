@@ -72,7 +72,7 @@ pub(super) async fn plan(
 /// The kinds of the cluster; the well-known ones where it does not tell.
 pub(super) async fn catalog(site: &Site) -> Result<Vec<Resource>, PlanError> {
     match discovery::catalog(&site.api).await {
-        Ok(catalog) => Ok(catalog.to_vec()),
+        Ok(catalog) => Ok(catalog.kinds.to_vec()),
         Err(e) if matches!(e.code(), 401 | 403) => Ok(kinds::well_known().to_vec()),
         Err(e) => Err(PlanError::Refused(format!("{} does not say which kinds it has: {e}", site.cluster))),
     }

@@ -1,8 +1,9 @@
 //! What can be made to go wrong on purpose, at run time: [`Faults`].
 
 use crate::sim::http::{self as web, Body};
+use crate::sim::store::Failure;
 use bytes::Bytes;
-use http::Response;
+use http::{Response, header};
 use std::time::Duration;
 
 /// Something that nobody may do.
@@ -60,6 +61,19 @@ pub struct Faults {
     pub silent: bool,
     /// Every watch ends after this time, without a word.
     pub drop_watches_every: Option<Duration>,
+    /// With [`Faults::drop_watches_every`]: the connection breaks, where otherwise the server ends the stream.
+    pub break_watches: bool,
+    /// Bodies are sent this slowly, in bytes a second.
+    pub trickle: Option<u32>,
+    /// Every request gets this status and a `Status` that says so; not 429.
+    pub failing: Option<u16>,
+    /// Every request gets 429 with this `Retry-After`, in seconds, as from a server that limits what is in flight
+    /// (`apiserver/pkg/server/filters/maxinflight.go`).
+    pub busy: Option<u32>,
+    /// How far its clock is ahead, in seconds: the `Date` of its answers.
+    pub clock_ahead: i64,
+    /// `GROUP/VERSION` of an aggregated API whose own server is down: not discovered, and 503.
+    pub broken_api: Option<String>,
     /// A watch with `sendInitialEvents` gets 422, as servers before 1.27 answer.
     pub refuse_streaming_lists: bool,
     /// `sendInitialEvents` is not understood: the watch starts without the present objects and their bookmark.
@@ -75,6 +89,19 @@ pub struct Faults {
 impl Faults {
     /// The answer that stands in for the real one, if any.
     pub fn made_up(&self, path: &str) -> Option<Response<Body>> {
+        if let Some(seconds) = self.busy {
+            let text = "Too many requests, please try again later.\n";
+            let mut answer = web::bytes(429, "text/plain; charset=utf-8", text);
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            return Some(answer);
+        }
+        if let Some(code) = self.failing {
+            let text = "Internal error occurred: etcdserver: leader changed";
+            return Some(web::failure(&Failure::new(code, "InternalError", text)));
+        }
+        if self.broken_api.as_ref().is_some_and(|api| path.starts_with(&format!("/apis/{api}"))) {
+            return Some(web::bytes(503, "text/plain; charset=utf-8", "service unavailable\n"));
+        }
         if self.html {
             let page =
                 "<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Please sign in</h1></body></html>";
