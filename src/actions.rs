@@ -9,6 +9,7 @@ mod forwarding;
 mod going;
 mod looks;
 mod moving;
+mod need;
 mod objects;
 mod reading;
 mod reasons;
@@ -20,8 +21,9 @@ mod writing;
 
 pub use going::{run_line, within_of};
 pub use looks::mouse;
+pub use need::Need;
 pub use reading::ask_why;
-pub use refusal::{is_open, refusal};
+pub use refusal::{denied, is_offered, is_open, refusal};
 pub use writing::{answered, plan_edit};
 
 use crate::effect::Effect;
@@ -44,6 +46,8 @@ pub struct Action {
     pub risk: Risk,
     /// Whether it makes sense now.
     pub when: fn(&State) -> bool,
+    /// What must be allowed in the cluster.
+    pub needs: &'static [Need],
     /// Does it; the text is what followed its name on the `:` line.
     pub run: fn(&mut State, &str) -> Vec<Effect>,
 }
@@ -84,7 +88,7 @@ impl Action {
         doc: &'static str,
         run: fn(&mut State, &str) -> Vec<Effect>,
     ) -> Self {
-        Self { name, doc, label, risk: Risk::Read, when: always, run }
+        Self { name, doc, label, risk: Risk::Read, when: always, needs: &[], run }
     }
 
     const fn write(
@@ -103,6 +107,11 @@ impl Action {
         run: fn(&mut State, &str) -> Vec<Effect>,
     ) -> Self {
         Self { risk: Risk::Destructive, ..Self::read(name, label, doc, run) }
+    }
+
+    const fn needs(mut self, needs: &'static [Need]) -> Self {
+        self.needs = needs;
+        self
     }
 
     const fn when(mut self, when: fn(&State) -> bool) -> Self {
@@ -226,27 +235,33 @@ pub static TABLE: &[Action] = &[
         "Follow the logs of the container, the pod, or all pods of the workload.",
         reading::logs,
     )
-    .when(can_logs),
+    .when(can_logs)
+    .needs(need::LOGS),
     Action::read("logs-previous", "previous", "Show the logs of the run before.", reading::logs_previous)
-        .when(can_logs),
+        .when(can_logs)
+        .needs(need::LOGS),
     Action::write("shell", "shell", "Open a shell in a container, or `:shell CONTAINER -- COMMAND`.", entering::shell)
-        .when(can_exec),
+        .when(can_exec)
+        .needs(need::EXEC),
     Action::write("attach", "attach", "Connect the terminal with a container's own process.", entering::attach)
-        .when(can_exec),
+        .when(can_exec)
+        .needs(need::ATTACH),
     Action::read(
         "copy-from",
         "copy from",
         "Copy a file or directory from a container to this machine.",
         transferring::copy_from,
     )
-    .when(can_exec),
+    .when(can_exec)
+    .needs(need::EXEC),
     Action::write(
         "copy-to",
         "copy to",
         "Copy a file or directory of this machine into a container.",
         transferring::copy_to,
     )
-    .when(can_exec),
+    .when(can_exec)
+    .needs(need::EXEC),
     Action::read("stop-copies", "stop copies", "Stop every copy that runs.", transferring::stop).when(copies),
     // Port-forwards
     Action::read(
@@ -255,7 +270,8 @@ pub static TABLE: &[Action] = &[
         "Forward a local port to the pod, or to a ready pod of the service or workload.",
         forwarding::port_forward,
     )
-    .when(can_forward),
+    .when(can_forward)
+    .needs(need::FORWARD),
     Action::read("forwards", "forwards", "List the port-forwards that run.", forwarding::forwards),
     Action::read("stop-forward", "stop", "End the port-forward.", forwarding::stop).when(on_forward),
     Action::read("open-url", "open", "Open the port-forward in the browser.", forwarding::browse).when(on_forward),
@@ -300,16 +316,19 @@ pub static TABLE: &[Action] = &[
     Action::read("logs-1h", "1h", "Begin an hour ago.", reading::since::<3600>).when(on_logs),
     // Changing things
     Action::write("cordon", "cordon", "Take nodes out of scheduling, with a reason, live and in git.", writing::cordon)
-        .when(can_cordon),
+        .when(can_cordon)
+        .needs(need::PATCH_NODE),
     Action::write("uncordon", "uncordon", "Put nodes back into scheduling, in git and live.", writing::uncordon)
-        .when(can_cordon),
+        .when(can_cordon)
+        .needs(need::PATCH_NODE),
     Action::destructive(
         "drain",
         "drain",
         "Cordon a node and evict its pods, after showing what that means.",
         writing::drain,
     )
-    .when(can_cordon),
+    .when(can_cordon)
+    .needs(need::PATCH_NODE),
     Action::write("scale", "scale", "Change the number of replicas, in git.", writing::scale).when(can_scale),
     Action::write(
         "limits",
@@ -353,7 +372,9 @@ pub static TABLE: &[Action] = &[
         objects::set_image,
     )
     .when(can_image),
-    Action::write("trigger", "run now", "Make a Job from the CronJob now.", objects::trigger).when(can_trigger),
+    Action::write("trigger", "run now", "Make a Job from the CronJob now.", objects::trigger)
+        .when(can_trigger)
+        .needs(need::CREATE_JOB),
     Action::write(
         "suspend-job",
         "hold back",
@@ -369,8 +390,11 @@ pub static TABLE: &[Action] = &[
         "Delete what is marked, or the object; the plan says what goes with it and what comes back.",
         objects::delete,
     )
-    .when(has_object),
-    Action::destructive("kill", "kill", "Delete pods at once, without their time to end.", objects::kill).when(of_pods),
+    .when(has_object)
+    .needs(need::DELETE),
+    Action::destructive("kill", "kill", "Delete pods at once, without their time to end.", objects::kill)
+        .when(of_pods)
+        .needs(need::DELETE_POD),
     Action::read(
         "propagation",
         "what it owns",
@@ -434,6 +458,9 @@ pub fn find(name: &str) -> Option<&'static Action> {
 /// Runs an action, if it may run: the one place where [`refusal`] is asked.
 pub fn perform(state: &mut State, action: &Action, args: &str) -> Vec<Effect> {
     if let Some(why) = refusal(state, action) {
+        if denied(state, action).is_some() {
+            state.permissions.doubt();
+        }
         state.warn(why);
         return vec![];
     }

@@ -1,6 +1,7 @@
 //! The program around the heart: event loop, effect runner, drivers of diagnosis and operations.
 
 pub mod desk;
+pub mod doctor;
 pub mod edit;
 pub mod effects;
 pub mod forwards;

@@ -3,6 +3,8 @@
 pub mod args;
 pub mod config;
 pub mod cp;
+pub mod doctor;
+pub mod first;
 pub mod forward;
 pub mod operations;
 pub mod problems;
@@ -12,7 +14,6 @@ pub mod shell;
 pub mod theme;
 pub mod why;
 
-use crate::app;
 use args::{Args, Command};
 use std::process::ExitCode;
 
@@ -30,7 +31,7 @@ pub fn main() -> ExitCode {
         Err(e) => return trouble(&anyhow::anyhow!("cannot start: {e}")),
     };
     let result = match &args.command {
-        None => app::run::cockpit(&args, runtime.handle()),
+        None => first::cockpit(&args, runtime.handle()),
         Some(Command::Why(why)) => runtime.block_on(why::why(&args, why)),
         Some(Command::Explain { cause }) => why::explain(cause.as_deref()),
         Some(Command::Record(options)) => runtime.block_on(record::run(&args, options)),
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
         Some(Command::AutoSync(op)) => runtime.block_on(operations::argo::auto_sync(&args, op)),
         Some(Command::Ops(ops)) => runtime.block_on(operations::ops(&args, ops)),
         Some(Command::Theme { command }) => theme::theme(command),
+        Some(Command::Doctor { output }) => runtime.block_on(doctor::run(&args, *output)),
         Some(Command::Config { command }) => config::run(*command),
         Some(Command::Completion { shell }) => shell::completion(*shell),
         Some(Command::Man) => shell::man(),

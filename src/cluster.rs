@@ -1,7 +1,9 @@
 //! The only code that speaks to an API server.
 
+pub mod access;
 pub mod api;
 pub mod backoff;
+pub mod certificate;
 pub mod connect;
 pub mod credentials;
 pub mod decode;

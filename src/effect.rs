@@ -10,6 +10,7 @@ use crate::diagnose::case::{Need, Recalled, Subject};
 use crate::workflows::argo::Ask;
 use crate::workflows::delete::Deletion;
 use crate::workflows::rollback::Revision;
+use crate::world::access::Access;
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::quantity::Amounts;
@@ -24,6 +25,8 @@ pub struct RequestId(pub u64);
 /// Something to be done outside of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// Ask whether we may do these; answered by `Reviewed`.
+    Review { cluster: ClusterId, accesses: Vec<Access> },
     /// Connect to a cluster and discover what it serves; answered by deltas.
     Open(ClusterId),
     /// Let go of a cluster: its connection and everything that is watched there.

@@ -9,6 +9,7 @@ use crate::diagnose::case::Need;
 use crate::diagnose::ledger::Diagnosis;
 use crate::diagnose::verdict::Verdict;
 use crate::effect::{Intent, RequestId};
+use crate::world::access::Access;
 use crate::world::fleet::{ClusterId, Delta};
 use crate::world::time::Time;
 use crossterm::event::{KeyEvent, MouseEvent};
@@ -18,6 +19,8 @@ use std::sync::Arc;
 /// Something happened.
 #[derive(Debug)]
 pub enum Msg {
+    /// What we may do; `None`: the cluster does not say.
+    Reviewed { cluster: ClusterId, answers: Vec<(Access, Option<bool>)> },
     /// A key was pressed (or repeats); releases are not sent.
     Key(KeyEvent),
     /// A button or the wheel of the mouse; `double`: the second of two clicks at the same place.

@@ -15,6 +15,7 @@ pub mod nav;
 pub mod notices;
 pub mod operation;
 pub mod order;
+pub mod permissions;
 pub mod picked;
 pub mod problems;
 pub mod prompt;
@@ -97,6 +98,10 @@ pub struct State {
     pub size: (u16, u16),
     /// Refuse everything that writes.
     pub readonly: bool,
+    /// What we may do, as far as the clusters have said.
+    pub permissions: permissions::Permissions,
+    /// What help says of actions that apply and are refused.
+    pub help_refused: HashMap<&'static str, String>,
     /// Clusters where everything that writes is refused.
     pub frozen: BTreeSet<ClusterId>,
     /// Colours of clusters by name; see [`Start::accents`].
@@ -196,6 +201,8 @@ impl State {
         let ids = (0..).map(ClusterId).zip(&start.contexts);
         let frozen = ids.filter(|(_, name)| is_frozen(name)).map(|(id, _)| id).collect();
         Self {
+            permissions: permissions::Permissions::default(),
+            help_refused: HashMap::new(),
             frozen,
             fleet: Fleet::new(start.contexts),
             now: start.now,
@@ -358,7 +365,9 @@ impl State {
     /// Shows a list, or goes on with it where it is in view already.
     pub fn show_list(&mut self, of: ListOf) -> Vec<Effect> {
         if of == ListOf::Help {
-            self.help_for = actions::TABLE.iter().filter(|a| (a.when)(self)).map(|a| a.name).collect();
+            let here: Vec<_> = actions::TABLE.iter().filter(|a| (a.when)(self)).collect();
+            self.help_for = here.iter().map(|a| a.name).collect();
+            self.help_refused = here.iter().filter_map(|a| Some((a.name, actions::refusal(self, a)?))).collect();
         }
         match &self.nav.top().view {
             View::List(list) if list.of == of => vec![],

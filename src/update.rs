@@ -52,7 +52,13 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Tick(now) => {
             state.now = now;
-            state.diagnose()
+            let mut effects = state.diagnose();
+            effects.extend(state.ask_permissions());
+            effects
+        }
+        Msg::Reviewed { cluster, answers } => {
+            state.permissions.learn(cluster, answers);
+            vec![]
         }
         Msg::World(deltas) => {
             watches_may_change = world::apply(state, deltas);

@@ -22,6 +22,7 @@ pub mod image;
 pub mod live;
 pub mod machine;
 pub mod message;
+pub mod permission;
 pub mod restart;
 pub mod rollback;
 pub mod rollout;

@@ -3,6 +3,7 @@
 //! Nothing here reads a socket or a clock: deltas come in through [`Fleet::apply`](fleet::Fleet::apply),
 //! and whoever asks for an age hands in the time.
 
+pub mod access;
 pub mod ascii;
 pub mod column;
 pub mod cron;

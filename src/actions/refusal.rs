@@ -7,12 +7,23 @@ use crate::world::fleet::ClusterId;
 
 /// Why an action may not run now, in one sentence; `None`: it may.
 pub fn refusal(state: &State, action: &Action) -> Option<String> {
-    read_only(state, action).or_else(|| not_here(state, action))
+    read_only(state, action).or_else(|| not_here(state, action)).or_else(|| denied(state, action))
 }
 
 /// Whether an action is offered: it applies, and nothing that is known speaks against it.
 pub fn is_open(state: &State, action: &Action) -> bool {
     refusal(state, action).is_none()
+}
+
+/// Whether an action is named at all: also one that applies and may not be done, so that one learns why.
+pub fn is_offered(state: &State, action: &Action) -> bool {
+    (action.when)(state) && read_only(state, action).is_none()
+}
+
+/// What the account lacks for an action here, as far as the cluster has said; not knowing never blocks.
+pub fn denied(state: &State, action: &Action) -> Option<String> {
+    let (cluster, access) = state.lacking(action.needs)?;
+    Some(format!("you may not: needs {access} ({}, {})", action.name, state.fleet.shard(cluster).name))
 }
 
 /// Read-only mode: of the whole program, or of a cluster that the action is about.

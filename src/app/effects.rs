@@ -5,11 +5,13 @@ use super::inbox::Sender;
 use super::session::Session;
 use super::shell::Visit;
 use super::why::{self, Source};
+use crate::cluster::access::may_all;
 use crate::cluster::api::{Api, ApiError, encode};
 use crate::cluster::logs::{self, LogEvent};
 use crate::diagnose::case::Subject;
 use crate::effect::{Effect, LogRequest, RequestId};
 use crate::msg::{Level, LogLine, Msg, WhyAnswer};
+use crate::world::access::Access;
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, Resource, ResourceId};
 use std::collections::HashMap;
@@ -84,6 +86,7 @@ impl Runner {
             }
             Effect::FetchEvents { request, cluster, object } => self.fetch_events(request, cluster, object),
             Effect::StartLogs { request, cluster, logs } => self.start_logs(request, cluster, logs),
+            Effect::Review { cluster, accesses } => self.review(cluster, accesses),
             Effect::Why { request, cluster, subject } => self.why(request, cluster, subject),
             Effect::Diagnose { cluster, subjects } => self.look_into(cluster, subjects, why::BACKGROUND),
             Effect::Glance { cluster, subjects } => self.look_into(cluster, subjects, why::GLANCE),
@@ -158,6 +161,15 @@ impl Runner {
             };
             let answer = answer.await.map_err(|e: ApiError| e.to_string());
             sender.send(Msg::Events { request, answer });
+        });
+    }
+
+    fn review(&mut self, cluster: ClusterId, accesses: Vec<Access>) {
+        let (session, sender) = (self.session.clone(), self.sender.clone());
+        self.spawn(None, async move {
+            let Ok(api) = session.hub.api(cluster).await else { return };
+            let answers = may_all(&api, accesses).await;
+            sender.send(Msg::Reviewed { cluster, answers });
         });
     }
 

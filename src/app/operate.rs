@@ -16,12 +16,14 @@ mod gather;
 mod surroundings;
 mod workload;
 
+use crate::cluster::access::may_all;
 use crate::cluster::api::Api;
 use crate::config::{Config, Paths};
 use crate::effect::Intent;
 use crate::journal::{End, Header, Journal, Line, Record, Story};
 use crate::msg::{OperationStatus, OperationView, PlanLine, StepMark, StepView};
 use crate::workflows::machine::Machine;
+use crate::workflows::permission;
 use crate::workflows::{self, Effect, Event, Mark, Plan, drain};
 use crate::world::time::Time;
 use futures::StreamExt;
@@ -60,7 +62,11 @@ pub struct Options {
 /// # Errors
 /// [`PlanError::NoRepository`]: ask for one, [`crate::config::add_repository`], plan again. Everything else: a sentence.
 pub async fn plan(site: &Site, intent: &Intent, options: &Options) -> Result<Plan, PlanError> {
-    gather::plan(site, intent, options).await
+    let mut plan = gather::plan(site, intent, options).await?;
+    let answers = may_all(&site.api, permission::needed(&plan)).await;
+    let lacking = answers.into_iter().filter(|(_, may)| *may == Some(false));
+    plan.blocked.extend(lacking.map(|(access, _)| format!("you may not: needs {access}")));
+    Ok(plan)
 }
 
 /// Whether anything may be changed in a cluster.

@@ -143,6 +143,12 @@ pub enum Command {
         #[command(subcommand)]
         command: ThemeCommand,
     },
+    /// Check terminal, kubeconfig, clusters, rights, git, Argo CD and configuration, and say what to do
+    Doctor {
+        /// How to print it
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
     /// Write, check or describe config.toml
     Config {
         /// What about it

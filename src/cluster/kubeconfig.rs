@@ -86,6 +86,16 @@ pub struct Loaded {
 #[error("{0}")]
 pub struct KubeconfigError(pub String);
 
+impl KubeconfigError {
+    /// Whether there is no kubeconfig at all, rather than one that cannot be used.
+    pub fn is_nothing(&self) -> bool {
+        self.0.starts_with(NOTHING)
+    }
+}
+
+/// How the sentence begins where there is no kubeconfig at all.
+const NOTHING: &str = "no kubeconfig: ";
+
 /// Bound of a plain request when `--request-timeout` is not given.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -93,6 +103,11 @@ impl Context {
     /// Whether credentials come from a program (`users[].user.exec`), which may open a login page.
     pub fn runs_program(&self) -> bool {
         self.entries.user.0.exec.is_some()
+    }
+
+    /// The program that credentials come from.
+    pub fn program(&self) -> Option<String> {
+        self.entries.user.0.exec.as_ref().map(|exec| exec.command.clone().unwrap_or_default())
     }
 
     /// A context for a server without credentials, for embedded clusters (demo, recordings, tests).
@@ -177,7 +192,7 @@ fn missing(path: &Path) -> KubeconfigError {
 fn nothing(paths: &[PathBuf]) -> KubeconfigError {
     let looked: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
     KubeconfigError(format!(
-        "no kubeconfig: {} not found; set KUBECONFIG or --kubeconfig, or try `kokpit demo`",
+        "{NOTHING}{} not found; set KUBECONFIG or --kubeconfig, or try `kokpit demo`",
         if looked.len() == 1 { format!("{} was", looked[0]) } else { format!("none of {} was", looked.join(", ")) }
     ))
 }

@@ -285,6 +285,16 @@ impl Mirror {
         }
     }
 
+    /// Asks the server whether a push to the branch would be taken, without pushing: `tip` is what it has already.
+    ///
+    /// # Errors
+    /// Unreachable, or not allowed.
+    pub async fn try_push(&self, tip: &str) -> Result<(), GitError> {
+        let spec = format!("{tip}:refs/heads/{}", self.remote.branch);
+        let args = ["push", "--dry-run", "--porcelain", "--", &self.remote.url, &spec];
+        self.git.run(&args, NETWORK).await.map(drop).map_err(|e| error::transport(e, &self.remote))
+    }
+
     /// The newest commit between `base` and `tip` whose trailer `Op-Id` is this.
     ///
     /// # Errors

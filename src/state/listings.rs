@@ -289,9 +289,10 @@ pub fn help(state: &State) -> Listing {
                 continue;
             }
             let doc = actions::find(&name).map_or_else(|| format!("Run `{name}`."), |action| action.doc.to_string());
-            match first.is_some() {
-                true => here.push(row(&key, &name, doc)),
-                false => elsewhere.push(row(&key, &name, doc).tone(Tone::Done)),
+            match (first.is_some(), state.help_refused.get(name.as_str())) {
+                (true, Some(why)) => here.push(row(&key, &name, format!("{doc} {why}")).tone(Tone::Done)),
+                (true, None) => here.push(row(&key, &name, doc)),
+                (false, _) => elsewhere.push(row(&key, &name, doc).tone(Tone::Done)),
             }
             bound.push(name);
         }

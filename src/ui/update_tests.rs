@@ -185,6 +185,46 @@ fn a_cluster_may_be_read_only_by_pattern() {
 }
 
 #[test]
+fn what_one_may_not_do_is_asked_shown_and_refused() {
+    use crate::world::access::Access;
+    let mut stage = Stage::started(120, 40, |_| {});
+    stage.connect(EU);
+    stage.rows(EU, "nodes", vec![node("n1", true, false)]);
+    stage.type_in(":nodes @prod-eu\n");
+    stage.effects();
+    stage.tell(Msg::Tick(Time(NOW.0 + 1)));
+    let asked = |effects: Vec<Effect>| -> Vec<Access> {
+        let of = |effect| match effect {
+            Effect::Review { cluster: EU, accesses } => accesses,
+            _ => vec![],
+        };
+        effects.into_iter().flat_map(of).collect()
+    };
+    let patch = Access::new("patch", "", "nodes", "");
+    assert!(asked(stage.effects()).contains(&patch));
+    stage.tell(Msg::Tick(Time(NOW.0 + 2)));
+    assert_eq!(asked(stage.effects()), vec![], "what was asked is not asked again");
+    // Not knowing never blocks.
+    stage.press("c");
+    assert!(stage.state.prompt.is_some());
+    stage.press("esc");
+    stage.tell(Msg::Reviewed { cluster: EU, answers: vec![(patch.clone(), Some(false))] });
+    stage.type_in(":cordon");
+    assert!(stage.screen().contains("you may not: needs patch on nodes (cordon, prod-eu)"), "{}", stage.screen());
+    stage.press("esc");
+    stage.press("?");
+    assert!(stage.screen().contains("you may not: needs patch on nodes (cordon, prod-eu)"), "{}", stage.screen());
+    stage.press("esc");
+    stage.press("c");
+    assert!(stage.state.prompt.is_none());
+    assert!(stage.screen().contains("you may not: needs patch on nodes (cordon, prod-eu)"), "{}", stage.screen());
+    // Rights may have been granted meanwhile: it is asked again.
+    stage.effects();
+    stage.tell(Msg::Tick(Time(NOW.0 + 3)));
+    assert!(asked(stage.effects()).contains(&patch));
+}
+
+#[test]
 fn what_an_action_needs_is_said() {
     let mut stage = Stage::live(100, 24);
     stage.type_in(":pods\n:follow\n");

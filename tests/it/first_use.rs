@@ -1,6 +1,8 @@
 //! The first minutes: the configuration file, completions, the man page.
 
-use crate::support::Home;
+use crate::embedded::Embedded;
+use crate::support::{Home, kokpit};
+use kokpit::sim::server::{Deny, Faults};
 
 #[test]
 fn the_configuration_is_written_once_and_checked() {
@@ -35,4 +37,61 @@ fn shells_and_pagers_know_the_commands() {
     for part in [".TH kokpit", ".SH \"KOKPIT DRAIN\"", "delete\\-emptydir\\-data", "impersonate", "Impersonate"] {
         assert!(page.to_lowercase().contains(&part.to_lowercase()), "{part} is not in the man page");
     }
+}
+
+#[test]
+fn without_a_kubeconfig_the_demo_is_offered() {
+    let home = Home::new();
+    // Nobody is there to be asked: a sentence with the hint.
+    let ran = home.run(&[]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("no kubeconfig") && ran.err.contains("kokpit demo"), "{}", ran.err);
+    let mut tui = home.terminal(kokpit(), &[], 100, 30);
+    tui.wait("start the demo");
+    tui.send("x");
+    assert_eq!(tui.ended(), Some(2));
+    tui.assert_restored();
+    let mut tui = home.terminal(kokpit(), &[], 120, 40);
+    tui.wait("start the demo");
+    tui.send("d").wait_for("the cockpit on the demo", |screen| {
+        screen.alternate_screen() && screen.contents().contains("prod-eu")
+    });
+    tui.quit();
+}
+
+#[test]
+fn doctor_says_what_is_wrong_and_what_to_do() {
+    let cluster = Embedded::shop();
+    let mut home = Home::new();
+    home.kubeconfig(&[("prod", &cluster.url()), ("gone", "http://127.0.0.1:9")]);
+    home.set("TERM", "xterm-256color");
+    let bare = home.repository("fleet", &[]);
+    home.write(
+        "config/config.toml",
+        format!("[[repository]]\nname = \"fleet\"\nurl = {bare:?}\n[[repository]]\nname = \"none\"\nurl = \"/nowhere.git\"\n"),
+    );
+    cluster.faults(Faults { deny: vec![Deny::new("list", "events")], ..Faults::default() });
+    let before = home.git(&bare, &["rev-parse", "main"]);
+    let ran = home.run(&["doctor", "-o", "json"]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    let found: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    let says = |area: &str, level: &str, text: &str| {
+        found["findings"].as_array().into_iter().flatten().any(|finding| {
+            finding["area"] == area
+                && finding["level"] == level
+                && finding["text"].as_str().is_some_and(|said| said.contains(text))
+        })
+    };
+    assert!(says("terminal", "ok", "UTF-8"), "{}", ran.out);
+    assert!(says("cluster prod", "ok", "v1.36.2 answers in"), "{}", ran.out);
+    assert!(says("cluster prod", "warn", "list on events"), "{}", ran.out);
+    assert!(says("cluster gone", "fail", ""), "{}", ran.out);
+    assert!(says("git fleet", "ok", "main can be read and pushed to"), "{}", ran.out);
+    assert!(says("git none", "fail", ""), "{}", ran.out);
+    assert_eq!(home.git(&bare, &["rev-parse", "main"]), before, "nothing was pushed");
+    assert_eq!(cluster.writes(), 0, "nothing was written");
+    // What is wrong comes with what to do, also for people.
+    let text = home.run(&["doctor", "--context", "gone"]).out;
+    assert!(text.contains("fail  cluster gone") && text.contains("→ "), "{text}");
+    assert!(!text.contains("cluster prod"), "only what was named is asked: {text}");
 }

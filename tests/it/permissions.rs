@@ -1,7 +1,8 @@
 //! What may not be done: read-only mode, read-only contexts, and what the account lacks. Writes are counted at the server.
 
 use crate::embedded::Embedded;
-use crate::support::Home;
+use crate::support::{Home, until};
+use kokpit::sim::server::{Deny, Faults};
 
 /// Two contexts of one cluster, `prod-eu` and `lab`.
 fn two_names(config: &str) -> (Home, Embedded) {
@@ -45,4 +46,36 @@ fn nothing_is_written_in_a_read_only_context() {
     assert!(ran.err.contains("names no git repository"), "{}", ran.err);
     let ran = home.run(&["cordon", "n1", "--reason", "disk", "--yes", "--context", "lab", "--readonly"]);
     assert!(ran.err.contains("lab is read-only"), "{}", ran.err);
+}
+
+#[test]
+fn what_the_account_may_not_is_said_before_anything_is_begun() {
+    let (home, cluster) = two_names("");
+    let bare = home.repository("fleet", &[]);
+    home.write(
+        "config/config.toml",
+        format!(
+            "[[cluster]]\ncontext = \"*\"\nrepository = \"fleet\"\n[[repository]]\nname = \"fleet\"\nurl = {:?}\n",
+            bare
+        ),
+    );
+    cluster.faults(Faults { deny: vec![Deny::new("patch", "nodes")], ..Faults::default() });
+    let ran = home.run(&["cordon", "n1", "--reason", "disk", "--yes", "--context", "lab"]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("you may not: needs patch on nodes"), "{}", ran.out);
+    assert_eq!(cluster.writes(), 0);
+    let mut tui = home.tui(&["--context", "lab"]);
+    tui.send(":nodes\r").wait("n3");
+    // Not known yet: it goes on; known: it is refused.
+    until("the refusal", || {
+        tui.send("\u{1b}").send(":cordon\r");
+        tui.wait_for("an answer", |screen| {
+            let text = screen.contents();
+            text.contains("you may not: needs patch on nodes (cordon, lab)") || text.to_lowercase().contains("reason")
+        });
+        tui.text().contains("you may not: needs patch on nodes (cordon, lab)").then_some(())
+    });
+    tui.quit();
+    assert_eq!(cluster.writes(), 0);
+    assert!(!cluster.cordoned("n1"));
 }

@@ -128,9 +128,12 @@ fn first_words(state: &State) -> Vec<Candidate> {
     let may = |action: &&actions::Action| {
         // (Those have words of their own.)
         let own = matches!(action.name, "quit" | "xray");
-        !own && actions::is_open(state, action)
+        !own && actions::is_offered(state, action)
     };
-    let actions = actions::TABLE.iter().filter(may).map(|action| Candidate::new(action.name, action.doc));
+    let actions = actions::TABLE.iter().filter(may).map(|action| {
+        let help = actions::denied(state, action).unwrap_or_else(|| action.doc.into());
+        Candidate::new(action.name, help)
+    });
     aliases.chain(kinds(state)).chain(screens).chain(own).chain(actions).collect()
 }
 
