@@ -25,6 +25,9 @@ fn of(part: &Part) -> Vec<Access> {
             Make::Ephemeral { .. } => vec![Access::new("patch", "", "pods/ephemeralcontainers", &debug.namespace)],
             _ => vec![Access::new("create", "", "pods", &debug.namespace)],
         },
+        Part::Application { requests } => {
+            requests.iter().filter_map(|request| Access::at("patch", &request.path)).collect()
+        }
         Part::Git(_) | Part::Sync(_) | Part::Remove(_) | Part::Rollout(_) | Part::Verify { .. } => vec![],
     }
 }
