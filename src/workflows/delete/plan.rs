@@ -76,7 +76,8 @@ impl Takes {
 pub fn plan(on: &Occasion<'_>, facts: &Facts, how: &Deletion, kept: Vec<Value>) -> Plan {
     let targets: Vec<Doomed> = facts.objects.iter().map(doomed).collect();
     let what = match facts.objects.as_slice() {
-        [one] => format!("{}/{}", str_at(&one.live, "/kind").to_lowercase(), called(&one.live)),
+        // Namespaces and nodes have no namespace of their own.
+        [one] => format!("{}/{}", str_at(&one.live, "/kind").to_lowercase(), called(&one.live).trim_start_matches('/')),
         all => format!("{} {}", all.len(), facts.plural),
     };
     let what = clean(&what).into_owned();

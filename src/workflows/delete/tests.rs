@@ -1,5 +1,5 @@
 use super::super::machine::Machine;
-use super::super::{Part, Plan};
+use super::super::{Occasion, Part, Plan};
 use super::*;
 
 fn doomed(name: &str) -> Doomed {
@@ -135,4 +135,18 @@ fn after_a_crash_it_goes_on_with_what_is_left() {
     assert!(again.irrevocable());
     let next = again.step(None, Time(9));
     assert!(matches!(&next[..], [Effect::Delete { target, .. }] if target.object.name == "b"), "{next:?}");
+}
+
+#[test]
+fn the_title_names_what_goes() {
+    let title = |live: Value| {
+        let on =
+            Occasion { id: "01JD".into(), cluster: "prod", identity: None, protected: false, now: Time(0), reason: "" };
+        let found = plan::Found { live, path: String::new(), argo: None };
+        let facts = plan::Facts { plural: "things".into(), objects: vec![found], ..plan::Facts::default() };
+        plan::plan(&on, &facts, &Deletion::default(), vec![]).title
+    };
+    assert_eq!(title(json!({"kind": "Namespace", "metadata": {"name": "shop"}})), "delete namespace/shop on prod");
+    let pod = json!({"kind": "Pod", "metadata": {"name": "web-1", "namespace": "shop"}});
+    assert_eq!(title(pod), "delete pod/shop/web-1 on prod");
 }
