@@ -7,6 +7,7 @@ mod argo;
 mod entering;
 mod forwarding;
 mod going;
+mod logging;
 mod looks;
 mod moving;
 mod need;
@@ -232,12 +233,12 @@ pub static TABLE: &[Action] = &[
     Action::read(
         "logs",
         "logs",
-        "Follow the logs of the container, the pod, or all pods of the workload.",
-        reading::logs,
+        "Follow the logs of the container, the pods, workloads, Services or Applications; `:logs -l app=web [NAMESPACE]`.",
+        logging::logs,
     )
     .when(can_logs)
     .needs(need::LOGS),
-    Action::read("logs-previous", "previous", "Show the logs of the run before.", reading::logs_previous)
+    Action::read("logs-previous", "previous", "Show the logs of the run before.", logging::logs_previous)
         .when(can_logs)
         .needs(need::LOGS),
     Action::write("shell", "shell", "Open a shell in a container, or `:shell CONTAINER -- COMMAND`.", entering::shell)
@@ -298,22 +299,33 @@ pub static TABLE: &[Action] = &[
     )
     .when(on_yaml),
     // Logs
-    Action::read("follow", "follow", "Stay at the end of the log as lines come, or stop doing so.", reading::follow)
+    Action::read("follow", "follow", "Stay at the end of the log as lines come, or stop doing so.", logging::follow)
         .when(on_logs),
-    Action::read("timestamps", "time", "Show when each line was written.", reading::timestamps).when(on_logs),
-    Action::read("previous", "previous", "Switch between the run before and the current one.", reading::previous_run)
+    Action::read("timestamps", "time", "Show when each line was written.", logging::timestamps).when(on_logs),
+    Action::read("log-sources", "pods", "Name pod and container before each line, or leave them out.", logging::sources)
         .when(on_logs),
-    Action::read("next-container", "container", "Show the next container, then all of them.", reading::next_container)
+    Action::read("log-raw", "raw", "Show JSON as it was written, or its time, level and message first.", logging::raw)
         .when(on_logs),
-    Action::read("all-containers", "all", "Show all containers.", reading::all_containers).when(on_logs),
-    Action::read("clear", "clear", "Forget the lines so far.", reading::clear).when(on_logs),
-    Action::read("logs-tail", "tail", "Begin with the last 500 lines.", reading::since::<-1>).when(on_logs),
-    Action::read("logs-head", "head", "Begin with the first line.", reading::since::<0>).when(on_logs),
-    Action::read("logs-1m", "1m", "Begin one minute ago.", reading::since::<60>).when(on_logs),
-    Action::read("logs-5m", "5m", "Begin five minutes ago.", reading::since::<300>).when(on_logs),
-    Action::read("logs-15m", "15m", "Begin 15 minutes ago.", reading::since::<900>).when(on_logs),
-    Action::read("logs-30m", "30m", "Begin 30 minutes ago.", reading::since::<1800>).when(on_logs),
-    Action::read("logs-1h", "1h", "Begin an hour ago.", reading::since::<3600>).when(on_logs),
+    Action::read("log-full", "full", "Give the whole screen to the log, or part of it.", logging::full).when(on_logs),
+    Action::read("log-mark", "mark", "Draw a line with the time under what came so far.", logging::mark).when(on_logs),
+    Action::read("log-hide", "hide", "Hide the lines that do not pass the filter, or only mark those that do.", logging::hide)
+        .when(on_logs),
+    Action::read("log-context", "context", "Show lines around those that pass the filter: 3, 10, none.", logging::context)
+        .when(on_logs),
+    Action::read("save", "save", "Write the lines shown into a new file, or `:save PATH`.", logging::save).when(on_logs),
+    Action::read("previous", "previous", "Switch between the run before and the current one.", logging::previous_run)
+        .when(on_logs),
+    Action::read("next-container", "container", "Show the next container, then all of them.", logging::next_container)
+        .when(on_logs),
+    Action::read("all-containers", "all", "Show all containers.", logging::all_containers).when(on_logs),
+    Action::read("clear", "clear", "Forget the lines so far.", logging::clear).when(on_logs),
+    Action::read("logs-tail", "tail", "Begin with the last 500 lines.", logging::since::<-1>).when(on_logs),
+    Action::read("logs-head", "head", "Begin with the first line.", logging::since::<0>).when(on_logs),
+    Action::read("logs-1m", "1m", "Begin one minute ago.", logging::since::<60>).when(on_logs),
+    Action::read("logs-5m", "5m", "Begin five minutes ago.", logging::since::<300>).when(on_logs),
+    Action::read("logs-15m", "15m", "Begin 15 minutes ago.", logging::since::<900>).when(on_logs),
+    Action::read("logs-30m", "30m", "Begin 30 minutes ago.", logging::since::<1800>).when(on_logs),
+    Action::read("logs-1h", "1h", "Begin an hour ago.", logging::since::<3600>).when(on_logs),
     // Changing things
     Action::write("cordon", "cordon", "Take nodes out of scheduling, with a reason, live and in git.", writing::cordon)
         .when(can_cordon)
@@ -545,7 +557,11 @@ fn can_force(state: &State) -> bool {
 }
 
 fn has_find(state: &State) -> bool {
-    matches!(&state.nav.top().view, View::Text(text) if text.find.is_some())
+    match &state.nav.top().view {
+        View::Text(text) => text.find.is_some(),
+        View::Logs(logs) => !logs.filter.is_empty(),
+        _ => false,
+    }
 }
 
 fn on_open_operation(state: &State) -> bool {

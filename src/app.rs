@@ -8,6 +8,7 @@ pub mod forwards;
 pub mod headless;
 pub mod inbox;
 pub mod logging;
+pub mod logs;
 pub mod look;
 pub mod operate;
 pub mod operations;

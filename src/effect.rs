@@ -3,6 +3,7 @@
 //! Data can be compared, logged and replayed; so a test feeds messages and reads what would have happened.
 
 pub mod forward;
+pub mod logs;
 pub mod terminal;
 pub mod transfer;
 
@@ -42,9 +43,13 @@ pub enum Effect {
     FetchObject { request: RequestId, cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
     /// The events about one object; answered by [`Msg::Events`](crate::msg::Msg::Events).
     FetchEvents { request: RequestId, cluster: ClusterId, object: ObjectRef },
-    /// Stream logs; answered by [`Msg::LogLines`](crate::msg::Msg::LogLines) and one
-    /// [`Msg::LogEnd`](crate::msg::Msg::LogEnd) per source. Lines are asked for with timestamps.
-    StartLogs { request: RequestId, cluster: ClusterId, logs: LogRequest },
+    /// Stream logs, beside those of the same request; answered by [`Msg::LogLines`](crate::msg::Msg::LogLines),
+    /// [`Msg::LogNote`](crate::msg::Msg::LogNote) and one [`Msg::LogEnd`](crate::msg::Msg::LogEnd) per stream. Lines are
+    /// asked for with timestamps.
+    StartLogs { request: RequestId, logs: logs::LogRequest },
+    /// Write lines into a file that is not there yet: a path as it was typed, else `name` in the state directory;
+    /// answered by a notice that says where.
+    SaveLog { path: Option<String>, name: String, text: String },
     /// The log view is gone.
     StopLogs(RequestId),
     /// Diagnose; answered by [`Msg::Why`](crate::msg::Msg::Why), progress first, then a verdict or an error.
@@ -98,21 +103,6 @@ pub enum Effect {
     Repaint,
     /// Leave.
     Quit,
-}
-
-/// Which logs to stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogRequest {
-    /// Namespace of the pods.
-    pub namespace: String,
-    /// The pods and the containers of each; container by container a source of its own.
-    pub sources: Vec<(String, String)>,
-    /// The run before the current one (never followed).
-    pub previous: bool,
-    /// Last lines of each source to begin with; `None`: from the beginning.
-    pub tail: Option<u32>,
-    /// Only what was written in the last so many seconds.
-    pub since_seconds: Option<i64>,
 }
 
 /// What somebody wants to do, before anybody has looked at what that means.

@@ -3,16 +3,19 @@
 //! All text in here comes cleaned (`world::text`): whoever makes a message from outside cleans it.
 
 pub mod forward;
+pub mod logs;
 pub mod transfer;
 
 use crate::diagnose::case::Need;
 use crate::diagnose::ledger::Diagnosis;
 use crate::diagnose::verdict::Verdict;
+use crate::effect::logs::LogSource;
 use crate::effect::{Intent, RequestId};
 use crate::world::access::Access;
 use crate::world::fleet::{ClusterId, Delta};
 use crate::world::time::Time;
 use crossterm::event::{KeyEvent, MouseEvent};
+use logs::LogLine;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -40,9 +43,11 @@ pub enum Msg {
     /// Answer to [`Effect::FetchEvents`](crate::effect::Effect::FetchEvents): event objects, or why not.
     Events { request: RequestId, answer: Result<Vec<Value>, String> },
     /// Log lines, in the order they came.
-    LogLines { request: RequestId, lines: Vec<LogLine> },
-    /// A log source ended or could not be read; `None`: it simply ended.
-    LogEnd { request: RequestId, pod: String, container: String, reason: Option<String> },
+    LogLines { request: RequestId, source: Arc<LogSource>, lines: Vec<LogLine> },
+    /// Something to be said between the lines of a source.
+    LogNote { request: RequestId, source: Arc<LogSource>, text: String },
+    /// A stream ended or could not be read; `None`: it simply ended.
+    LogEnd { request: RequestId, source: Arc<LogSource>, reason: Option<String> },
     /// Answer to [`Effect::Why`](crate::effect::Effect::Why).
     Why { request: RequestId, answer: WhyAnswer },
     /// Answer to [`Effect::Diagnose`](crate::effect::Effect::Diagnose): one for each subject.
@@ -89,19 +94,6 @@ pub enum Level {
     Warn,
     /// Something failed.
     Error,
-}
-
-/// One line of a container's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// The pod.
-    pub pod: Arc<str>,
-    /// The container.
-    pub container: Arc<str>,
-    /// The server's timestamp as it wrote it (RFC 3339), empty where there was none.
-    pub at: String,
-    /// The line, cleaned.
-    pub text: String,
 }
 
 /// How far a diagnosis is.

@@ -43,6 +43,7 @@ use filter::Filter;
 use grid::Grid;
 use head::Head;
 use list::{ListOf, ListView};
+use logs::streams;
 use look::Look;
 use nav::{Nav, Scope, Screen, View};
 use notices::Notices;
@@ -338,6 +339,21 @@ impl State {
         }
     }
 
+    /// Lets the windows of logs go on with what the pods have come to, and says so where there are too many.
+    pub fn look_at_logs(&mut self) -> Vec<Effect> {
+        let (mut effects, mut said) = (vec![], None);
+        for screen in self.nav.screens_mut() {
+            if let View::Logs(logs) = &mut screen.view {
+                let before = logs.streams.left_out;
+                effects.extend(logs.look(&self.fleet, self.now));
+                let left = logs.streams.left_out;
+                said = said.or((left > before).then(|| streams::too_many(left)));
+            }
+        }
+        said.into_iter().for_each(|sentence| self.warn(sentence));
+        effects
+    }
+
     /// Whether an operation waits for confirmation.
     pub fn is_planned(&self, operation: &OperationView) -> bool {
         operation.status == OperationStatus::Planned
@@ -432,10 +448,11 @@ impl State {
             }
             area
         };
-        let head = take(1, false);
+        let full = matches!(&self.nav.top().view, View::Logs(logs) if logs.full);
+        let head = take(u16::from(!full), false);
         let foot = take(1, true);
-        let bar = take(u16::from(!self.painted.bar.is_empty() && height >= 8), false);
-        let shown = !self.tutorial.is_empty() && !self.tutorial_hidden;
+        let bar = take(u16::from(!self.painted.bar.is_empty() && height >= 8 && !full), false);
+        let shown = !self.tutorial.is_empty() && !self.tutorial_hidden && !full;
         let strip = shown && width < 110 && height >= 14;
         let mut tutorial = take(if strip { 5 } else { 0 }, true);
         let mut body = rest;

@@ -2,13 +2,14 @@
 
 mod forwards;
 mod keys;
+mod logs;
 mod world;
 
 use crate::actions;
 use crate::diagnose::screen;
 use crate::effect::terminal::Inside;
 use crate::effect::{Effect, Intent, RequestId};
-use crate::msg::{Level, LogLine, Msg, OperationStatus, OperationView, WhyAnswer};
+use crate::msg::{Level, Msg, OperationStatus, OperationView, WhyAnswer};
 use crate::state::nav::View;
 use crate::state::prompt::{Asks, Prompt};
 use crate::state::text::{TextOf, TextView};
@@ -17,7 +18,6 @@ use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
 use serde_json::Value;
 use std::sync::Arc;
-use unicode_width::UnicodeWidthStr;
 
 /// What must be done outside before the first message: clusters to open, tables to watch, the first command.
 pub fn start(state: &mut State) -> Vec<Effect> {
@@ -54,6 +54,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.now = now;
             let mut effects = state.diagnose();
             effects.extend(state.ask_permissions());
+            effects.extend(state.look_at_logs());
             effects
         }
         Msg::Reviewed { cluster, answers } => {
@@ -62,12 +63,16 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::World(deltas) => {
             watches_may_change = world::apply(state, deltas);
-            vec![]
+            state.look_at_logs()
         }
         Msg::Object { request, answer } => object(state, request, answer),
         Msg::Events { request, answer } => events(state, request, answer),
-        Msg::LogLines { request, lines } => log_lines(state, request, lines),
-        Msg::LogEnd { request, pod, container, reason } => log_end(state, request, &pod, &container, reason),
+        Msg::LogLines { request, source, lines } => {
+            watches_may_change = false;
+            logs::lines(state, request, &source, lines)
+        }
+        Msg::LogNote { request, text, .. } => logs::note(state, request, &text),
+        Msg::LogEnd { request, source, reason } => logs::end(state, request, &source, reason),
         Msg::Why { request, answer } => why(state, request, answer),
         Msg::Diagnosed { cluster, came } => {
             let pods = state.fleet.shard(cluster).table(&ResourceId::core("pods"));
@@ -158,15 +163,7 @@ fn grid(state: &mut State, width: usize, height: usize) -> crate::state::grid::G
         View::Table(table) => return table.grid(fleet, problems, &screen.scope, now, (width, height)),
         View::Tree(tree) => return tree.grid(now, width, height),
         View::Text(text) => text.settle(width, height, now),
-        View::Logs(logs) => {
-            logs.settle(height, |logs, n| match logs.line(n) {
-                Some(line) if logs.wrap => {
-                    let columns = logs.prefix(line).width() + line.text.width();
-                    columns.div_ceil(width.max(1)).max(1)
-                }
-                _ => 1,
-            });
-        }
+        View::Logs(logs) => logs.settle(height, width),
         View::List(_) | View::Operation(_) => {}
     }
     Default::default()
@@ -202,32 +199,6 @@ fn events(state: &mut State, request: RequestId, answer: Result<Vec<Value>, Stri
     if let Some(text) = texts(state, request).next() {
         text.events = Some(answer);
         text.write(now);
-    }
-    vec![]
-}
-
-fn log_lines(state: &mut State, request: RequestId, lines: Vec<LogLine>) -> Vec<Effect> {
-    state.touch();
-    for screen in state.nav.screens_mut() {
-        if let View::Logs(logs) = &mut screen.view
-            && logs.request == request
-        {
-            logs.append(lines);
-            break;
-        }
-    }
-    vec![]
-}
-
-fn log_end(state: &mut State, request: RequestId, pod: &str, container: &str, reason: Option<String>) -> Vec<Effect> {
-    state.touch();
-    for screen in state.nav.screens_mut() {
-        if let View::Logs(logs) = &mut screen.view
-            && logs.request == request
-        {
-            let why = reason.as_deref().unwrap_or("the log ended");
-            logs.ended.push(format!("{pod}/{container}: {why}"));
-        }
     }
     vec![]
 }

@@ -166,6 +166,7 @@ fn run(state: &mut State, command: Command, mut scope: Scope) -> Vec<Effect> {
             effects
         }
         Command::Xray { resource, name, look } => super::relating::xray_of(state, resource, name, look, scope),
+        Command::Logs(look) => super::logging::by_labels(state, look),
         Command::Why { subject, clusters } => super::reading::ask_why(state, subject, clusters),
         Command::Action(action, args) => perform(state, action, &args),
     }
@@ -230,7 +231,7 @@ fn open_list(state: &mut State, of: ListOf) -> Vec<Effect> {
             None => open_clusters(state, &key),
         },
         ListOf::Namespaces => open_namespaces(state, key),
-        ListOf::Containers { .. } => super::reading::logs(state, &key),
+        ListOf::Containers { .. } => super::logging::logs(state, &key),
         ListOf::Managed { .. } => match state.picked() {
             Some(picked) => go_to(state, picked.cluster, &picked.object),
             None => vec![],

@@ -1,25 +1,16 @@
-//! Looking at one object: describe, YAML, logs, why, a shell; and what can be done in those views.
+//! Looking at one object: describe, YAML, why; and what can be done in those views.
 
-use super::going::within_of;
-use crate::effect::{Effect, LogRequest};
+use crate::effect::Effect;
 use crate::state::list::ListOf;
-use crate::state::logs::LogsView;
 use crate::state::nav::{Scope, Screen, View};
-use crate::state::order::Within;
 use crate::state::picked::Picked;
 use crate::state::problems::Problem;
 use crate::state::prompt::{Asks, Prompt};
 use crate::state::text::{TextOf, TextView};
 use crate::state::{State, WhySubject};
 use crate::world::fleet::ClusterId;
-use crate::world::object::{ObjectRef, ResourceId};
-use crate::world::row::{Body, Row};
+use crate::world::object::ObjectRef;
 use std::sync::Arc;
-
-/// Sources streamed at once.
-const MOST_SOURCES: usize = 40;
-/// Lines of each source to begin with.
-const TAIL: u32 = 500;
 
 pub fn describe(state: &mut State, _: &str) -> Vec<Effect> {
     show_object(state, TextOf::Describe)
@@ -108,76 +99,6 @@ pub fn ask_why(state: &mut State, subject: WhySubject, clusters: Option<Vec<Clus
     effects
 }
 
-pub fn logs(state: &mut State, container: &str) -> Vec<Effect> {
-    show_logs(state, container, false)
-}
-
-pub fn logs_previous(state: &mut State, container: &str) -> Vec<Effect> {
-    show_logs(state, container, true)
-}
-
-/// The container under the cursor, all of a pod, or all pods of a workload.
-fn show_logs(state: &mut State, container: &str, previous: bool) -> Vec<Effect> {
-    let Some(picked) = state.picked() else { return vec![] };
-    let chosen = match &state.nav.top().view {
-        View::List(list) if matches!(list.of, ListOf::Containers { .. }) => state.list_key().unwrap_or_default(),
-        View::Tree(tree) if container.is_empty() => {
-            tree.line().and_then(|line| line.container.clone()).unwrap_or_default()
-        }
-        _ => container.to_string(),
-    };
-    let mut sources = sources_of(state, &picked);
-    if !chosen.is_empty() {
-        sources.retain(|(_, name)| *name == chosen);
-    }
-    if sources.is_empty() {
-        state.warn(format!("no containers of {} are known", picked.object));
-        return vec![];
-    }
-    if sources.len() > MOST_SOURCES {
-        state.say(format!("showing the first {MOST_SOURCES} of {} containers", sources.len()));
-        sources.truncate(MOST_SOURCES);
-    }
-    let title = match chosen.as_str() {
-        "" => picked.object.to_string(),
-        container => format!("{} {container}", picked.object),
-    };
-    let namespace = picked.object.namespace.clone();
-    let tail = Some(TAIL);
-    let logs = LogRequest { namespace: namespace.clone(), sources, previous, tail, since_seconds: None };
-    let request = state.request();
-    let view = LogsView::new(picked.cluster, title, logs.clone(), request);
-    let scope = Scope { clusters: vec![picked.cluster], namespaces: vec![namespace] };
-    let mut effects = state.push(Screen { scope, view: View::Logs(Box::new(view)) });
-    effects.push(Effect::StartLogs { request, cluster: picked.cluster, logs });
-    effects
-}
-
-/// (pod, container) of a pod, or of all pods that belong to an object.
-fn sources_of(state: &State, picked: &Picked) -> Vec<(String, String)> {
-    let Some(pods) = state.fleet.shard(picked.cluster).table(&ResourceId::core("pods")) else { return vec![] };
-    let within = if picked.object.kind == "Pod" {
-        Some(Within::Name(picked.object.name.clone()))
-    } else {
-        within_of(state, picked)
-    };
-    let Some(within) = within else { return vec![] };
-    let mut rows: Vec<&Row> = pods
-        .rows()
-        .map(|(_, row)| row)
-        .filter(|row| *row.meta.namespace == *picked.object.namespace && within.accepts(row))
-        .collect();
-    rows.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
-    rows.iter().flat_map(|row| containers(row)).collect()
-}
-
-/// Application containers first: they are what one wants to read.
-fn containers(row: &Row) -> Vec<(String, String)> {
-    let Body::Pod(pod) = &row.body else { return vec![] };
-    let (init, main): (Vec<_>, Vec<_>) = pod.containers.iter().partition(|c| c.init);
-    main.into_iter().chain(init).map(|c| (row.meta.name.to_string(), c.name.to_string())).collect()
-}
-
 /// Names of the marked rows or the one under the cursor; the whole text of a text.
 pub fn copy(state: &mut State, _: &str) -> Vec<Effect> {
     let text = match &state.nav.top().view {
@@ -219,10 +140,16 @@ fn text(state: &mut State, change: impl FnOnce(&mut TextView)) -> Vec<Effect> {
 }
 
 pub fn next_hit(state: &mut State, _: &str) -> Vec<Effect> {
+    if matches!(state.nav.top().view, View::Logs(_)) {
+        return super::logging::next_hit(state, true);
+    }
     text(state, |text| text.next_hit(true))
 }
 
 pub fn previous_hit(state: &mut State, _: &str) -> Vec<Effect> {
+    if matches!(state.nav.top().view, View::Logs(_)) {
+        return super::logging::next_hit(state, false);
+    }
     text(state, |text| text.next_hit(false))
 }
 
@@ -250,68 +177,5 @@ pub fn managed_fields(state: &mut State, _: &str) -> Vec<Effect> {
             *managed_fields = !*managed_fields;
             text.write(now);
         }
-    })
-}
-
-pub fn follow(state: &mut State, _: &str) -> Vec<Effect> {
-    if let View::Logs(logs) = &mut state.nav.top_mut().view {
-        logs.follow = !logs.follow;
-    }
-    vec![]
-}
-
-pub fn timestamps(state: &mut State, _: &str) -> Vec<Effect> {
-    if let View::Logs(logs) = &mut state.nav.top_mut().view {
-        logs.timestamps = !logs.timestamps;
-    }
-    vec![]
-}
-
-pub fn clear(state: &mut State, _: &str) -> Vec<Effect> {
-    if let View::Logs(logs) = &mut state.nav.top_mut().view {
-        logs.clear();
-    }
-    vec![]
-}
-
-/// Changes what is streamed and begins again.
-fn restart(state: &mut State, change: impl FnOnce(&mut LogsView)) -> Vec<Effect> {
-    let request = state.request();
-    let View::Logs(logs) = &mut state.nav.top_mut().view else { return vec![] };
-    change(logs);
-    let stop = Effect::StopLogs(std::mem::replace(&mut logs.request, request));
-    logs.clear();
-    logs.ended.clear();
-    logs.follow = true;
-    vec![stop, Effect::StartLogs { request, cluster: logs.cluster, logs: logs.logs.clone() }]
-}
-
-pub fn previous_run(state: &mut State, _: &str) -> Vec<Effect> {
-    restart(state, |view| view.logs.previous = !view.logs.previous)
-}
-
-pub fn all_containers(state: &mut State, _: &str) -> Vec<Effect> {
-    restart(state, |view| view.logs.sources = view.available.clone())
-}
-
-/// The next container by itself; after the last, all of them.
-pub fn next_container(state: &mut State, _: &str) -> Vec<Effect> {
-    restart(state, |view| {
-        let mut names: Vec<String> = view.available.iter().map(|(_, container)| container.clone()).collect();
-        names.sort();
-        names.dedup();
-        let all = view.logs.sources.len() == view.available.len() && names.len() > 1;
-        let shown = view.logs.sources.first().map(|(_, container)| container.clone()).unwrap_or_default();
-        let next = if all { names.first() } else { names.iter().find(|name| **name > shown) };
-        let keep = |(_, name): &&(String, String)| next.is_none_or(|next| name == next);
-        view.logs.sources = view.available.iter().filter(keep).cloned().collect();
-    })
-}
-
-/// From how long ago, in seconds; 0: from the beginning; negative: the last lines.
-pub fn since<const SECONDS: i64>(state: &mut State, _: &str) -> Vec<Effect> {
-    restart(state, |view| {
-        view.logs.tail = (SECONDS < 0).then_some(TAIL);
-        view.logs.since_seconds = (SECONDS > 0).then_some(SECONDS);
     })
 }

@@ -121,7 +121,7 @@ pub fn open_line(state: &mut State) -> Vec<Effect> {
             tree.fold(None);
             vec![]
         }
-        Some(line) if line.container.is_some() => super::reading::logs(state, ""),
+        Some(line) if line.container.is_some() => super::logging::logs(state, ""),
         Some(_) => in_table(state, ""),
         None => vec![],
     }

@@ -7,17 +7,16 @@ use super::shell::Visit;
 use super::why::{self, Source};
 use crate::cluster::access::may_all;
 use crate::cluster::api::{Api, ApiError, encode};
-use crate::cluster::logs::{self, LogEvent};
 use crate::diagnose::case::Subject;
-use crate::effect::{Effect, LogRequest, RequestId};
-use crate::msg::{Level, LogLine, Msg, WhyAnswer};
+use crate::effect::logs::LogRequest;
+use crate::effect::{Effect, RequestId};
+use crate::msg::{Level, Msg, WhyAnswer};
 use crate::world::access::Access;
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, Resource, ResourceId};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
@@ -85,7 +84,8 @@ impl Runner {
                 self.fetch_object(request, cluster, resource, namespace, name);
             }
             Effect::FetchEvents { request, cluster, object } => self.fetch_events(request, cluster, object),
-            Effect::StartLogs { request, cluster, logs } => self.start_logs(request, cluster, logs),
+            Effect::StartLogs { request, logs } => self.start_logs(request, logs),
+            Effect::SaveLog { path, name, text } => self.save_log(path, name, text),
             Effect::Review { cluster, accesses } => self.review(cluster, accesses),
             Effect::Why { request, cluster, subject } => self.why(request, cluster, subject),
             Effect::Diagnose { cluster, subjects } => self.look_into(cluster, subjects, why::BACKGROUND),
@@ -173,28 +173,26 @@ impl Runner {
         });
     }
 
-    fn start_logs(&mut self, request: RequestId, cluster: ClusterId, wanted: LogRequest) {
-        for (pod, container) in &wanted.sources {
+    fn start_logs(&mut self, request: RequestId, wanted: LogRequest) {
+        self.running.entry(request).or_default().retain(|task| !task.is_finished());
+        for stream in wanted.streams.clone() {
             let (session, sender) = (self.session.clone(), self.sender.clone());
-            let (pod, container): (Arc<str>, Arc<str>) = (pod.as_str().into(), container.as_str().into());
-            let ask = logs::LogRequest {
-                namespace: wanted.namespace.clone(),
-                pod: pod.to_string(),
-                container: container.to_string(),
-                previous: wanted.previous,
-                follow: !wanted.previous,
-                tail: wanted.tail.map(Into::into),
-                since_seconds: wanted.since_seconds.and_then(|s| s.try_into().ok()),
-                timestamps: true,
-            };
-            self.spawn(Some(request), async move {
-                let reason = match session.hub.api(cluster).await {
-                    Err(e) => Some(e.to_string()),
-                    Ok(api) => stream_log(&api, ask, request, &pod, &container, &sender).await,
-                };
-                sender.send(Msg::LogEnd { request, pod: pod.to_string(), container: container.to_string(), reason });
-            });
+            let wanted = LogRequest { streams: vec![], ..wanted };
+            self.spawn(Some(request), super::logs::stream(session, sender, request, wanted, stream));
         }
+    }
+
+    /// Writes a log into a file that is not there yet, for its owner's eyes.
+    fn save_log(&mut self, path: Option<String>, name: String, text: String) {
+        let (state, sender) = (self.session.paths.state.join("logs"), self.sender.clone());
+        self.runtime.spawn_blocking(move || {
+            let lines = text.lines().count();
+            let msg = match super::logs::save(path.as_deref(), &state, &name, &text) {
+                Ok(file) => Msg::Notice(Level::Info, format!("{lines} lines saved to {}", file.display())),
+                Err(sentence) => Msg::Notice(Level::Error, sentence),
+            };
+            sender.send(msg);
+        });
     }
 
     fn look_into(&mut self, cluster: ClusterId, subjects: Vec<Subject>, budget: why::Budget) {
@@ -241,52 +239,4 @@ pub(super) async fn reach(session: &Session, cluster: ClusterId, id: &ResourceId
     let catalog = session.hub.catalog(cluster).await?;
     let kind = catalog.iter().find(|kind| kind.id == *id).cloned();
     kind.map(|kind| (api, kind)).ok_or_else(|| ApiError::Malformed(format!("this cluster has no {id}")))
-}
-
-/// Lines are handed on in batches: a log of 50,000 lines a second must not become as many messages.
-const BATCH: usize = 64;
-/// Rest between two batches of one source; long enough to collect, short enough not to be seen.
-const REST: Duration = Duration::from_millis(20);
-/// How long a log may take to begin.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// Streams one log; returns why it ended.
-async fn stream_log(
-    api: &Api,
-    ask: logs::LogRequest,
-    request: RequestId,
-    pod: &Arc<str>,
-    container: &Arc<str>,
-    sender: &Sender,
-) -> Option<String> {
-    let (chunk, mut chunks) = tokio::sync::mpsc::unbounded_channel::<Vec<String>>();
-    let mut end = None;
-    let read = async {
-        logs::stream(api, &ask, PATIENCE, |event| match event {
-            // The receiver lives as long as this function.
-            LogEvent::Lines(lines) => drop(chunk.send(lines)),
-            LogEvent::Ended(reason) => end = Some(reason),
-        })
-        .await;
-        drop(chunk);
-    };
-    let forward = async {
-        let mut batch = Vec::new();
-        while chunks.recv_many(&mut batch, BATCH).await > 0 {
-            let lines = batch.drain(..).flatten().map(|line| stamped(pod, container, &line)).collect();
-            sender.send(Msg::LogLines { request, lines });
-            tokio::time::sleep(REST).await;
-        }
-    };
-    tokio::join!(read, forward);
-    end
-}
-
-/// Takes the server's timestamp from the front of a line.
-fn stamped(pod: &Arc<str>, container: &Arc<str>, line: &str) -> LogLine {
-    let (at, text) = match line.split_once(' ') {
-        Some((at, text)) if at.ends_with('Z') && at.as_bytes().get(10) == Some(&b'T') => (at, text),
-        _ => ("", line),
-    };
-    LogLine { pod: pod.clone(), container: container.clone(), at: at.into(), text: text.into() }
 }

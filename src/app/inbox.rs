@@ -4,14 +4,18 @@
 //! The loop sleeps in one `poll(2)` over the terminal and a socket pair, so there is no input thread that could
 //! steal keys from a shell, and nothing runs while nothing happens.
 
+use crate::effect::RequestId;
+use crate::effect::logs::LogSource;
 use crate::msg::Msg;
+use crate::msg::logs::LogLine;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// The sending half; cheap to clone, usable from every thread.
 #[derive(Clone)]
@@ -30,7 +34,14 @@ struct Shared {
     wake: UnixStream,
     /// Whether a wake-up byte is under way, so that a thousand messages cost one.
     woken: AtomicBool,
+    /// Lines of logs that wait.
+    lines: AtomicUsize,
+    /// There are fewer of them now.
+    room: Notify,
 }
+
+/// Lines of logs that may wait: more would only be memory, and keys would not wait less behind them.
+const LINES: usize = 8_000;
 
 /// What ended the sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +62,13 @@ pub fn channel() -> io::Result<(Sender, Inbox)> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     theirs.set_nonblocking(true)?;
-    let shared = Arc::new(Shared { queue: Mutex::default(), wake: theirs, woken: AtomicBool::new(false) });
+    let shared = Arc::new(Shared {
+        queue: Mutex::default(),
+        wake: theirs,
+        woken: AtomicBool::new(false),
+        lines: AtomicUsize::new(0),
+        room: Notify::new(),
+    });
     Ok((Sender { shared: shared.clone() }, Inbox { shared, wake: ours }))
 }
 
@@ -60,6 +77,20 @@ impl Sender {
     pub fn send(&self, msg: Msg) {
         self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(msg);
         self.wake();
+    }
+
+    /// Hands lines of a log to the loop, as soon as it has taken in enough of those before. Cancelled before that, the
+    /// lines are not sent.
+    pub async fn send_lines(&self, request: RequestId, source: &Arc<LogSource>, lines: Vec<LogLine>) {
+        loop {
+            let room = self.shared.room.notified();
+            if self.shared.lines.load(Ordering::SeqCst) < LINES {
+                break;
+            }
+            room.await;
+        }
+        self.shared.lines.fetch_add(lines.len(), Ordering::SeqCst);
+        self.send(Msg::LogLines { request, source: source.clone(), lines });
     }
 
     /// Wakes the loop without a message, as after a window change.
@@ -74,7 +105,12 @@ impl Sender {
 impl Inbox {
     /// The next message, if one waits.
     pub fn take(&mut self) -> Option<Msg> {
-        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        let msg = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        if let Some(Msg::LogLines { lines, .. }) = &msg {
+            self.shared.lines.fetch_sub(lines.len(), Ordering::SeqCst);
+            self.shared.room.notify_waiters();
+        }
+        msg
     }
 
     /// Whether messages wait.

@@ -28,17 +28,10 @@ pub struct LogRequest {
     pub tail: Option<u64>,
     /// Only lines of the last seconds.
     pub since_seconds: Option<u64>,
+    /// Only lines written at this time (RFC 3339) or later; servers take it by the second.
+    pub since_time: Option<String>,
     /// RFC 3339 in front of every line.
     pub timestamps: bool,
-}
-
-/// What a log stream says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogEvent {
-    /// Lines that have arrived together, cleaned.
-    Lines(Vec<String>),
-    /// Nothing more will come: why, in words. Always the last event.
-    Ended(String),
 }
 
 impl LogRequest {
@@ -53,48 +46,53 @@ impl LogRequest {
         query.extend(flags.iter().filter(|(_, on)| *on).map(|(name, _)| format!("{name}=true")));
         query.extend(self.tail.map(|n| format!("tailLines={n}")));
         query.extend(self.since_seconds.map(|n| format!("sinceSeconds={n}")));
+        query.extend(self.since_time.as_ref().map(|at| format!("sinceTime={}", encode(at))));
         format!("/api/v1/namespaces/{}/pods/{}/log?{}", encode(namespace), encode(pod), query.join("&"))
     }
 }
 
-/// Streams a log into `sink` until it ends; `patience` bounds the wait for the answer, not for lines.
-/// Dropping the future ends the stream.
-pub async fn stream(api: &Api, request: &LogRequest, patience: Duration, mut sink: impl FnMut(LogEvent)) {
-    let ended = match read(api, request, patience, &mut sink).await {
-        Ok(()) if request.follow => "the container has ended, or the server ended the stream".into(),
-        Ok(()) => "end of the log".into(),
-        Err(error) => error.to_string(),
-    };
-    sink(LogEvent::Ended(ended));
+/// A log on its way. Dropped, it ends.
+pub struct LogReader {
+    body: Body,
+    cutter: Cutter,
+    over: bool,
 }
 
-async fn read(
-    api: &Api,
-    request: &LogRequest,
-    patience: Duration,
-    sink: &mut impl FnMut(LogEvent),
-) -> Result<(), ApiError> {
-    let path = request.path();
-    let asked = Request::get(&path)
-        .header("Accept-Encoding", "identity")
-        .body(Body::empty())
-        .map_err(|e| ApiError::Malformed(format!("{path}: {e}")))?;
-    let sent = tokio::time::timeout(patience, api.client().send(asked)).await;
-    let answer = sent.map_err(|_| ApiError::Timeout(patience.as_secs()))?.map_err(link_error)?;
-    let mut body = check(answer, patience).await?;
-    let mut cutter = Cutter::default();
-    while let Some(frame) = body.frame().await {
-        let data = frame.map_err(link_error)?.into_data().unwrap_or_default();
-        let lines = cutter.take(&data);
-        if !lines.is_empty() {
-            sink(LogEvent::Lines(lines));
+impl LogReader {
+    /// Asks for a log; `patience` bounds the wait for the answer, not for lines.
+    ///
+    /// # Errors
+    /// When the cluster cannot be reached or refuses.
+    pub async fn open(api: &Api, request: &LogRequest, patience: Duration) -> Result<Self, ApiError> {
+        let path = request.path();
+        let asked = Request::get(&path)
+            .header("Accept-Encoding", "identity")
+            .body(Body::empty())
+            .map_err(|e| ApiError::Malformed(format!("{path}: {e}")))?;
+        let sent = tokio::time::timeout(patience, api.client().send(asked)).await;
+        let answer = sent.map_err(|_| ApiError::Timeout(patience.as_secs()))?.map_err(link_error)?;
+        Ok(Self { body: check(answer, patience).await?, cutter: Cutter::default(), over: false })
+    }
+
+    /// The next lines, cleaned; `None` at the end. Cancelled, it loses nothing.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn next(&mut self) -> Result<Option<Vec<String>>, ApiError> {
+        while !self.over {
+            let lines = match self.body.frame().await {
+                Some(frame) => self.cutter.take(&frame.map_err(link_error)?.into_data().unwrap_or_default()),
+                None => {
+                    self.over = true;
+                    std::mem::take(&mut self.cutter).rest()
+                }
+            };
+            if !lines.is_empty() {
+                return Ok(Some(lines));
+            }
         }
+        Ok(None)
     }
-    let rest = cutter.rest();
-    if !rest.is_empty() {
-        sink(LogEvent::Lines(rest));
-    }
-    Ok(())
 }
 
 /// Cuts bytes into lines; a line that is too long loses its end, not its neighbours.
@@ -161,5 +159,7 @@ mod tests {
             ..LogRequest::default()
         };
         assert_eq!(request.path(), "/api/v1/namespaces/shop/pods/web-1/log?container=app&previous=true&tailLines=50");
+        let since = LogRequest { since_time: Some("2026-11-21T09:21:10+01:00".into()), follow: true, ..request };
+        assert!(since.path().ends_with("&sinceTime=2026-11-21T09%3A21%3A10%2B01%3A00"), "{}", since.path());
     }
 }

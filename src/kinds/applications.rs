@@ -28,7 +28,7 @@ pub static KIND: Kind = Kind {
         Column::new("TARGET", Source::Object(|app| text(source(app, "/targetRevision")))).wide(),
     ],
     tone,
-    can: &[Can::Why],
+    can: &[Can::Logs, Can::Why],
     opens: Opens::Resources,
 };
 

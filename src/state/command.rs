@@ -37,6 +37,8 @@ pub enum Command {
     Look(Look),
     /// A tree of one object, or of every object of a kind.
     Xray { resource: ResourceId, name: Option<String>, look: Look },
+    /// Logs of the pods with labels.
+    Logs(Look),
     /// Diagnose.
     Why { subject: Subject, clusters: Option<Vec<ClusterId>> },
     /// Do something with what is selected; the rest of the line goes with it.
@@ -95,6 +97,9 @@ pub fn parse(state: &State, line: &str) -> Result<Command, String> {
     let rest = words.as_slice();
     match head.as_str() {
         "why" => return why(state, rest),
+        "logs" if rest.iter().any(|word| word.starts_with("-l") || word.contains('=')) => {
+            return Look::read(state, rest).map(Command::Logs);
+        }
         "ns" | "namespace" | "namespaces" if rest.is_empty() => return Ok(Command::List(ListOf::Namespaces)),
         "ns" | "namespace" | "namespaces" => return Look::read(state, rest).map(Look::here),
         "ctx" | "context" | "contexts" if !rest.is_empty() => return clusters_named(state, rest),

@@ -6,6 +6,7 @@ use crate::world::selector::Selector;
 use foldhash::fast::RandomState;
 use regex::{Regex, RegexBuilder};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// A filter as typed, ready to match.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +45,26 @@ impl Words {
         match text.bytes().all(plain) {
             true => Self::Plain(text.as_bytes().into()),
             false => Self::Pattern(pattern(text)),
+        }
+    }
+
+    /// Where they stand in a text.
+    fn places(&self, text: &str) -> Vec<Range<usize>> {
+        match self {
+            Self::Pattern(regex) => {
+                regex.find_iter(text).map(|found| found.range()).filter(|r| !r.is_empty()).collect()
+            }
+            Self::Plain(wanted) => {
+                let (mut found, mut at) = (vec![], 0);
+                while let Some(here) = text.as_bytes().get(at..at + wanted.len()).filter(|_| !wanted.is_empty()) {
+                    let hit = here.eq_ignore_ascii_case(wanted);
+                    if hit {
+                        found.push(at..at + wanted.len());
+                    }
+                    at += if hit { wanted.len() } else { 1 };
+                }
+                found
+            }
         }
     }
 
@@ -123,6 +144,14 @@ impl Filter {
         match &self.test {
             Test::Words { words, inverse } | Test::Both { words, inverse, .. } => words.is_in(text) != *inverse,
             _ => true,
+        }
+    }
+
+    /// Where a line of text holds what is looked for; nowhere when the others are.
+    pub fn places(&self, text: &str) -> Vec<Range<usize>> {
+        match &self.test {
+            Test::Words { words, inverse: false } | Test::Both { words, inverse: false, .. } => words.places(text),
+            _ => vec![],
         }
     }
 
@@ -209,6 +238,15 @@ mod tests {
             }
         }
         assert!(matches!(Words::parse("web.1"), Words::Pattern(_)) && matches!(Words::parse("Web"), Words::Pattern(_)));
+    }
+
+    #[test]
+    fn places_are_those_that_an_expression_finds() {
+        assert_eq!(Filter::parse("ab").places("xABab é ab"), [1..3, 3..5, 9..11]);
+        assert_eq!(Filter::parse("a.").places("xABab"), [1..3, 3..5]);
+        assert!(Filter::parse("x*").places("ab").is_empty());
+        assert!(Filter::parse("!ab").places("ab").is_empty());
+        assert!(Filter::parse("").places("ab").is_empty());
     }
 
     #[test]

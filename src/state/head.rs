@@ -89,8 +89,8 @@ pub fn head(state: &State) -> Head {
             left.extend(filter_span(&tree.filter));
         }
         View::Logs(logs) => {
-            left.push((Meaning::Cluster, state.fleet.shard(logs.cluster).name.clone()));
-            left.push((Meaning::Title, if logs.logs.previous { "previous logs" } else { "logs" }.into()));
+            left.push((Meaning::Cluster, clusters(state, &screen.scope)));
+            left.push((Meaning::Title, if logs.previous { "previous logs" } else { "logs" }.into()));
             left.push((Meaning::Text, logs.title.clone()));
             left.extend(filter_span(&logs.filter));
             let lines = if logs.len() == logs.total() {
@@ -99,6 +99,12 @@ pub fn head(state: &State) -> Head {
                 format!("{} of {} lines", thousands(logs.len()), thousands(logs.total()))
             };
             left.push((Meaning::Muted, lines));
+            if logs.dropped > 0 {
+                left.push((Meaning::Muted, format!("{} older dropped", thousands(logs.dropped))));
+            }
+            if logs.streams.left_out > 0 {
+                left.push((Meaning::Warn, format!("{} containers left out", logs.streams.left_out)));
+            }
         }
         View::Operation(operation) => {
             left.push((Meaning::Title, "operation".into()));
@@ -202,7 +208,7 @@ fn right(state: &State) -> (Meaning, String) {
             let not_live = |id: &&ClusterId| state.fleet.shard(**id).link != Link::Live;
             link(state, screen.scope.clusters.iter().find(not_live).or(screen.scope.clusters.first()).copied())
         }
-        View::Logs(logs) => match (logs.ended.len() >= logs.logs.sources.len(), logs.follow) {
+        View::Logs(logs) => match (logs.streams.over(), logs.follow) {
             (true, _) => "ended".into(),
             (_, true) => "following".into(),
             (_, false) => "paused".into(),
@@ -330,6 +336,9 @@ const HINTS: &[&str] = &[
     "next-container",
     "wrap",
     "timestamps",
+    "log-raw",
+    "log-mark",
+    "save",
     "next-hit",
     "copy",
     "managed-fields",

@@ -1,108 +1,330 @@
-//! Logs of one or several containers, in one window.
+//! Logs of several containers, of several clusters, in one window.
+
+pub mod dress;
+pub mod selection;
+pub mod streams;
 
 use super::filter::Filter;
-use crate::effect::{LogRequest, RequestId};
-use crate::msg::LogLine;
-use crate::world::fleet::ClusterId;
+use crate::effect::logs::{LogRequest, LogSource};
+use crate::effect::{Effect, RequestId};
+use crate::msg::logs::LogLine;
+use crate::theme::Meaning;
+use crate::world::fleet::{ClusterId, Fleet};
+use crate::world::object::ResourceId;
+use crate::world::time::Time;
+use dress::Dressed;
+use selection::Selection;
 use std::collections::VecDeque;
+use streams::{Standing, Streams};
+use unicode_width::UnicodeWidthChar;
 
 /// Lines kept; the oldest go first.
-const KEPT: usize = 20_000;
+const KEPT: usize = 100_000;
+/// Bytes of lines kept.
+const BYTES: usize = 48 << 20;
+/// With more pods than this in the clusters that are read, new ones are looked for once a second.
+const MANY: usize = 2_000;
 
 /// Logs on screen.
 #[derive(Debug)]
 pub struct LogsView {
     /// Whose.
-    pub cluster: ClusterId,
-    /// What is streamed.
-    pub logs: LogRequest,
-    /// Every container that could be shown: (pod, container).
-    pub available: Vec<(String, String)>,
+    pub selection: Selection,
+    /// The run before the current one.
+    pub previous: bool,
+    /// Last lines of each source to begin with; `None`: from the beginning.
+    pub tail: Option<u32>,
+    /// Only what was written in the last so many seconds.
+    pub since_seconds: Option<i64>,
     /// For the top line.
     pub title: String,
     /// Answers to this are for us.
     pub request: RequestId,
-    /// Sources that ended, with the reason where there is one.
-    pub ended: Vec<String>,
+    /// What is read, and how that stands.
+    pub streams: Streams,
     /// Stay at the end as lines come.
     pub follow: bool,
     /// Long lines go on in the next row.
     pub wrap: bool,
     /// Show the server's timestamps.
     pub timestamps: bool,
-    /// Which lines are shown.
+    /// Show pod and container before each line, where there are several.
+    pub sources: bool,
+    /// Show JSON as it was written.
+    pub raw: bool,
+    /// Nothing but the log and the bottom line.
+    pub full: bool,
+    /// What is looked for.
     pub filter: Filter,
+    /// Lines that do not pass the filter are not shown.
+    pub hides: bool,
+    /// Lines shown before and after each that passes.
+    pub context: usize,
     /// First visible among the shown lines.
     pub top: usize,
     /// Columns scrolled out on the left.
     pub left: usize,
-    lines: VecDeque<LogLine>,
+    /// Lines that had to go, because there were too many.
+    pub dropped: usize,
+    /// The line that `n` went to last, counted from the first ever received.
+    hit: Option<usize>,
+    lines: VecDeque<Line>,
+    bytes: usize,
+    /// Lines that are gone from the front.
+    gone: usize,
     /// Indexes of the shown lines, counted from the first line ever received.
     shown: VecDeque<usize>,
-    dropped: usize,
+    /// Lines still to show behind the last that passed.
+    after: usize,
+    /// What stands before the lines of each stream.
+    labels: Vec<String>,
+    opened: Time,
+    /// The pods as they were looked at last, and when.
+    looked: Option<(u64, Time)>,
+}
+
+/// A line of the window.
+#[derive(Debug)]
+struct Line {
+    line: LogLine,
+    of: Of,
+}
+
+/// Where a line comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// A stream.
+    Stream(u32),
+    /// From us: what became of a stream.
+    Note,
+    /// From the person.
+    Mark,
 }
 
 impl LogsView {
     /// A window without lines yet.
-    pub fn new(cluster: ClusterId, title: String, logs: LogRequest, request: RequestId) -> Self {
+    pub fn new(title: String, selection: Selection, previous: bool, request: RequestId, now: Time) -> Self {
         Self {
-            cluster,
-            available: logs.sources.clone(),
-            logs,
+            selection,
+            previous,
+            tail: Some(TAIL),
+            since_seconds: None,
             title,
             request,
-            ended: vec![],
+            streams: Streams::default(),
             follow: true,
             wrap: false,
             timestamps: false,
+            sources: true,
+            raw: false,
+            full: false,
             filter: Filter::default(),
+            hides: true,
+            context: 0,
             top: 0,
             left: 0,
-            lines: VecDeque::new(),
-            shown: VecDeque::new(),
             dropped: 0,
+            hit: None,
+            lines: VecDeque::new(),
+            bytes: 0,
+            gone: 0,
+            shown: VecDeque::new(),
+            after: 0,
+            labels: vec![],
+            opened: now,
+            looked: None,
         }
     }
 
-    /// Takes in lines.
-    pub fn append(&mut self, lines: Vec<LogLine>) {
+    /// Looks at the pods, where they have changed: what must be read now. Cheap where nothing has.
+    pub fn look(&mut self, fleet: &Fleet, now: Time) -> Option<Effect> {
+        let pods = ResourceId::core("pods");
+        let clusters = self.selection.clusters();
+        let tables = || clusters.iter().filter_map(|id| fleet.shards.get(usize::from(id.0))?.table(&pods));
+        let revision: u64 = tables().map(|table| table.revision + 1).sum();
+        let many = tables().map(|table| table.len()).sum::<usize>() > MANY;
+        // A stream may be due again although nothing has changed.
+        let waits =
+            self.streams.list().iter().any(|s| matches!(&s.standing, Standing::Ended { again, .. } if *again <= now));
+        let due = match self.looked {
+            None => true,
+            Some((known, at)) => (known != revision && !(many && at == now)) || (waits && at != now),
+        };
+        if !due {
+            return None;
+        }
+        self.looked = Some((revision, now));
+        let todo = self.streams.look(fleet, &self.selection, !self.previous, self.opened, now);
+        self.label(fleet);
+        for (_, note) in todo.notes {
+            self.say(&note);
+        }
+        if todo.begin.is_empty() {
+            return None;
+        }
+        let Self { previous, tail, since_seconds, .. } = *self;
+        let logs = LogRequest { streams: todo.begin, previous, tail, since_seconds };
+        Some(Effect::StartLogs { request: self.request, logs })
+    }
+
+    /// Reads anew, under another number.
+    pub fn restart(&mut self, request: RequestId, now: Time) -> Effect {
+        let before = std::mem::replace(&mut self.request, request);
+        self.clear();
+        self.streams = Streams::default();
+        (self.labels, self.looked, self.follow, self.opened) = (vec![], None, true, now);
+        Effect::StopLogs(before)
+    }
+
+    /// What stands before the lines: as much as tells them apart.
+    fn label(&mut self, fleet: &Fleet) {
+        let list = self.streams.list();
+        let Some(first) = list.first().map(|stream| &stream.source) else { return };
+        let differ = |test: &dyn Fn(&LogSource) -> bool| list.iter().any(|stream| test(&stream.source));
+        let clusters = differ(&|s| s.cluster != first.cluster);
+        let pods = differ(&|s| (s.cluster, &s.namespace, &s.pod) != (first.cluster, &first.namespace, &first.pod));
+        let containers = differ(&|s| s.container != first.container);
+        let label = |source: &LogSource| {
+            let mut parts: Vec<&str> = vec![];
+            if clusters {
+                parts.push(&fleet.shard(source.cluster).name);
+            }
+            if pods {
+                parts.push(&source.pod);
+            }
+            if containers {
+                parts.push(&source.container);
+            }
+            parts.join("/")
+        };
+        self.labels = list.iter().map(|stream| label(&stream.source)).collect();
+    }
+
+    /// Takes in lines of a source.
+    pub fn append(&mut self, source: &LogSource, lines: Vec<LogLine>) {
+        let Some(at) = self.streams.at(source) else { return };
+        self.streams.heard(at, &lines);
         for line in lines {
-            if self.lines.len() == KEPT {
-                self.lines.pop_front();
-                self.dropped += 1;
-                if self.shown.front().is_some_and(|n| *n < self.dropped) {
-                    self.shown.pop_front();
-                    self.top = self.top.saturating_sub(1);
-                }
+            self.push(Line { line, of: Of::Stream(at as u32) });
+        }
+    }
+
+    /// Says something between the lines.
+    pub fn say(&mut self, text: &str) {
+        self.push(Line { line: LogLine::new(format!("— {text} —")), of: Of::Note });
+    }
+
+    /// Draws a line under what came so far.
+    pub fn mark(&mut self, now: Time) {
+        let at = now.rfc3339();
+        self.push(Line { line: LogLine::new(format!("──── {at} ────")), of: Of::Mark });
+    }
+
+    fn push(&mut self, line: Line) {
+        self.bytes += line.line.size();
+        let n = self.gone + self.lines.len();
+        if !self.narrowed() || line.of != Of::Note && line.of != Of::Mark && self.filter.line(line.line.text()) {
+            if self.narrowed() && self.context > 0 {
+                let known = self.shown.back().map_or(self.gone, |last| last + 1);
+                self.shown.extend(known.max(n.saturating_sub(self.context)).max(self.gone)..n);
+                self.after = self.context;
             }
-            if self.filter.line(&line.text) {
-                self.shown.push_back(self.dropped + self.lines.len());
-            }
-            self.lines.push_back(line);
+            self.shown.push_back(n);
+        } else if matches!(line.of, Of::Note | Of::Mark) {
+            self.shown.push_back(n);
+        } else if self.after > 0 {
+            self.after -= 1;
+            self.shown.push_back(n);
+        }
+        self.lines.push_back(line);
+        while self.lines.len() > KEPT || self.bytes > BYTES && self.lines.len() > 1 {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(line) = self.lines.pop_front() else { return };
+        self.bytes -= line.line.size();
+        self.gone += 1;
+        self.dropped += 1;
+        if self.shown.front().is_some_and(|n| *n < self.gone) {
+            self.shown.pop_front();
+            self.top = self.top.saturating_sub(1);
         }
     }
 
     /// Forgets every line (a new stream begins, or asked for).
     pub fn clear(&mut self) {
-        self.dropped += self.lines.len();
+        self.gone += self.lines.len();
         self.lines.clear();
         self.shown.clear();
-        self.top = 0;
+        (self.bytes, self.dropped, self.top, self.after, self.hit) = (0, 0, 0, 0, None);
     }
 
-    /// Shows only what passes.
+    /// Whether lines are hidden.
+    fn narrowed(&self) -> bool {
+        self.hides && !self.filter.is_empty()
+    }
+
+    /// Looks for something; others are hidden or not.
     pub fn set_filter(&mut self, filter: Filter) {
-        let keep = |(n, line): (usize, &LogLine)| filter.line(&line.text).then_some(self.dropped + n);
-        self.shown = self.lines.iter().enumerate().filter_map(keep).collect();
         self.filter = filter;
+        self.hit = None;
+        self.refilter();
     }
 
-    /// How many lines pass the filter.
+    /// Hides lines that do not pass, or shows them again; the line on top stays.
+    pub fn set_hiding(&mut self, hides: bool, context: usize) {
+        let top = self.shown.get(self.top).copied();
+        (self.hides, self.context) = (hides, context);
+        self.refilter();
+        if let Some(top) = top {
+            self.top = self.shown.partition_point(|n| *n < top);
+        }
+    }
+
+    fn refilter(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        (self.bytes, self.after) = (0, 0);
+        self.shown.clear();
+        self.lines.reserve(lines.len());
+        lines.into_iter().for_each(|line| self.push(line));
+    }
+
+    /// Goes to the next line that passes, or the one before.
+    pub fn next_hit(&mut self, forward: bool) -> bool {
+        let is_hit = |n: &usize| {
+            let line = n.checked_sub(self.gone).and_then(|at| self.lines.get(at));
+            line.is_some_and(|line| matches!(line.of, Of::Stream(_)) && self.filter.line(line.line.text()))
+        };
+        let here = match self.hit {
+            Some(hit) => self.shown.partition_point(|n| *n < hit),
+            // From the end upwards, from the top of the screen downwards.
+            None if self.follow && !forward => self.shown.len(),
+            None => self.top,
+        };
+        let known = self.hit.is_some();
+        let found = match forward {
+            true => (here + usize::from(known)..self.shown.len()).find(|at| self.shown.get(*at).is_some_and(is_hit)),
+            false => (0..here).rev().find(|at| self.shown.get(*at).is_some_and(is_hit)),
+        };
+        let Some(at) = found else { return false };
+        self.hit = self.shown.get(at).copied();
+        (self.follow, self.top) = (false, at.saturating_sub(3));
+        true
+    }
+
+    /// Whether the n-th shown line is the one that was gone to.
+    pub fn is_hit(&self, n: usize) -> bool {
+        self.hit.is_some() && self.shown.get(n).copied() == self.hit
+    }
+
+    /// How many lines are shown.
     pub fn len(&self) -> usize {
         self.shown.len()
     }
 
-    /// Whether none does.
+    /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.shown.is_empty()
     }
@@ -112,9 +334,45 @@ impl LogsView {
         self.lines.len()
     }
 
-    /// The n-th line that passes.
-    pub fn line(&self, n: usize) -> Option<&LogLine> {
-        self.lines.get(self.shown.get(n)?.checked_sub(self.dropped)?)
+    fn at(&self, n: usize) -> Option<&Line> {
+        self.lines.get(self.shown.get(n)?.checked_sub(self.gone)?)
+    }
+
+    /// Text of the n-th shown line as it was written.
+    pub fn text(&self, n: usize) -> Option<&str> {
+        self.at(n).map(|line| line.line.text())
+    }
+
+    /// The n-th shown line, ready to be painted.
+    pub fn dressed(&self, n: usize) -> Option<Dressed> {
+        let line = self.at(n)?;
+        let mut dressed = Dressed::default();
+        let at = match line.of {
+            Of::Note | Of::Mark => {
+                let meaning = if line.of == Of::Note { Meaning::Muted } else { Meaning::Marked };
+                dressed.push(meaning, line.line.text());
+                return Some(dressed);
+            }
+            Of::Stream(at) => at as usize,
+        };
+        if self.timestamps && !line.line.at().is_empty() {
+            dressed.push(Meaning::Muted, line.line.at());
+            dressed.push(Meaning::Muted, " ");
+        }
+        if let Some(label) = self.labels.get(at).filter(|label| self.sources && !label.is_empty()) {
+            dressed.push(SOURCES[self.pod_number(at) % SOURCES.len()], label);
+            dressed.push(Meaning::Text, " ");
+        }
+        dressed.body = dressed.text.len();
+        dressed.line(line.line.text(), self.raw);
+        Some(dressed)
+    }
+
+    /// The pods are told apart by colour, containers of one are alike.
+    fn pod_number(&self, at: usize) -> usize {
+        let Some(own) = self.streams.get(at).map(|stream| &stream.source) else { return 0 };
+        let same = |s: &LogSource| (s.cluster, &s.namespace, &s.pod) == (own.cluster, &own.namespace, &own.pod);
+        self.streams.list().iter().position(|stream| same(&stream.source)).unwrap_or(0)
     }
 
     /// Scrolls; upwards ends following, reaching the end begins it again.
@@ -122,17 +380,27 @@ impl LogsView {
         let last = self.len().saturating_sub(height.max(1));
         self.top = self.top.min(last).saturating_add_signed(by).min(last);
         self.follow = by > 0 && self.top == last;
+        self.hit = None;
     }
 
-    /// Puts the window where it belongs. `rows` says how many rows a line takes.
-    pub fn settle(&mut self, height: usize, rows: impl Fn(&Self, usize) -> usize) {
+    /// Rows that the n-th shown line takes.
+    fn rows(&self, n: usize, width: usize) -> usize {
+        if !self.wrap {
+            return 1;
+        }
+        self.dressed(n).map_or(1, |dressed| breaks(&dressed.text, width).len())
+    }
+
+    /// Puts the window where it belongs.
+    pub fn settle(&mut self, height: usize, width: usize) {
         if !self.follow {
             self.top = self.top.min(self.len().saturating_sub(1));
             return;
         }
-        let (mut used, mut top) = (0, self.len());
+        let mut used = self.endings().len();
+        let mut top = self.len();
         while top > 0 {
-            used += rows(self, top - 1);
+            used += self.rows(top - 1, width);
             if used > height && top < self.len() {
                 break;
             }
@@ -141,97 +409,65 @@ impl LogsView {
         self.top = top;
     }
 
-    /// What stands before a line: the source where there are several, the time where asked for.
-    pub fn prefix(&self, line: &LogLine) -> String {
-        let mut out = String::new();
-        if self.timestamps && !line.at.is_empty() {
-            out.push_str(&line.at);
-            out.push(' ');
+    /// Below the last line: which streams have ended, and why; the first few.
+    pub fn endings(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.streams.endings().take(ENDINGS + 1).collect();
+        if all.len() > ENDINGS {
+            all.truncate(ENDINGS);
+            let more = self.streams.endings().count() - ENDINGS;
+            all.push(format!("and {more} more have ended"));
         }
-        let pods = self.logs.sources.iter().any(|(pod, _)| *pod != self.logs.sources[0].0);
-        let containers = self.logs.sources.iter().any(|(_, c)| *c != self.logs.sources[0].1);
-        match (pods, containers) {
-            (true, true) => out.push_str(&format!("{}/{} ", line.pod, line.container)),
-            (true, false) => out.push_str(&format!("{} ", line.pod)),
-            (false, true) => out.push_str(&format!("{} ", line.container)),
-            (false, false) => {}
+        all
+    }
+
+    /// Clusters that are read.
+    pub fn clusters(&self) -> Vec<ClusterId> {
+        self.selection.clusters()
+    }
+
+    /// Every shown line as it was written, for the clipboard and for files.
+    pub fn plain(&self) -> String {
+        let mut out = String::new();
+        for line in (0..self.len()).filter_map(|n| self.at(n)) {
+            if let Of::Stream(at) = line.of {
+                let label = self.labels.get(at as usize).filter(|label| self.sources && !label.is_empty());
+                for part in
+                    [Some(line.line.at()).filter(|at| self.timestamps && !at.is_empty()), label.map(String::as_str)]
+                {
+                    if let Some(part) = part {
+                        out.push_str(part);
+                        out.push(' ');
+                    }
+                }
+            }
+            out.push_str(line.line.text());
+            out.push('\n');
         }
         out
     }
+}
 
-    /// Every shown line, for the clipboard.
-    pub fn plain(&self) -> String {
-        (0..self.len()).filter_map(|n| self.line(n)).map(|line| self.prefix(line) + &line.text + "\n").collect()
+/// Lines of each source to begin with.
+pub const TAIL: u32 = 500;
+/// Streams that are named when they have ended.
+const ENDINGS: usize = 3;
+/// Looks of the names of pods, one after the other.
+const SOURCES: [Meaning; 5] = [Meaning::Label, Meaning::Cluster, Meaning::Key, Meaning::Busy, Meaning::Prompt];
+
+/// Where a text is broken at the edge: the end of each row. Logs are columns as often as they are words.
+pub fn breaks(text: &str, width: usize) -> Vec<usize> {
+    let (mut ends, mut used) = (vec![], 0);
+    for (at, c) in text.char_indices() {
+        let columns = c.width().unwrap_or(0);
+        if used + columns > width && at > ends.last().copied().unwrap_or(0) {
+            ends.push(at);
+            used = 0;
+        }
+        used += columns;
     }
+    ends.push(text.len());
+    ends
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn view() -> LogsView {
-        let logs = LogRequest {
-            namespace: "shop".into(),
-            sources: vec![("web-1".into(), "app".into())],
-            previous: false,
-            tail: Some(500),
-            since_seconds: None,
-        };
-        LogsView::new(ClusterId(0), "web-1".into(), logs, RequestId(1))
-    }
-
-    fn lines(from: usize, to: usize) -> Vec<LogLine> {
-        let line =
-            |n| LogLine { pod: "web-1".into(), container: "app".into(), at: String::new(), text: format!("line {n}") };
-        (from..to).map(line).collect()
-    }
-
-    #[test]
-    fn following_stays_at_the_end_until_scrolled_up() {
-        let mut view = view();
-        view.append(lines(0, 100));
-        view.settle(10, |_, _| 1);
-        assert_eq!(view.top, 90);
-        view.scroll(-5, 10);
-        view.append(lines(100, 110));
-        view.settle(10, |_, _| 1);
-        assert_eq!((view.top, view.follow), (85, false));
-        view.scroll(1000, 10);
-        assert!(view.follow);
-    }
-
-    #[test]
-    fn memory_is_bounded_and_the_window_stays_on_its_lines() {
-        let mut view = view();
-        view.append(lines(0, KEPT));
-        view.scroll(-(KEPT as isize), 10);
-        view.scroll(500, 10);
-        view.follow = false;
-        let before = view.line(view.top).unwrap().text.clone();
-        view.append(lines(KEPT, KEPT + 300));
-        assert_eq!(view.total(), KEPT);
-        assert_eq!(view.line(view.top).unwrap().text, before);
-    }
-
-    #[test]
-    fn a_filter_applies_to_old_and_new_lines() {
-        let mut view = view();
-        view.append(lines(0, 30));
-        view.set_filter(Filter::parse("9$"));
-        view.append(lines(30, 50));
-        assert_eq!(view.len(), 5);
-        assert_eq!(view.line(4).unwrap().text, "line 49");
-        view.set_filter(Filter::default());
-        assert_eq!(view.len(), 50);
-    }
-
-    #[test]
-    fn wrapped_lines_count_for_what_they_take() {
-        let mut view = view();
-        view.append(lines(0, 20));
-        view.settle(10, |_, _| 3);
-        assert_eq!(view.top, 17);
-        view.settle(2, |_, _| 3);
-        assert_eq!(view.top, 19);
-    }
-}
+mod tests;

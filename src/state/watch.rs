@@ -134,10 +134,14 @@ impl State {
         }
         // The screen in view last: its namespaces count.
         for screen in self.nav.screens() {
-            let View::Table(table) = &screen.view else { continue };
+            let (resource, namespaced) = match &screen.view {
+                View::Table(table) => (table.resource.clone(), table.namespaced),
+                View::Logs(_) => (ResourceId::core("pods"), true),
+                _ => continue,
+            };
             for &cluster in screen.scope.clusters.iter().filter(|id| self.opened.contains(id)) {
-                let namespaces = if table.namespaced { asked(&screen.scope.namespaces) } else { vec![] };
-                let key = (cluster, table.resource.clone());
+                let namespaces = if namespaced { asked(&screen.scope.namespaces) } else { vec![] };
+                let key = (cluster, resource.clone());
                 // All of them is enough for some of them, where all may be read.
                 if needs.get(&key).is_none_or(|known: &Vec<String>| !known.is_empty() || self.refused(&key)) {
                     needs.insert(key, namespaces);

@@ -1,9 +1,11 @@
 //! A fleet with rows for tests, and a stage on which keys are pressed and screens are read.
 
-use crate::effect::Effect;
+use crate::effect::logs::LogSource;
+use crate::effect::{Effect, RequestId};
 use crate::keymap::Keymap;
 use crate::kinds;
 use crate::msg::Msg;
+use crate::msg::logs::LogLine;
 use crate::state::look::Look;
 use crate::state::{Start, State};
 use crate::theme::Theme;
@@ -135,6 +137,12 @@ impl Stage {
         self.asked.extend(effects);
     }
 
+    /// Lines of a container of namespace `shop` in `prod-eu`, with their timestamps.
+    pub fn log(&mut self, request: RequestId, pod: &str, container: &str, lines: &[&str]) {
+        let lines = lines.iter().map(|line| LogLine::new(line.to_string())).collect();
+        self.tell(Msg::LogLines { request, source: log_source(EU, "shop", pod, container), lines });
+    }
+
     /// Keys by name, as in keymaps, separated by spaces.
     pub fn press(&mut self, keys: &str) {
         for key in keys.split(' ') {
@@ -181,6 +189,11 @@ impl Stage {
         self.drawn = lines.join("\n");
         self.drawn.clone()
     }
+}
+
+/// A container whose log is read.
+pub fn log_source(cluster: ClusterId, namespace: &str, pod: &str, container: &str) -> Arc<LogSource> {
+    Arc::new(LogSource { cluster, namespace: namespace.into(), pod: pod.into(), container: container.into() })
 }
 
 fn event(key: &str) -> KeyEvent {

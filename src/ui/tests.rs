@@ -4,6 +4,7 @@ use super::fixture::*;
 use crate::diagnose::case::Subject;
 use crate::diagnose::verdict::*;
 use crate::effect::{Effect, RequestId};
+use crate::msg::logs::LogLine;
 use crate::msg::*;
 use crate::world::fleet::{Delta, Feed, Link, TableDelta};
 use crate::world::object::ObjectRef;
@@ -254,18 +255,56 @@ fn logs_of_two_containers() {
     stage.type_in(":pods shop @prod-eu\n");
     stage.press("l");
     let request = request(&mut stage);
-    let line = |container: &str, text: &str| LogLine {
-        pod: "api-5f7d-aaaaa".into(),
-        container: container.into(),
-        at: "2026-11-21T09:59:58Z".into(),
-        text: text.into(),
-    };
     let long = "a line that is much longer than eighty columns, ".repeat(3);
-    let lines = vec![line("app", "listening on :8080"), line("side1", "ready"), line("app", &long)];
-    stage.tell(Msg::LogLines { request, lines });
+    stage.log(request, "api-5f7d-aaaaa", "app", &["2026-11-21T09:59:58Z listening on :8080"]);
+    stage.log(request, "api-5f7d-aaaaa", "side1", &["2026-11-21T09:59:58Z ready"]);
+    stage.log(request, "api-5f7d-aaaaa", "app", &[&format!("2026-11-21T09:59:58Z {long}")]);
     stage.press("w t");
-    stage.tell(Msg::LogEnd { request, pod: "api-5f7d-aaaaa".into(), container: "side1".into(), reason: None });
+    let source = log_source(EU, "shop", "api-5f7d-aaaaa", "side1");
+    stage.tell(Msg::LogEnd { request, source, reason: None });
     assert_snapshot!(stage.screen());
+}
+
+#[test]
+fn logs_in_json_with_levels_a_mark_and_hits() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":logs -l app=web\n");
+    let asked = stage.effects();
+    let Some(Effect::StartLogs { request, logs }) = asked.last() else { panic!("{asked:?}") };
+    assert_eq!(logs.streams.len(), 2, "of two clusters");
+    let request = *request;
+    stage.log(
+        request,
+        "web-66c8-9mxrt",
+        "app",
+        &[
+            r#"2026-11-21T09:59:58Z {"ts":"2026-11-21T09:59:58Z","level":"info","msg":"listening","port":8080}"#,
+            r#"2026-11-21T09:59:58Z {"level":"error","msg":"no database","err":"dial tcp: refused"}"#,
+            "2026-11-21T09:59:58Z W1121 09:59:58.1 1 pool.go:3] database slow",
+        ],
+    );
+    stage.press("m");
+    let source = log_source(US, "shop", "web-66c8-kkgnx", "app");
+    let text = "web-66c8-kkgnx/app restarted (exit 137, OOMKilled)".into();
+    stage.tell(Msg::LogNote { request, source: source.clone(), text });
+    let lines = vec![LogLine::new("2026-11-21T09:59:59Z level=debug msg=\"database up\"".into())];
+    stage.tell(Msg::LogLines { request, source, lines });
+    stage.type_in("/database\n");
+    stage.press("shift-H n");
+    assert_snapshot!(stage.screen());
+    stage.press("f r shift-P");
+    assert_snapshot!("logs_raw_on_the_whole_screen", stage.screen());
+    stage.press("ctrl-s");
+    let saved = stage.effects();
+    let Some(Effect::SaveLog { path: None, name, text }) = saved.last() else { panic!("{saved:?}") };
+    assert_eq!(name, "l-app-web-20261121T100000Z.log");
+    assert_eq!(text.lines().count(), 6);
+    stage.type_in(":save /tmp/x y.log\n");
+    let saved = stage.effects();
+    assert!(
+        matches!(saved.last(), Some(Effect::SaveLog { path: Some(path), .. }) if path == "/tmp/x y.log"),
+        "{saved:?}"
+    );
 }
 
 #[test]

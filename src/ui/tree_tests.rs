@@ -122,7 +122,7 @@ fn the_usual_keys_work_on_a_line() {
     assert!(stage.screen().contains("▸") && stage.state.picked().unwrap().object.kind == "Pod");
     stage.effects();
     stage.press("l");
-    assert!(stage.effects().iter().any(|e| matches!(e, Effect::StartLogs { logs, .. } if logs.sources == [("web-66c8-9mxrt".to_string(), "app".to_string())])));
+    assert!(stage.effects().iter().any(|e| matches!(e, Effect::StartLogs { logs, .. } if logs.streams.len() == 1 && logs.streams[0].source.to_string() == "web-66c8-9mxrt/app")));
     stage.press("esc up d");
     assert!(stage.effects().iter().any(|e| matches!(e, Effect::FetchObject { name, .. } if name == "web-66c8-9mxrt")));
     stage.press("esc x");

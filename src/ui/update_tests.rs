@@ -2,8 +2,9 @@
 
 use super::fixture::*;
 use crate::diagnose::case::Subject;
+use crate::effect::logs::{LogFrom, LogRequest, LogStream};
 use crate::effect::terminal::Inside;
-use crate::effect::{Effect, Intent, LogRequest, RequestId};
+use crate::effect::{Effect, Intent, RequestId};
 use crate::msg::*;
 use crate::state::nav::View;
 use crate::world::fleet::{Delta, Feed, Link, TableDelta};
@@ -482,17 +483,13 @@ fn logs_follow_restart_and_stop() {
     stage.effects();
     stage.press("l");
     let asked = stage.effects();
-    let [Effect::StartLogs { request, cluster: EU, logs }] = asked.as_slice() else { panic!("{asked:?}") };
-    let sources = |names: &[&str]| -> Vec<(String, String)> {
-        names.iter().map(|name| ("api-5f7d-aaaaa".into(), name.to_string())).collect()
+    let [Effect::StartLogs { request, logs }] = asked.as_slice() else { panic!("{asked:?}") };
+    let streams = |names: &[&str]| -> Vec<LogStream> {
+        let source = |name: &&str| log_source(EU, "shop", "api-5f7d-aaaaa", name);
+        names.iter().map(|n| LogStream { source: source(n), from: LogFrom::Asked, note: String::new() }).collect()
     };
-    let expected = LogRequest {
-        namespace: "shop".into(),
-        sources: sources(&["app", "side1"]),
-        previous: false,
-        tail: Some(500),
-        since_seconds: None,
-    };
+    let expected =
+        LogRequest { streams: streams(&["app", "side1"]), previous: false, tail: Some(500), since_seconds: None };
     assert_eq!(*logs, expected);
     let first = *request;
     stage.press("tab");
@@ -500,12 +497,11 @@ fn logs_follow_restart_and_stop() {
     let [Effect::StopLogs(stopped), Effect::StartLogs { request, logs, .. }] = asked.as_slice() else {
         panic!("{asked:?}")
     };
-    assert_eq!((*stopped, &logs.sources), (first, &sources(&["app"])));
+    assert_eq!((*stopped, &logs.streams), (first, &streams(&["app"])));
     // Lines of the stream before are not for this one.
-    let line = LogLine { pod: "p".into(), container: "c".into(), at: String::new(), text: "late".into() };
-    stage.tell(Msg::LogLines { request: first, lines: vec![line.clone()] });
+    stage.log(first, "api-5f7d-aaaaa", "app", &["late"]);
     assert!(!stage.screen().contains("late"));
-    stage.tell(Msg::LogLines { request: *request, lines: vec![line] });
+    stage.log(*request, "api-5f7d-aaaaa", "app", &["late"]);
     assert!(stage.screen().contains("late"));
     stage.press("5");
     assert!(matches!(stage.effects().last(), Some(Effect::StartLogs { logs, .. }) if logs.since_seconds == Some(1800)));
@@ -526,8 +522,47 @@ fn a_deployment_leads_to_its_pods_and_their_logs() {
     assert!(screen.contains("web-66c8-9mxrt") && !screen.contains("cart"));
     stage.press("esc l");
     assert!(
-        matches!(stage.effects().last(), Some(Effect::StartLogs { logs, .. }) if logs.sources == [("web-66c8-9mxrt".to_string(), "app".to_string())])
+        matches!(stage.effects().last(), Some(Effect::StartLogs { logs, .. }) if logs.streams.len() == 1 && logs.streams[0].source.to_string() == "web-66c8-9mxrt/app")
     );
+}
+
+#[test]
+fn an_applications_logs_are_those_of_its_workloads_where_it_deploys_to() {
+    let mut stage = Stage::live(80, 24);
+    let mut web = owned(pod("web-66c8-kkgnx", "shop", "Running", 1, 1, "u1"), "ReplicaSet", "web-66c8");
+    web.meta.labels = [("pod-template-hash".into(), "66c8".into())].into();
+    stage.rows(US, "pods", vec![web, pod("cart-1-x", "shop", "Running", 1, 1, "u1")]);
+    let there = json!({"destination": {"name": "prod-us", "namespace": "shop"}});
+    stage.rows(EU, "applications", vec![with_spec(application("shop", "Synced"), there)]);
+    stage.type_in(":applications @prod-eu\n");
+    stage.effects();
+    stage.press("l");
+    let asked = stage.effects();
+    let Some(Effect::StartLogs { logs, .. }) = asked.last() else { panic!("{asked:?}") };
+    let sources: Vec<_> = logs.streams.iter().map(|stream| (*stream.source).clone()).collect();
+    assert_eq!(sources, [(*log_source(US, "shop", "web-66c8-kkgnx", "app")).clone()]);
+    let far = json!({"destination": {"server": "https://nowhere:6443"}});
+    stage.rows(EU, "applications", vec![with_spec(application("shop", "Synced"), far)]);
+    stage.press("esc l");
+    assert!(stage.screen().contains("https://nowhere:6443, which no context"), "{}", stage.screen());
+}
+
+#[test]
+fn logs_of_marked_pods_and_of_labels() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods @prod-eu\n");
+    stage.press("space down space");
+    stage.effects();
+    stage.press("l");
+    let asked = stage.effects();
+    let Some(Effect::StartLogs { logs, .. }) = asked.last() else { panic!("{asked:?}") };
+    let pods: Vec<&str> = logs.streams.iter().map(|stream| stream.source.pod.as_str()).collect();
+    assert_eq!(pods.len(), 2, "{pods:?}");
+    assert!(stage.screen().contains("2 pods"), "{}", stage.screen());
+    stage.type_in(":logs app=cart shop @prod-eu /error\n");
+    assert!(stage.screen().contains("-l app=cart  /error"), "{}", stage.screen());
+    stage.type_in(":logs -l app in x\n");
+    assert!(stage.screen().contains("parentheses"), "{}", stage.screen());
 }
 
 #[test]
@@ -731,7 +766,7 @@ fn messages_about_unknown_clusters_and_requests_are_dropped() {
     let far = crate::world::fleet::ClusterId(99);
     stage.tell(Msg::World(vec![(far, Delta::Notice("x".into())), (far, Delta::Link(Link::Live))]));
     stage.tell(Msg::Object { request: RequestId(77), answer: Err("x".into()) });
-    stage.tell(Msg::LogEnd { request: RequestId(77), pod: "p".into(), container: "c".into(), reason: None });
+    stage.tell(Msg::LogEnd { request: RequestId(77), source: log_source(far, "a", "p", "c"), reason: None });
     assert_eq!(stage.effects(), []);
     assert!(matches!(stage.state.nav.top().view, View::List(_)));
 }

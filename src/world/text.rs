@@ -35,6 +35,10 @@ pub fn clean_lines(text: &str) -> Vec<String> {
 
 /// One log line made safe: escape sequences removed whole, tabs to two spaces.
 pub fn clean_log_line(line: &str) -> String {
+    // Nearly all lines are plain, and there may be a hundred thousand of them in a second.
+    if line.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+        return line.into();
+    }
     let mut out = String::with_capacity(line.len());
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {

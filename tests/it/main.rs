@@ -20,6 +20,7 @@ mod hub;
 mod inside;
 mod kubectl;
 mod layers;
+mod logs;
 mod monkey;
 mod navigation;
 mod operations;
