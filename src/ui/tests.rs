@@ -270,9 +270,11 @@ fn logs_in_json_with_levels_a_mark_and_hits() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":logs -l app=web\n");
     let asked = stage.effects();
-    let Some(Effect::StartLogs { request, logs }) = asked.last() else { panic!("{asked:?}") };
-    assert_eq!(logs.streams.len(), 2, "of two clusters");
-    let request = *request;
+    let started = asked.iter().find_map(|effect| match effect {
+        Effect::StartLogs { request, logs } => Some((*request, logs.streams.len())),
+        _ => None,
+    });
+    let Some((request, 2)) = started else { panic!("not one of each cluster: {asked:?}") };
     stage.log(
         request,
         "web-66c8-9mxrt",

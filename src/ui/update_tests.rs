@@ -561,7 +561,7 @@ fn logs_of_marked_pods_and_of_labels() {
     assert!(stage.screen().contains("2 pods"), "{}", stage.screen());
     stage.type_in(":logs app=cart shop @prod-eu /error\n");
     assert!(stage.screen().contains("-l app=cart  /error"), "{}", stage.screen());
-    stage.type_in(":logs -l app in x\n");
+    stage.type_in(":logs -l 'app in x'\n");
     assert!(stage.screen().contains("parentheses"), "{}", stage.screen());
 }
 

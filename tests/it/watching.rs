@@ -2,9 +2,10 @@
 
 use crate::support::http::{Chunks, Reply, Request, Server, pod, small_cluster};
 use crate::support::until;
+use kokpit::cluster::api::ApiError;
 use kokpit::cluster::hub::{Hub, HubOptions};
 use kokpit::cluster::kubeconfig::{Context, Flags, Places, load_from};
-use kokpit::cluster::logs::{self, LogEvent, LogRequest};
+use kokpit::cluster::logs::{LogReader, LogRequest};
 use kokpit::world::fleet::{ClusterId, Delta, Feed, Fleet, Link, Shard, Table};
 use kokpit::world::object::ResourceId;
 use kokpit::world::row::{Body, Cell};
@@ -576,15 +577,18 @@ fn logs_come_in_lines_and_end_with_a_reason() {
     let api = watcher.runtime.block_on(watcher.hub.api(A)).unwrap();
     let read = |pod: &str| {
         let request = LogRequest { namespace: "shop".into(), pod: pod.into(), tail: Some(10), ..LogRequest::default() };
-        let (mut lines, mut ended) = (vec![], String::new());
-        watcher.runtime.block_on(logs::stream(&api, &request, Duration::from_secs(2), |event| match event {
-            LogEvent::Lines(more) => lines.extend(more),
-            LogEvent::Ended(why) => ended = why,
-        }));
-        (lines, ended)
+        let mut lines = vec![];
+        let ended = watcher.runtime.block_on(async {
+            let mut reader = LogReader::open(&api, &request, Duration::from_secs(2)).await?;
+            while let Some(more) = reader.next().await? {
+                lines.extend(more);
+            }
+            Ok(())
+        });
+        (lines, ended.map_err(|e: ApiError| e.to_string()))
     };
-    assert_eq!(read("web-1"), (["one", "two", "last"].map(String::from).into(), "end of the log".into()));
-    assert!(read("web-2").1.contains("waiting to start: ContainerCreating"));
+    assert_eq!(read("web-1"), (["one", "two", "last"].map(String::from).into(), Ok(())));
+    assert!(read("web-2").1.unwrap_err().contains("waiting to start: ContainerCreating"));
 }
 
 #[test]

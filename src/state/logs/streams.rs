@@ -86,7 +86,7 @@ impl Streams {
 
     /// Whether none reads or will.
     pub fn over(&self) -> bool {
-        self.begun && self.list.iter().all(|stream| stream.standing != Standing::Reading)
+        !self.list.is_empty() && self.list.iter().all(|stream| stream.standing != Standing::Reading)
     }
 
     /// Lines of a stream have come.

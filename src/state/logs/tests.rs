@@ -139,7 +139,7 @@ fn a_restarted_container_is_read_on_from_its_last_line() {
     view.append(&source("web-1"), vec![LogLine::new(format!("{at} three"))]);
     view.streams.ended(0, None, NOW);
     // It has died and waits: nothing to read.
-    let dead = |pod: &mut PodRow| pod.containers[0].state = "Error".into();
+    let dead = |pod: &mut PodRow| (pod.containers[0].state, pod.containers[0].restarts) = ("Error".into(), 0);
     stage.rows(EU, "pods", vec![changed(pod("web-1", "shop", "Error", 0, 1, "n1"), dead)]);
     assert_eq!(begun(view.look(&stage.state.fleet, Time(NOW.0 + 5))), []);
     let back = |pod: &mut PodRow| {
