@@ -4,6 +4,7 @@
 //! `reasons`. Whether it may run is asked in one place, [`refusal`]: read-only mode by its risk, its condition.
 
 mod argo;
+mod columns;
 mod entering;
 mod forwarding;
 mod going;
@@ -20,6 +21,7 @@ mod sorting;
 mod transferring;
 mod writing;
 
+pub use columns::answered as column_answered;
 pub use going::{run_line, within_of};
 pub use looks::mouse;
 pub use need::Need;
@@ -204,6 +206,23 @@ pub static TABLE: &[Action] = &[
     Action::read("in-table", "in table", "Go to the object in the table of its kind.", relating::in_table)
         .when(on_tree),
     Action::read("wide", "wide", "Show all columns, or the usual ones.", sorting::wide).when(on_table),
+    Action::read(
+        "columns",
+        "columns",
+        "Choose the columns of the table: show, hide, order; with words: NAME,labels.app  +.spec.nodeName  -IP  reset.",
+        columns::columns,
+    )
+    .when(columns::has_columns),
+    Action::read("column-show", "show, hide", "Show the column, or hide it.", columns::show).when(columns::on_columns),
+    Action::read("column-earlier", "left", "Move the column to the left.", columns::earlier).when(columns::on_columns),
+    Action::read("column-later", "right", "Move the column to the right.", columns::later).when(columns::on_columns),
+    Action::read(
+        "column-add",
+        "add",
+        "Add a label, an annotation or a path of the object as a column: labels.app, .spec.nodeName as NODE.",
+        columns::ask,
+    )
+    .when(columns::has_columns),
     Action::read("faults", "faults", "Show only what is not as it should be.", sorting::faults).when(on_table),
     Action::read("sort-name", "by name", "Sort by name; again reverses.", sorting::by_name).when(on_table),
     Action::read("sort-age", "by age", "Sort by age; again reverses.", sorting::by_age).when(on_table),

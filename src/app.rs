@@ -10,6 +10,7 @@ pub mod inbox;
 pub mod logging;
 pub mod logs;
 pub mod look;
+pub mod objects;
 pub mod operate;
 pub mod operations;
 pub mod record;

@@ -8,6 +8,7 @@ mod paths;
 mod read;
 mod write;
 
+use crate::world::choice::Choice;
 use crate::world::glob::shell;
 
 pub use paths::Paths;
@@ -36,6 +37,8 @@ pub struct Config {
     pub names: Names,
     /// `readonly`: patterns of contexts where nothing is changed.
     pub readonly: Vec<String>,
+    /// `[columns]`: a kind as plural or `plural.group`, and the columns that its tables show.
+    pub columns: Vec<(String, Vec<Choice>)>,
 }
 
 /// `[groups]`, `[aliases]`, `[namespaces]`: names that a person gives to what they look at often.

@@ -12,9 +12,11 @@ use crate::workflows::argo::Ask;
 use crate::workflows::delete::Deletion;
 use crate::workflows::rollback::Revision;
 use crate::world::access::Access;
+use crate::world::choice::Choice;
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::quantity::Amounts;
+use crate::world::row::{Cell, Raw, Uid};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +24,11 @@ use std::sync::Arc;
 /// Ties an answer to the view that asked for it; answers nobody waits for any more are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RequestId(pub u64);
+
+/// Whole objects as the tables keep them.
+pub type Objects = Vec<(ClusterId, Uid, Raw)>;
+/// Objects, and the cells that were read from them.
+pub type Found = Vec<(ClusterId, Uid, Raw, Box<[Cell]>)>;
 
 /// Something to be done outside of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +98,10 @@ pub enum Effect {
     Mouse(bool),
     /// Tell the desktop: nobody looks at the screen.
     Notify(String),
+    /// Read columns from whole objects of a kind; answered by [`Msg::Looked`](crate::msg::Msg::Looked), part by part.
+    Look { resource: ResourceId, paths: Vec<Choice>, objects: Objects },
+    /// Keep the columns chosen, as lines of TOML.
+    SaveColumns(Vec<String>),
     /// Put text on the clipboard (OSC 52).
     Copy(String),
     /// Keep the history of commands, newest last.

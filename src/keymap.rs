@@ -21,8 +21,21 @@ pub const SHIPPED: &[(&str, &str)] = &[
 ];
 
 /// Sections that are screens; every other name must look like a kind's plural.
-pub const SECTIONS: &[&str] =
-    &["global", "table", "tree", "list", "fleet", "containers", "text", "describe", "yaml", "why", "logs", "operation"];
+pub const SECTIONS: &[&str] = &[
+    "global",
+    "table",
+    "tree",
+    "list",
+    "fleet",
+    "columns",
+    "containers",
+    "text",
+    "describe",
+    "yaml",
+    "why",
+    "logs",
+    "operation",
+];
 
 /// A checked keymap.
 #[derive(Clone, Debug, Default, PartialEq)]

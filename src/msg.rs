@@ -10,9 +10,11 @@ use crate::diagnose::case::Need;
 use crate::diagnose::ledger::Diagnosis;
 use crate::diagnose::verdict::Verdict;
 use crate::effect::logs::LogSource;
-use crate::effect::{Intent, RequestId};
+use crate::effect::{Found, Intent, RequestId};
 use crate::world::access::Access;
+use crate::world::choice::Choice;
 use crate::world::fleet::{ClusterId, Delta};
+use crate::world::object::ResourceId;
 use crate::world::time::Time;
 use crossterm::event::{KeyEvent, MouseEvent};
 use logs::LogLine;
@@ -65,6 +67,8 @@ pub enum Msg {
     Operation(Box<OperationView>),
     /// Every operation of the journal, oldest first (sent after start).
     Operations(Vec<OperationView>),
+    /// Answer to [`Effect::Look`](crate::effect::Effect::Look): a part of the objects with what was read from them.
+    Looked { resource: ResourceId, paths: Vec<Choice>, found: Found },
     /// A sentence for the person.
     Notice(Level, String),
     /// A container to debug with runs: go into it, and finish the operation, where one is named, after that.

@@ -7,6 +7,7 @@ pub mod filter;
 pub mod forwards;
 pub mod grid;
 pub mod head;
+pub mod layout;
 pub mod list;
 mod listings;
 pub mod logs;
@@ -31,17 +32,20 @@ use crate::actions;
 use crate::config::Names;
 pub use crate::diagnose::case::Subject as WhySubject;
 use crate::diagnose::ledger::PATIENCE;
-use crate::effect::{Effect, RequestId};
+use crate::effect::{Effect, Found, RequestId};
 use crate::keymap::{Key, Keymap};
 use crate::msg::forward::ForwardView;
 use crate::msg::{Level, OperationStatus, OperationView, StepState};
+use crate::world::choice::Choice;
 use crate::world::fleet::{ClusterId, Fleet};
 use crate::world::glob::shell;
+use crate::world::object::ResourceId;
 use crate::world::time::Time;
 use favourites::Favourites;
 use filter::Filter;
 use grid::Grid;
 use head::Head;
+use layout::Layouts;
 use list::{ListOf, ListView};
 use logs::streams;
 use look::Look;
@@ -79,6 +83,8 @@ pub struct Start {
     pub names: Names,
     /// Namespaces looked at in earlier runs, the latest last.
     pub visited: Vec<String>,
+    /// Which columns tables show.
+    pub layouts: Layouts,
     /// URLs of the clusters' servers, in the order of the contexts; may be shorter.
     pub servers: Vec<String>,
     /// Colours of clusters by name (a name of the theme, or `#rrggbb`): the top line, and the frame of what is about
@@ -139,6 +145,8 @@ pub struct State {
     pub favourites: Favourites,
     /// Groups and aliases of the configuration.
     pub names: Names,
+    /// Which columns tables show.
+    pub layouts: Layouts,
     /// URLs of the clusters' servers, in the order of the contexts; may be shorter.
     pub servers: Vec<String>,
     /// What is wrong.
@@ -226,6 +234,7 @@ impl State {
             history: start.history,
             favourites,
             names: start.names,
+            layouts: start.layouts,
             servers: start.servers,
             problems: Problems::new(PATIENCE),
             painted: Painted::default(),
@@ -354,6 +363,31 @@ impl State {
         effects
     }
 
+    /// Has looked at in the background what the table in view is to be sorted by.
+    pub fn look_at_objects(&mut self) -> Vec<Effect> {
+        let fleet = &self.fleet;
+        let Screen { scope, view } = self.nav.top_mut();
+        let View::Table(table) = view else { return vec![] };
+        let objects = table.take_unlooked(fleet, scope);
+        if objects.is_empty() {
+            return vec![];
+        }
+        let (resource, paths) = (table.resource.clone(), table.looked.paths.clone());
+        vec![Effect::Look { resource, paths, objects }]
+    }
+
+    /// Takes in what was looked at.
+    pub fn looked(&mut self, resource: &ResourceId, paths: &[Choice], found: &Found) {
+        self.touch();
+        for screen in self.nav.screens_mut() {
+            if let View::Table(table) = &mut screen.view
+                && table.resource == *resource
+            {
+                table.unordered |= table.looked.take(paths, found);
+            }
+        }
+    }
+
     /// Whether an operation waits for confirmation.
     pub fn is_planned(&self, operation: &OperationView) -> bool {
         operation.status == OperationStatus::Planned
@@ -473,6 +507,7 @@ impl State {
                 ListOf::Containers { .. } => ["containers", "list"],
                 ListOf::Forwards => ["forwards", "list"],
                 ListOf::Managed { .. } => ["applications", "list"],
+                ListOf::Columns { .. } => ["columns", "list"],
                 _ => ["list", "list"],
             },
             View::Text(text) => match text.of {

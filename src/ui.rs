@@ -14,6 +14,8 @@ mod themes;
 mod tutorial;
 
 #[cfg(test)]
+mod columns_tests;
+#[cfg(test)]
 mod feel_tests;
 #[cfg(test)]
 pub mod fixture;

@@ -93,6 +93,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::AskRepository { request, cluster, intent, url } => ask_repository(state, request, cluster, intent, url),
         Msg::Operation(view) => operation(state, *view),
         Msg::Operations(views) => views.into_iter().flat_map(|view| operation(state, view)).collect(),
+        Msg::Looked { resource, paths, found } => {
+            state.looked(&resource, &paths, &found);
+            vec![]
+        }
         Msg::Notice(level, text) => {
             state.notices.add(level, text, state.now);
             vec![]
@@ -124,6 +128,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Terminate => vec![Effect::Quit],
     };
     state.reorder();
+    effects.extend(state.look_at_objects());
     state.grow();
     if watches_may_change {
         effects.extend(state.sync_watches());

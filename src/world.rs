@@ -5,10 +5,12 @@
 
 pub mod access;
 pub mod ascii;
+pub mod choice;
 pub mod column;
 pub mod cron;
 pub mod fleet;
 pub mod glob;
+pub mod jsonpath;
 pub mod object;
 pub mod pod;
 pub mod quantity;

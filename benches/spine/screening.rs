@@ -74,6 +74,7 @@ pub fn report(url: &str, pods: usize) -> Result<()> {
         accents: HashMap::new(),
         names: Default::default(),
         visited: vec![],
+        layouts: Default::default(),
         servers: vec![],
         look: Default::default(),
     });

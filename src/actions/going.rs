@@ -182,7 +182,12 @@ pub(super) fn looked(state: &mut State, scope: &Scope) -> Vec<Effect> {
 
 pub(super) fn new_table(state: &State, resource: ResourceId) -> TableView {
     let (_, namespaced) = command::kind_of(state, &resource);
-    TableView::new(resource, namespaced)
+    let layout = state.layouts.of(&resource);
+    let mut table = TableView::new(resource, namespaced);
+    if layout.is_some() {
+        table.set_layout(layout);
+    }
+    table
 }
 
 pub(super) fn show_table(state: &mut State, scope: Scope, table: TableView) -> Vec<Effect> {
@@ -246,6 +251,7 @@ fn open_list(state: &mut State, of: ListOf) -> Vec<Effect> {
             let effects = state.choose_theme(&key);
             state.back().into_iter().chain(effects).collect()
         }
+        ListOf::Columns { .. } => super::columns::show(state, ""),
         ListOf::Notices | ListOf::Help => vec![],
     }
 }

@@ -181,7 +181,13 @@ fn step(asks: Asks, text: String) -> Result<Next, String> {
             return Err("a URL is needed, such as git@git.example.com:ops/fleet.git".into());
         }
         Asks::Repository { request, cluster, intent } => Next::Again(request, cluster, intent, text),
-        Asks::Command | Asks::Filter | Asks::Search | Asks::WhyUrl | Asks::Forward { .. } | Asks::Copy { .. } => {
+        Asks::Command
+        | Asks::Filter
+        | Asks::Search
+        | Asks::WhyUrl
+        | Asks::Column { .. }
+        | Asks::Forward { .. }
+        | Asks::Copy { .. } => {
             return Err("nothing was asked".into());
         }
     })

@@ -24,6 +24,8 @@ use tokio::task::AbortHandle;
 pub const HISTORY: &str = "history";
 /// Name of the file in the state directory that keeps the namespaces visited.
 pub const NAMESPACES: &str = "namespaces";
+/// Name of the file in the state directory that keeps the columns chosen, as config.toml has them.
+pub const COLUMNS: &str = "columns.toml";
 
 /// An effect that only the owner of the terminal can run.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,6 +95,11 @@ impl Runner {
             Effect::Recalled { ticket, kept } => self.desk.answer(ticket, kept),
             Effect::StopLogs(request) | Effect::StopWhy(request) => self.stop(request),
             Effect::SaveHistory(lines) => self.save(HISTORY, lines, "the command history"),
+            Effect::SaveColumns(lines) => self.save(COLUMNS, lines, "the columns chosen"),
+            Effect::Look { resource, paths, objects } => {
+                let task = super::objects::cells(self.sender.clone(), resource, paths, objects);
+                self.spawn(None, task);
+            }
             Effect::SaveNamespaces(names) => self.save(NAMESPACES, names, "the namespaces visited"),
             Effect::Shell { cluster, namespace, pod, container, what } => {
                 return Some(ForTerminal::Shell(Visit { cluster, namespace, pod, container, what }));

@@ -56,6 +56,7 @@ impl Headless {
             accents: HashMap::new(),
             names: session.config.names.clone(),
             visited: Vec::new(),
+            layouts: Default::default(),
             servers: session.contexts.iter().map(|context| context.server.clone()).collect(),
             look: Default::default(),
         });

@@ -1,18 +1,19 @@
 //! The event loop: one thread owns the state, hears keys and messages, updates, and draws when something changed.
 
 use super::edit;
-use super::effects::{ForTerminal, HISTORY, NAMESPACES, Runner};
+use super::effects::{COLUMNS, ForTerminal, HISTORY, NAMESPACES, Runner};
 use super::inbox::{self, Inbox, Sender};
 use super::look::{self, Look};
 use super::session::Session;
 use super::shell;
 use crate::cli::args::{Args, Global};
 use crate::cluster::kubeconfig::Context;
-use crate::config::Paths;
+use crate::config::{self, Paths};
 use crate::effect::Effect;
 use crate::effect::terminal::Inside;
 use crate::keymap::Keymap;
 use crate::msg::{Level, Msg};
+use crate::state::layout::Layouts;
 use crate::state::{Start, State, head};
 use crate::terminal::{self, Notify, Screen, reply};
 use crate::ui;
@@ -142,6 +143,10 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
         accents: accents(session),
         names: session.config.names.clone(),
         visited: kept(NAMESPACES),
+        layouts: Layouts::new(
+            &session.config.columns,
+            &config::load(&session.paths.state.join(COLUMNS)).config.columns,
+        ),
         servers: session.contexts.iter().map(|context| context.server.clone()).collect(),
         look: crate::state::look::Look {
             theme: look.name.clone(),

@@ -5,10 +5,12 @@ use crate::cli::args::Global;
 use crate::cluster::hub::{Hub, HubOptions, Sink};
 use crate::cluster::kubeconfig::{self, Context, Flags};
 use crate::config::{self, Config, Names, Paths};
+use crate::kinds;
 use crate::sim::recording::Recording;
 use crate::sim::server::{Options, Server};
 use crate::world::fleet::ClusterId;
 use crate::world::glob::is_pattern;
+use crate::world::text::closest;
 use crate::world::time::Time;
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::path::PathBuf;
@@ -68,6 +70,7 @@ impl Session {
             open = (0..contexts.len()).collect();
         }
         notices.extend(loaded.problems.iter().map(ToString::to_string));
+        notices.extend(unknown_titles(&paths.config_file().display().to_string(), &loaded));
         let hub = Hub::new(contexts.clone(), HubOptions::default(), tokio::runtime::Handle::current(), sink);
         Ok(Self {
             contexts,
@@ -130,6 +133,22 @@ fn wanted(global: &Global, names: &Names, contexts: impl Fn(&Global) -> Result<V
         wanted.contexts.extend(new);
     }
     Ok(wanted)
+}
+
+/// Columns that the configuration names and a kind does not have; only of kinds whose columns are ours.
+fn unknown_titles(file: &str, loaded: &config::Loaded) -> Vec<String> {
+    let unknown = loaded.titles.iter().filter_map(|(kind, title, line)| {
+        let known = kinds::TABLE.iter().find(|known| known.plural == kind || known.id().to_string() == *kind)?;
+        let own = known.columns.iter().map(|column| &*column.title);
+        let titles: Vec<&str> = own.chain(["CLUSTER", "NAMESPACE", "WHY"]).collect();
+        if titles.contains(&title.as_str()) {
+            return None;
+        }
+        let near =
+            closest(title, titles.iter().copied()).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        Some(format!("{file}:{line}: {kind} have no column {title:?}{near} (there are: {})", titles.join(", ")))
+    });
+    unknown.collect()
 }
 
 /// Contexts, the indices to open at once, notices.

@@ -7,6 +7,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+mod columns;
 mod names;
 
 /// What was read, and what could not be.
@@ -16,6 +17,8 @@ pub struct Loaded {
     pub config: Config,
     /// What could not, one sentence each.
     pub problems: Vec<Problem>,
+    /// Titles that `[columns]` names: the kind, the title, its line. Whoever knows the kinds checks them.
+    pub titles: Vec<(String, String, usize)>,
 }
 
 /// One thing in a file that kokpit could not use.
@@ -44,6 +47,7 @@ pub fn load(file: &Path) -> Loaded {
     let broken = |text: String| Loaded {
         config: Config::default(),
         problems: vec![Problem { file: name.clone(), line: 0, text }],
+        titles: vec![],
     };
     match std::fs::read(file) {
         Ok(bytes) => match String::from_utf8(bytes) {
@@ -57,19 +61,20 @@ pub fn load(file: &Path) -> Loaded {
 
 /// Reads the text of a file; `name` stands in the problems.
 pub fn parse(name: &str, text: &str) -> Loaded {
-    let mut reader = Reader { name, text, problems: vec![] };
+    let mut reader = Reader { name, text, problems: vec![], titles: vec![] };
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         reader.problem(error.span().unwrap_or(0..0), format!("is not TOML: {}", error.message()));
     }
     let config = reader.config(root.get_ref());
-    Loaded { config, problems: reader.problems }
+    Loaded { config, problems: reader.problems, titles: reader.titles }
 }
 
 struct Reader<'a> {
     name: &'a str,
     text: &'a str,
     problems: Vec<Problem>,
+    titles: Vec<(String, String, usize)>,
 }
 
 type Table<'i> = DeTable<'i>;
@@ -77,17 +82,23 @@ type Value<'i> = Spanned<DeValue<'i>>;
 
 impl Reader<'_> {
     fn problem(&mut self, span: Range<usize>, text: String) {
-        let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let line = self.line(&span);
         self.problems.push(Problem { file: self.name.into(), line, text });
     }
 
+    /// The line of a place, from 1.
+    fn line(&self, span: &Range<usize>) -> usize {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
+        before.iter().filter(|b| **b == b'\n').count() + 1
+    }
+
     fn config(&mut self, root: &Table<'_>) -> Config {
-        let known = ["ui", "debug", "cluster", "repository", "groups", "aliases", "namespaces", "readonly"];
+        let known = ["ui", "debug", "cluster", "repository", "groups", "aliases", "namespaces", "columns", "readonly"];
         self.only("the file", root, &known);
         let mut config =
             Config { ui: self.ui(root), debug: self.debug(root), names: self.names(root), ..Config::default() };
         config.readonly = self.strings(root, "readonly");
+        config.columns = self.columns(root);
         for (table, span) in self.tables(root, "cluster") {
             config.clusters.extend(self.cluster(table, span));
         }

@@ -4,8 +4,9 @@ use super::State;
 use super::filter::Filter;
 use super::grid::{self, Grid, GridColumn, GridRow};
 use super::nav::{Cursor, Scope};
-use super::{forwards, listings, look, problems};
+use super::{forwards, layout, listings, look, problems};
 use crate::world::fleet::ClusterId;
+use crate::world::object::ResourceId;
 use crate::world::row::Tone;
 use std::collections::BTreeSet;
 use unicode_width::UnicodeWidthStr;
@@ -23,6 +24,8 @@ pub enum ListOf {
     Containers { cluster: ClusterId, namespace: String, pod: String },
     /// What an Argo CD Application manages.
     Managed { cluster: ClusterId, namespace: String, name: String },
+    /// The columns of a kind.
+    Columns { resource: ResourceId },
     /// Every operation, newest first.
     Operations,
     /// The port-forwards that run.
@@ -46,6 +49,7 @@ impl ListOf {
             Self::Namespaces => "namespaces".into(),
             Self::Containers { namespace, pod, .. } => format!("containers of {namespace}/{pod}"),
             Self::Managed { namespace, name, .. } => format!("resources of Application {namespace}/{name}"),
+            Self::Columns { resource } => format!("columns of {resource}"),
             Self::Operations => "operations".into(),
             Self::Forwards => "port-forwards".into(),
             Self::Notices => "notices".into(),
@@ -259,6 +263,7 @@ fn listing(state: &State, of: &ListOf, scope: &Scope) -> Listing {
         ListOf::Namespaces => listings::namespaces(state, scope),
         ListOf::Containers { cluster, namespace, pod } => listings::containers(state, *cluster, namespace, pod),
         ListOf::Managed { cluster, namespace, name } => listings::managed(state, *cluster, namespace, name),
+        ListOf::Columns { resource } => layout::listing(state, resource),
         ListOf::Operations => listings::operations(state),
         ListOf::Forwards => forwards::listing(state),
         ListOf::Notices => listings::notices(state),

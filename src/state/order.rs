@@ -4,8 +4,10 @@
 //! ([`Order::refilter`]), a new sort builds it anew ([`Order::rebuild`]). Drawing touches the visible entries only.
 
 use super::filter::{Filter, Sieve, Word};
+use super::layout::Looked;
 use crate::kinds;
 use crate::kinds::relations::Pods;
+use crate::world::choice::Choice;
 use crate::world::column::{Column, Source, cell};
 use crate::world::fleet::{ClusterId, Fleet, Table};
 use crate::world::glob::shell;
@@ -92,6 +94,8 @@ pub struct Rules<'a> {
     pub faults: bool,
     /// `None`: cluster, namespace, name.
     pub sort: Option<&'a Sort>,
+    /// The column that it sorts by where that is none of the kind's own, and its cells.
+    pub chosen: Option<(&'a Choice, &'a Looked)>,
 }
 
 /// The columns of a kind in a cluster: its own, or those the server gave.
@@ -178,9 +182,10 @@ impl<'a> Rules<'a> {
 
     fn keyed(&self, parts: &Parts<'a>, entry: Entry) -> Option<Keyed<'a>> {
         let (part, row) = parts.get(entry)?;
-        let cell = match part.sorted_by {
-            Some(n) => cell(part.columns, n, row),
-            None => Cell::Empty,
+        let cell = match (self.chosen, part.sorted_by) {
+            (Some((choice, looked)), _) => looked.cell(entry.cluster, row, choice),
+            (None, Some(n)) => cell(part.columns, n, row),
+            (None, None) => Cell::Empty,
         };
         Some(Keyed { entry, cell, row })
     }
@@ -190,6 +195,7 @@ impl<'a> Rules<'a> {
             None => Ordering::Equal,
             Some(sort) => {
                 let by = match sort.column.as_str() {
+                    _ if self.chosen.is_some() => compare_cells(&a.cell, &b.cell),
                     "CLUSTER" => a.entry.cluster.cmp(&b.entry.cluster),
                     "NAMESPACE" => compare_str(&a.row.meta.namespace, &b.row.meta.namespace),
                     _ => compare_cells(&a.cell, &b.cell),

@@ -55,6 +55,8 @@ pub enum Asks {
     Image { cluster: ClusterId, object: ObjectRef },
     /// A URL to diagnose.
     WhyUrl,
+    /// One more column for the tables of a kind.
+    Column { resource: ResourceId },
     /// Which ports to forward; the note says which ones there are.
     Forward { cluster: ClusterId, resource: ResourceId, object: ObjectRef, note: String },
     /// Two paths to copy between: there and here, or here and there.
@@ -141,6 +143,7 @@ impl Prompt {
             }
             Asks::Image { object, .. } => format!("image of {}, [CONTAINER=]IMAGE and why: ", object.name),
             Asks::WhyUrl => "why, URL: ".into(),
+            Asks::Column { .. } => "column (labels.app, annotations.owner, .spec.nodeName as NODE): ".into(),
             Asks::Forward { resource, object, note, .. } => {
                 let name = super::forwards::short(resource, &object.name);
                 let note = if note.is_empty() { String::new() } else { format!(" ({note})") };

@@ -2,23 +2,27 @@
 
 use super::filter::Filter;
 use super::grid::{self, Grid, GridColumn, GridRow};
+use super::layout::{Layout, Looked};
 use super::nav::{Cursor, Scope};
 use super::order::{self, Entry, Order, Rules, Sort, Within};
 use super::problems::{Problem, Problems};
+use crate::effect::Objects;
 use crate::kinds;
+use crate::world::choice::{Choice, From};
 use crate::world::column::{Column, cell};
 use crate::world::fleet::{ClusterId, Feed, Fleet, Link};
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::row::{Row, Uid};
 use crate::world::time::{Time, human};
 use std::collections::HashSet;
+use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
 /// Columns below which names, and other cells, are not cut.
 const NAME_LEAST: usize = 24;
 const CELL_LEAST: usize = 12;
 /// The column that names causes.
-const WHY: &str = "WHY";
+pub const WHY: &str = "WHY";
 /// No name pushes others aside beyond this many columns.
 const NAME_MOST: usize = 63;
 
@@ -59,6 +63,10 @@ pub struct TableView {
     pub unfiltered: bool,
     /// The widest that each column was, by title; columns only grow, so that they do not jump while scrolling.
     pub widths: Vec<(String, usize)>,
+    /// Which columns a person wants to see; `None`: those of the kind.
+    pub layout: Option<Arc<Layout>>,
+    /// What was read of whole objects for columns that are not the kind's own.
+    pub looked: Looked,
 }
 
 /// One column of the view.
@@ -72,6 +80,8 @@ pub enum ViewColumn {
     Kind(usize),
     /// The cause of the problem that the object belongs to; only where some object of the kind has one.
     Why,
+    /// The n-th of the layout: a label, an annotation or a path.
+    Chosen(usize),
 }
 
 impl TableView {
@@ -97,6 +107,34 @@ impl TableView {
             unordered: true,
             unfiltered: false,
             widths: vec![],
+            layout: None,
+            looked: Looked::default(),
+        }
+    }
+
+    /// Shows these columns from here on.
+    pub fn set_layout(&mut self, layout: Option<Arc<Layout>>) {
+        let paths = layout.as_ref().map(|layout| layout.paths()).unwrap_or_default();
+        if *self.looked.paths != paths {
+            self.looked = Looked::new(paths);
+        }
+        self.layout = layout;
+        self.widths.clear();
+        self.unordered = true;
+    }
+
+    /// The column that the view sorts by where that is none of the kind's own.
+    fn sorted_choice(&self) -> Option<&Choice> {
+        let sort = self.sort.as_ref()?;
+        self.layout.as_ref()?.shown().find(|choice| choice.title == sort.column && choice.from != From::Own)
+    }
+
+    /// The objects that must be looked at before the rows can be sorted: too many to do it in between.
+    pub fn take_unlooked(&mut self, fleet: &Fleet, scope: &Scope) -> Objects {
+        let by_path = self.sorted_choice().is_some_and(|choice| matches!(choice.from, From::Path(_)));
+        match self.looked.behind && by_path {
+            true => self.looked.ask(fleet, &scope.clusters, &self.resource),
+            false => vec![],
         }
     }
 
@@ -111,6 +149,7 @@ impl TableView {
             within: self.within.as_ref(),
             faults: self.faults,
             sort: self.sort.as_ref(),
+            chosen: self.sorted_choice().map(|choice| (choice, &self.looked)),
         }
     }
 
@@ -129,7 +168,9 @@ impl TableView {
         let mut order = std::mem::take(&mut self.order);
         let rules = self.rules(fleet, scope);
         if unordered {
-            order.rebuild(&rules)
+            order.rebuild(&rules);
+            self.looked.behind = true;
+            self.looked.prune(fleet, &self.resource, order.entries.len());
         } else {
             order.refilter(&rules)
         }
@@ -142,6 +183,9 @@ impl TableView {
         self.unordered |= self.unfiltered;
         if self.unordered || changed.is_empty() {
             return;
+        }
+        if self.sorted_choice().is_some() {
+            self.looked.follow(fleet, &self.resource, changed);
         }
         let mut order = std::mem::take(&mut self.order);
         order.absorb(&self.rules(fleet, scope), changed);
@@ -214,16 +258,27 @@ impl TableView {
 
     /// The columns of the view, left to right.
     pub fn columns(&self, fleet: &Fleet, scope: &Scope) -> Vec<(ViewColumn, String, bool)> {
+        self.all_columns(fleet, scope, false)
+    }
+
+    /// The same, with the column that names causes where there are any.
+    fn all_columns(&self, fleet: &Fleet, scope: &Scope, why: bool) -> Vec<(ViewColumn, String, bool)> {
         let kind = self.kind_columns(fleet, scope);
+        if let Some(layout) = &self.layout {
+            let namespaces = self.namespaced && scope.one_namespace().is_none();
+            return layout.place(kind, scope.clusters.len() > 1, namespaces, why, self.wide);
+        }
         let cluster = (scope.clusters.len() > 1).then(|| (ViewColumn::Cluster, "CLUSTER".to_string(), false));
         let namespace = (self.namespaced && scope.one_namespace().is_none())
             .then(|| (ViewColumn::Namespace, "NAMESPACE".to_string(), false));
         let shown = kind.iter().enumerate().filter(|(_, column)| self.wide || !column.wide);
         let kind = shown.map(|(n, column)| (ViewColumn::Kind(n), column.title.to_string(), column.right));
-        cluster.into_iter().chain(namespace).chain(kind).collect()
+        let why = why.then(|| (ViewColumn::Why, WHY.to_string(), false));
+        cluster.into_iter().chain(namespace).chain(kind).chain(why).collect()
     }
 
-    fn kind_columns<'a>(&self, fleet: &'a Fleet, scope: &Scope) -> &'a [Column] {
+    /// The columns of the kind, as the first cluster prints them that has said so.
+    pub fn kind_columns<'a>(&self, fleet: &'a Fleet, scope: &Scope) -> &'a [Column] {
         let ready = scope.clusters.iter().copied().find(|id| {
             kinds::of(&self.resource).is_some()
                 || fleet.shard(*id).table(&self.resource).is_some_and(|t| t.columns.is_some())
@@ -244,13 +299,14 @@ impl TableView {
         (width, height): (usize, usize),
     ) -> Grid {
         self.cursor.clamp(self.order.entries.len(), height.saturating_sub(1));
-        let mut all = self.columns(fleet, scope);
         let kind = kinds::of(&self.resource).map_or("", |kind| kind.kind);
-        if problems.explains(kind, &self.resource.group) {
-            all.push((ViewColumn::Why, WHY.to_string(), false));
-        }
+        let all = self.all_columns(fleet, scope, problems.explains(kind, &self.resource.group));
         let columns: Vec<_> = scrolled(all, self.left);
         let end = (self.cursor.top + height.saturating_sub(1)).min(self.order.entries.len());
+        if columns.iter().any(|(column, ..)| matches!(column, ViewColumn::Chosen(_))) {
+            let visible = self.order.entries.get(self.cursor.top..end).unwrap_or_default();
+            self.looked.look(fleet, &self.resource, visible);
+        }
         let mut rows: Vec<GridRow> =
             (self.cursor.top..end).filter_map(|at| self.grid_row(fleet, problems, &columns, now, at)).collect();
         let wanted = self.wanted(&columns, &rows);
@@ -285,6 +341,10 @@ impl TableView {
                 let kind = kinds::of(&self.resource).map_or("", |kind| kind.kind);
                 let object = ObjectRef::new(&self.resource.group, kind, &row.meta.namespace, &row.meta.name);
                 problems.of(cluster, object).map(Problem::brief).unwrap_or_default()
+            }
+            ViewColumn::Chosen(n) => {
+                let choice = self.layout.as_ref().and_then(|layout| layout.columns.get(*n));
+                choice.map_or_else(String::new, |(choice, _)| grid::text(&self.looked.cell(cluster, row, choice), now))
             }
             // Clusters of different versions may print different columns.
             ViewColumn::Kind(n) if kind.get(*n).is_some_and(|c| c.title == *title) => {

@@ -61,6 +61,7 @@ impl Stage {
             accents: HashMap::new(),
             names: Default::default(),
             visited: vec![],
+            layouts: Default::default(),
             servers: vec![],
             look: Look { theme: "dark".into(), ..Look::default() },
         };

@@ -204,6 +204,8 @@ fn enter(state: &mut State) -> Vec<Effect> {
                 line => enter_command(state, &text, line.filter(|line| line.starts_with(&text))),
             }
         }
+        Asks::Column { .. } if text.is_empty() => cancel(state),
+        Asks::Column { .. } => actions::column_answered(state),
         Asks::WhyUrl if text.is_empty() => cancel(state),
         Asks::WhyUrl => {
             state.prompt = None;

@@ -85,7 +85,7 @@ fn hex(text: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// The value of one cell: what is shown, and what it sorts by.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Cell {
     /// Nothing known.
     #[default]
@@ -225,6 +225,31 @@ impl Raw {
     /// The object, parsed.
     pub fn value(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&self.json()?).ok()
+    }
+}
+
+/// Reads objects one after the other: those that stand in the same block are unpacked once.
+#[derive(Debug, Default)]
+pub struct Unpacker {
+    block: Option<Arc<Block>>,
+    text: Vec<u8>,
+}
+
+impl Unpacker {
+    /// The object's JSON. `None` where it was not kept or cannot be read any more.
+    pub fn json(&mut self, raw: &Raw) -> Option<&[u8]> {
+        let block = raw.block.as_ref()?;
+        if !self.block.as_ref().is_some_and(|known| Arc::ptr_eq(known, block)) {
+            self.block = None;
+            self.text.clear();
+            let packed = block.packed.get()?;
+            let dict = packed.dict.as_deref().unwrap_or_default();
+            let mut text = zstd::stream::read::Decoder::with_dictionary(&packed.bytes[..], dict).ok()?;
+            text.read_to_end(&mut self.text).ok()?;
+            self.block = Some(block.clone());
+        }
+        let start = raw.start as usize;
+        self.text.get(start..start.checked_add(raw.len as usize)?)
     }
 }
 

@@ -30,4 +30,5 @@ mod record;
 mod recordings;
 mod scheduler;
 mod support;
+mod tables;
 mod watching;

@@ -73,7 +73,7 @@ impl Reader<'_> {
     }
 
     /// The entries of a table whose keys a person chooses, with the place of each key.
-    fn entries<'t, 'i>(
+    pub(super) fn entries<'t, 'i>(
         &mut self,
         root: &'t Table<'i>,
         section: &str,

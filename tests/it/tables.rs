@@ -1,0 +1,55 @@
+//! Tables as a person wants them: columns chosen on screen and in the configuration, over restarts.
+
+use crate::embedded::Embedded;
+use crate::support::{Home, Tui, until};
+
+fn shop(config: &str) -> (Home, Embedded) {
+    let (home, cluster) = (Home::new(), Embedded::shop());
+    home.kubeconfig(&[("prod", &cluster.url())]);
+    home.write("config/config.toml", config);
+    until("the pods of the shop", || (cluster.pods().len() == 3).then_some(()));
+    (home, cluster)
+}
+
+/// The line with the titles of columns that fits.
+fn wait_titles(tui: &Tui, wanted: &[&str]) {
+    tui.wait_for(&format!("the columns {wanted:?}"), |screen| {
+        screen.contents().lines().any(|line| line.split_whitespace().collect::<Vec<_>>() == wanted)
+    });
+}
+
+#[test]
+fn columns_are_chosen_and_remembered() {
+    let (home, _cluster) = shop("[columns]\nnodes = [\"NAME\"]\npods = [\"NAMESPACE\", \"NAME\", \"NODEE\"]\n");
+    let mut tui = home.tui_sized(&[], 120, 30);
+    // What the configuration says wrong is named with its line.
+    tui.wait("config.toml:3: pods have no column \"NODEE\"; did you mean NODE?");
+    tui.send(":columns\r").wait("columns does not apply here");
+    tui.send(":pods shop\r").wait("big");
+    tui.send(":columns NAME,labels.app,.spec.containers[*].image as IMAGE,.status.phase as PHASE\r");
+    wait_titles(&tui, &["NAME", "APP", "IMAGE", "PHASE"]);
+    tui.wait_for("the phase of the pod that fits nowhere", |screen| {
+        screen.contents().lines().any(|line| line.contains("big") && line.contains("Pending"))
+    });
+    // Sorted by what only the objects say: those that run come behind the one that does not.
+    tui.send(":sort-column PHASE\r");
+    tui.wait_for("rows by phase", |screen| {
+        let text = screen.contents();
+        let at = |wanted: &str| text.lines().position(|line| line.contains(wanted));
+        matches!((at("Pending"), at("Running")), (Some(pending), Some(running)) if pending < running)
+    });
+    // The list of columns: APP is hidden, another one added.
+    tui.send("W").wait("columns of pods");
+    tui.send("/app\r").send(" ").send("\u{1b}");
+    tui.send("a").send(".spec.nodeName as ON\r").wait(" ON ");
+    tui.send("\u{1b}");
+    wait_titles(&tui, &["NAME", "IMAGE", "PHASE", "ON"]);
+    tui.quit();
+    // The next start has them too, and gives them up when asked to.
+    let mut tui = home.tui_sized(&[], 120, 30);
+    tui.send(":pods shop\r");
+    wait_titles(&tui, &["NAME", "IMAGE", "PHASE", "ON"]);
+    tui.send(":columns reset\r");
+    wait_titles(&tui, &["NAME"]);
+    tui.quit();
+}
