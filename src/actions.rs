@@ -6,6 +6,7 @@
 mod argo;
 mod columns;
 mod entering;
+mod exporting;
 mod forwarding;
 mod going;
 mod logging;
@@ -213,6 +214,22 @@ pub static TABLE: &[Action] = &[
         columns::columns,
     )
     .when(columns::has_columns),
+    Action::read(
+        "export",
+        "export",
+        "Write the marked rows, or all that are shown: csv, json or yaml, and a file, or - for the clipboard.",
+        exporting::export,
+    )
+    .when(on_table),
+    Action::read("freeze", "freeze", "Let the table stand still while data goes on coming, or go on.", sorting::freeze)
+        .when(on_table),
+    Action::read(
+        "grep",
+        "grep",
+        "Show only rows whose whole object contains a text; the same as /~TEXT, nothing shows all again.",
+        sorting::grep,
+    )
+    .when(on_table),
     Action::read("column-show", "show, hide", "Show the column, or hide it.", columns::show).when(columns::on_columns),
     Action::read("column-earlier", "left", "Move the column to the left.", columns::earlier).when(columns::on_columns),
     Action::read("column-later", "right", "Move the column to the right.", columns::later).when(columns::on_columns),

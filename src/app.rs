@@ -4,6 +4,7 @@ pub mod desk;
 pub mod doctor;
 pub mod edit;
 pub mod effects;
+pub mod export;
 pub mod forwards;
 pub mod headless;
 pub mod inbox;

@@ -2,6 +2,7 @@
 //!
 //! Data can be compared, logged and replayed; so a test feeds messages and reads what would have happened.
 
+pub mod export;
 pub mod forward;
 pub mod logs;
 pub mod terminal;
@@ -99,7 +100,11 @@ pub enum Effect {
     /// Tell the desktop: nobody looks at the screen.
     Notify(String),
     /// Read columns from whole objects of a kind; answered by [`Msg::Looked`](crate::msg::Msg::Looked), part by part.
-    Look { resource: ResourceId, paths: Vec<Choice>, objects: Objects },
+    Look { request: RequestId, resource: ResourceId, paths: Vec<Choice>, objects: Objects },
+    /// Write rows; answered by a notice, or [`Msg::Exported`](crate::msg::Msg::Exported) where they are for the clipboard.
+    Export(Box<export::Export>),
+    /// Nobody waits any more for what [`Effect::Look`] was to find.
+    StopLook(RequestId),
     /// Keep the columns chosen, as lines of TOML.
     SaveColumns(Vec<String>),
     /// Put text on the clipboard (OSC 52).

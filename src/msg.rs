@@ -67,6 +67,8 @@ pub enum Msg {
     Operation(Box<OperationView>),
     /// Every operation of the journal, oldest first (sent after start).
     Operations(Vec<OperationView>),
+    /// Answer to [`Effect::Export`](crate::effect::Effect::Export): text for the clipboard, and what to say.
+    Exported { text: String, said: String },
     /// Answer to [`Effect::Look`](crate::effect::Effect::Look): a part of the objects with what was read from them.
     Looked { resource: ResourceId, paths: Vec<Choice>, found: Found },
     /// A sentence for the person.

@@ -55,6 +55,7 @@ use problems::Problems;
 use prompt::Prompt;
 use ratatui::layout::Rect;
 use std::collections::{BTreeSet, HashMap};
+use table::TableView;
 
 /// What the program starts with.
 #[derive(Debug)]
@@ -301,6 +302,8 @@ impl State {
     pub fn set_filter(&mut self, text: &str) {
         self.touch();
         match &mut self.nav.top_mut().view {
+            // `/~text` is looked for in whole objects once it is typed: see `set_grep`.
+            View::Table(table) if text.starts_with('~') => table.set_filter(Filter::default()),
             View::Table(table) => table.set_filter(Filter::parse(text)),
             View::List(list) => list.filter = Filter::parse(text),
             View::Logs(logs) => logs.set_filter(Filter::parse(text)),
@@ -368,12 +371,25 @@ impl State {
         let fleet = &self.fleet;
         let Screen { scope, view } = self.nav.top_mut();
         let View::Table(table) = view else { return vec![] };
+        let held = table.held();
         let objects = table.take_unlooked(fleet, scope);
-        if objects.is_empty() {
-            return vec![];
-        }
         let (resource, paths) = (table.resource.clone(), table.looked.paths.clone());
-        vec![Effect::Look { resource, paths, objects }]
+        let (request, searched, found) = match &mut table.grep {
+            Some(grep) if grep.behind => {
+                let objects = grep.ask(held.as_deref().unwrap_or(fleet), &scope.clusters, &resource);
+                (grep.request, grep.paths.clone(), objects)
+            }
+            _ => Default::default(),
+        };
+        let mut effects = vec![];
+        if !found.is_empty() {
+            effects.push(Effect::Look { request, resource: resource.clone(), paths: searched, objects: found });
+        }
+        if !objects.is_empty() {
+            let request = self.request();
+            effects.push(Effect::Look { request, resource, paths, objects });
+        }
+        effects
     }
 
     /// Takes in what was looked at.
@@ -384,6 +400,12 @@ impl State {
                 && table.resource == *resource
             {
                 table.unordered |= table.looked.take(paths, found);
+                if let Some(grep) = &mut table.grep
+                    && grep.paths == paths
+                {
+                    grep.take(paths, found);
+                    table.unordered = true;
+                }
             }
         }
     }
@@ -445,6 +467,7 @@ impl State {
     fn close(&mut self, gone: Screen) -> Vec<Effect> {
         match gone.view {
             View::Logs(logs) => vec![Effect::StopLogs(logs.request)],
+            View::Table(TableView { grep: Some(grep), .. }) => vec![Effect::StopLook(grep.request)],
             View::Text(text) if matches!(text.of, text::TextOf::Why { .. }) && text.waiting.is_some() => {
                 vec![Effect::StopWhy(text.request)]
             }

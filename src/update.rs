@@ -93,6 +93,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::AskRepository { request, cluster, intent, url } => ask_repository(state, request, cluster, intent, url),
         Msg::Operation(view) => operation(state, *view),
         Msg::Operations(views) => views.into_iter().flat_map(|view| operation(state, view)).collect(),
+        Msg::Exported { text, said } => {
+            state.say(said);
+            vec![Effect::Copy(text)]
+        }
         Msg::Looked { resource, paths, found } => {
             state.looked(&resource, &paths, &found);
             vec![]

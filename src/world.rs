@@ -8,6 +8,7 @@ pub mod ascii;
 pub mod choice;
 pub mod column;
 pub mod cron;
+pub mod csv;
 pub mod fleet;
 pub mod glob;
 pub mod jsonpath;

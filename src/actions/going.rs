@@ -50,6 +50,9 @@ pub fn back(state: &mut State, _: &str) -> Vec<Effect> {
         View::Text(text) => text.find.is_some(),
         View::Operation(_) => false,
     };
+    if matches!(&state.nav.top().view, View::Table(table) if table.grep.is_some()) {
+        return state.set_grep("");
+    }
     if narrowed {
         state.set_filter("");
         return vec![];

@@ -26,8 +26,22 @@ fn titles(state: &State) -> Vec<String> {
 /// Sorts by the first of these columns that the table has.
 fn by(state: &mut State, names: &[&str]) -> Vec<Effect> {
     let titles = titles(state);
-    match names.iter().find(|name| titles.iter().any(|title| title == *name)) {
-        Some(name) => table(state, |table| table.sort_by(name)),
+    if let Some(name) = names.iter().find(|name| titles.iter().any(|title| title == *name)) {
+        return table(state, |table| table.sort_by(name));
+    }
+    // A column that is not shown sorts too; that it does is said, as no arrow tells it.
+    let hidden = match &state.nav.top().view {
+        View::Table(table) => {
+            let kind = table.kind_columns(&state.fleet, &state.nav.top().scope);
+            names.iter().find(|name| kind.iter().any(|column| column.title == **name))
+        }
+        _ => None,
+    };
+    match hidden {
+        Some(name) => {
+            state.say(format!("sorted by {name}, which is not shown (Ctrl-W shows all columns)"));
+            table(state, |table| table.sort_by(name))
+        }
         None => {
             state.warn(format!("this table has no column {}", names.first().unwrap_or(&"")));
             vec![]
@@ -89,6 +103,30 @@ fn column(state: &mut State, by: isize) -> Vec<Effect> {
 
 pub fn wide(state: &mut State, _: &str) -> Vec<Effect> {
     table(state, |table| table.wide = !table.wide)
+}
+
+/// The table stands still, or goes on.
+pub fn freeze(state: &mut State, _: &str) -> Vec<Effect> {
+    let (fleet, now) = (&state.fleet, state.now);
+    let screen = state.nav.top_mut();
+    if let View::Table(table) = &mut screen.view {
+        table.freeze(fleet, &screen.scope, now);
+    }
+    vec![]
+}
+
+/// Only rows whose objects contain a text.
+pub fn grep(state: &mut State, text: &str) -> Vec<Effect> {
+    let text = text.trim();
+    let View::Table(table) = &state.nav.top().view else { return vec![] };
+    if !text.is_empty() && crate::kinds::of(&table.resource).is_none() {
+        let kind = table.resource.plural.clone();
+        state.warn(format!(
+            "whole objects of {kind} are not kept, so there is nothing to search; /{text} looks at the cells"
+        ));
+        return vec![];
+    }
+    state.set_grep(text)
 }
 
 pub fn faults(state: &mut State, _: &str) -> Vec<Effect> {

@@ -93,11 +93,15 @@ impl Runner {
             Effect::Diagnose { cluster, subjects } => self.look_into(cluster, subjects, why::BACKGROUND),
             Effect::Glance { cluster, subjects } => self.look_into(cluster, subjects, why::GLANCE),
             Effect::Recalled { ticket, kept } => self.desk.answer(ticket, kept),
-            Effect::StopLogs(request) | Effect::StopWhy(request) => self.stop(request),
+            Effect::StopLogs(request) | Effect::StopWhy(request) | Effect::StopLook(request) => self.stop(request),
             Effect::SaveHistory(lines) => self.save(HISTORY, lines, "the command history"),
             Effect::SaveColumns(lines) => self.save(COLUMNS, lines, "the columns chosen"),
-            Effect::Look { resource, paths, objects } => {
+            Effect::Look { request, resource, paths, objects } => {
                 let task = super::objects::cells(self.sender.clone(), resource, paths, objects);
+                self.spawn(Some(request), task);
+            }
+            Effect::Export(export) => {
+                let task = super::export::run(self.session.clone(), self.sender.clone(), *export);
                 self.spawn(None, task);
             }
             Effect::SaveNamespaces(names) => self.save(NAMESPACES, names, "the namespaces visited"),

@@ -53,6 +53,7 @@ pub fn head(state: &State) -> Head {
                 left.push((Meaning::Warn, "faults only".into()));
             }
             left.extend(filter_span(&table.filter));
+            left.extend(table.grep.as_ref().map(|grep| (Meaning::Match, grep.title())));
             left.push((Meaning::Muted, count(table, &state.fleet, &screen.scope)));
             if !table.marks.is_empty() {
                 left.push((Meaning::Warn, format!("{} marked", table.marks.len())));
@@ -181,7 +182,8 @@ fn clusters(state: &State, scope: &Scope) -> String {
 /// `214`, or `3 of 214` where something is hidden.
 fn count(table: &super::table::TableView, fleet: &crate::world::fleet::Fleet, scope: &Scope) -> String {
     let shown = table.order.entries.len();
-    let narrowed = !table.filter.is_empty() || table.faults || table.within.is_some();
+    let fleet = table.source(fleet);
+    let narrowed = !table.filter.is_empty() || table.faults || table.within.is_some() || table.grep.is_some();
     let all: usize =
         scope.clusters.iter().filter_map(|id| fleet.shard(*id).table(&table.resource)).map(|t| t.len()).sum();
     if narrowed && all != shown { format!("{} of {}", thousands(shown), thousands(all)) } else { thousands(shown) }

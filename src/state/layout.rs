@@ -8,7 +8,7 @@ use super::nav::View;
 use super::order::Entry;
 use super::table::{ViewColumn, WHY};
 use super::{State, command};
-use crate::effect::{Effect, Found, Objects};
+use crate::effect::{Effect, Found, Objects, RequestId};
 use crate::world::choice::{Choice, From, evaluate};
 use crate::world::column::Column;
 use crate::world::fleet::{ClusterId, Fleet};
@@ -157,7 +157,64 @@ impl Layouts {
     }
 }
 
+/// A text looked for in whole objects.
+#[derive(Debug)]
+pub struct Grep {
+    /// The text.
+    pub text: String,
+    /// The request that looks for it.
+    pub request: RequestId,
+    looked: Looked,
+    column: Choice,
+}
+
+impl Grep {
+    /// Nothing found yet.
+    pub fn new(text: &str, request: RequestId) -> Self {
+        let column = Choice { text: format!("~{text}"), title: String::new(), from: From::Text(text.into()) };
+        let looked = Looked { behind: true, ..Looked::new(vec![column.clone()]) };
+        Self { text: text.into(), request, looked, column }
+    }
+
+    /// Whether the object of a row contains it, as far as is known.
+    pub fn has(&self, cluster: ClusterId, row: &Row) -> bool {
+        self.looked.cell(cluster, row, &self.column) != Cell::Empty
+    }
+
+    /// For the top line: what is looked for, and how many objects are still to be read.
+    pub fn title(&self) -> String {
+        match self.looked.waiting {
+            0 => format!("~{}", self.text),
+            left => format!("~{} ({} to read)", self.text, super::table::thousands(left)),
+        }
+    }
+}
+
+impl std::ops::Deref for Grep {
+    type Target = Looked;
+
+    fn deref(&self) -> &Looked {
+        &self.looked
+    }
+}
+
+impl std::ops::DerefMut for Grep {
+    fn deref_mut(&mut self) -> &mut Looked {
+        &mut self.looked
+    }
+}
+
 impl State {
+    /// Shows only rows whose objects contain a text; empty: all rows again.
+    pub fn set_grep(&mut self, text: &str) -> Vec<Effect> {
+        self.touch();
+        let request = self.request();
+        let View::Table(table) = &mut self.nav.top_mut().view else { return vec![] };
+        let before = std::mem::replace(&mut table.grep, (!text.is_empty()).then(|| Grep::new(text, request)));
+        table.unordered = true;
+        before.map(|grep| Effect::StopLook(grep.request)).into_iter().collect()
+    }
+
     /// Everything that can be shown of a kind: the columns as they are, and behind them those that are hidden.
     pub fn columns_of(&self, resource: &ResourceId) -> Layout {
         let (_, namespaced) = command::kind_of(self, resource);

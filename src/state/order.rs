@@ -4,7 +4,7 @@
 //! ([`Order::refilter`]), a new sort builds it anew ([`Order::rebuild`]). Drawing touches the visible entries only.
 
 use super::filter::{Filter, Sieve, Word};
-use super::layout::Looked;
+use super::layout::{Grep, Looked};
 use crate::kinds;
 use crate::kinds::relations::Pods;
 use crate::world::choice::Choice;
@@ -96,6 +96,8 @@ pub struct Rules<'a> {
     pub sort: Option<&'a Sort>,
     /// The column that it sorts by where that is none of the kind's own, and its cells.
     pub chosen: Option<(&'a Choice, &'a Looked)>,
+    /// Only rows whose objects contain a text, where one is looked for.
+    pub grep: Option<&'a Grep>,
 }
 
 /// The columns of a kind in a cluster: its own, or those the server gave.
@@ -149,10 +151,11 @@ struct Keyed<'a> {
 
 impl<'a> Rules<'a> {
     /// Whether a row is one of this view, filter aside.
-    fn belongs(&self, row: &Row) -> bool {
-        (self.namespaces.is_empty()
-            || row.meta.namespace.is_empty()
-            || self.namespaces.iter().any(|ns| shell(ns, &row.meta.namespace)))
+    fn belongs(&self, cluster: ClusterId, row: &Row) -> bool {
+        self.grep.is_none_or(|grep| grep.has(cluster, row))
+            && (self.namespaces.is_empty()
+                || row.meta.namespace.is_empty()
+                || self.namespaces.iter().any(|ns| shell(ns, &row.meta.namespace)))
             && !(self.faults && matches!(row.tone, Tone::Ok | Tone::Done))
             && self.within.is_none_or(|within| within.accepts(row))
     }
@@ -280,7 +283,7 @@ impl Order {
         let mut keyed: Vec<Keyed> = Vec::new();
         for &cluster in rules.clusters {
             let Some(part) = parts.0.get(usize::from(cluster.0)).and_then(Option::as_ref) else { continue };
-            let belonging = part.table.rows().filter(|(_, row)| rules.belongs(row));
+            let belonging = part.table.rows().filter(|(_, row)| rules.belongs(cluster, row));
             keyed.extend(belonging.filter_map(|(slot, _)| rules.keyed(&parts, Entry { cluster, slot })));
         }
         keyed.sort_by(|a, b| rules.compare(a, b));
@@ -330,7 +333,7 @@ impl Order {
         let parts = Parts::new(rules);
         let mut fresh: Vec<Keyed> = fresh_slots
             .into_iter()
-            .filter(|entry| parts.get(*entry).is_some_and(|(_, row)| rules.belongs(row)))
+            .filter(|entry| parts.get(*entry).is_some_and(|(_, row)| rules.belongs(entry.cluster, row)))
             .filter_map(|entry| rules.keyed(&parts, entry))
             .collect();
         fresh.sort_by(|a, b| rules.compare(a, b));

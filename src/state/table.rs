@@ -2,17 +2,18 @@
 
 use super::filter::Filter;
 use super::grid::{self, Grid, GridColumn, GridRow};
-use super::layout::{Layout, Looked};
+use super::layout::{Grep, Layout, Looked};
 use super::nav::{Cursor, Scope};
 use super::order::{self, Entry, Order, Rules, Sort, Within};
 use super::problems::{Problem, Problems};
 use crate::effect::Objects;
+use crate::effect::export::ExportRow;
 use crate::kinds;
 use crate::world::choice::{Choice, From};
 use crate::world::column::{Column, cell};
 use crate::world::fleet::{ClusterId, Feed, Fleet, Link};
 use crate::world::object::{ObjectRef, ResourceId};
-use crate::world::row::{Row, Uid};
+use crate::world::row::{Cell, Row, Uid};
 use crate::world::time::{Time, human};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -67,6 +68,10 @@ pub struct TableView {
     pub layout: Option<Arc<Layout>>,
     /// What was read of whole objects for columns that are not the kind's own.
     pub looked: Looked,
+    /// Only rows whose objects contain a text.
+    pub grep: Option<Grep>,
+    /// Stands still since then, and what it shows meanwhile.
+    frozen: Option<(Time, Arc<Fleet>)>,
 }
 
 /// One column of the view.
@@ -109,7 +114,28 @@ impl TableView {
             widths: vec![],
             layout: None,
             looked: Looked::default(),
+            grep: None,
+            frozen: None,
         }
+    }
+
+    /// Stands still from here on, or goes on.
+    pub fn freeze(&mut self, fleet: &Fleet, scope: &Scope, now: Time) {
+        self.frozen = match self.frozen {
+            Some(_) => None,
+            None => Some((now, Arc::new(fleet.still(&self.resource, &scope.clusters)))),
+        };
+        self.unordered = true;
+    }
+
+    /// What it shows: the fleet, or what was kept of it when the view was told to stand still.
+    pub fn source<'a>(&'a self, fleet: &'a Fleet) -> &'a Fleet {
+        self.frozen.as_ref().map_or(fleet, |(_, still)| still)
+    }
+
+    /// As [`TableView::source`], for what changes the view.
+    pub fn held(&self) -> Option<Arc<Fleet>> {
+        self.frozen.as_ref().map(|(_, still)| still.clone())
     }
 
     /// Shows these columns from here on.
@@ -131,6 +157,8 @@ impl TableView {
 
     /// The objects that must be looked at before the rows can be sorted: too many to do it in between.
     pub fn take_unlooked(&mut self, fleet: &Fleet, scope: &Scope) -> Objects {
+        let held = self.held();
+        let fleet = held.as_deref().unwrap_or(fleet);
         let by_path = self.sorted_choice().is_some_and(|choice| matches!(choice.from, From::Path(_)));
         match self.looked.behind && by_path {
             true => self.looked.ask(fleet, &scope.clusters, &self.resource),
@@ -141,7 +169,7 @@ impl TableView {
     /// What decides the rows of this view.
     pub fn rules<'a>(&'a self, fleet: &'a Fleet, scope: &'a Scope) -> Rules<'a> {
         Rules {
-            fleet,
+            fleet: self.source(fleet),
             resource: &self.resource,
             clusters: &scope.clusters,
             namespaces: if self.namespaced { &scope.namespaces } else { &[] },
@@ -150,6 +178,7 @@ impl TableView {
             faults: self.faults,
             sort: self.sort.as_ref(),
             chosen: self.sorted_choice().map(|choice| (choice, &self.looked)),
+            grep: self.grep.as_ref(),
         }
     }
 
@@ -165,12 +194,17 @@ impl TableView {
         if !unordered && !unfiltered {
             return;
         }
+        let held = self.held();
+        let fleet = held.as_deref().unwrap_or(fleet);
         let mut order = std::mem::take(&mut self.order);
         let rules = self.rules(fleet, scope);
         if unordered {
             order.rebuild(&rules);
             self.looked.behind = true;
             self.looked.prune(fleet, &self.resource, order.entries.len());
+            if let Some(grep) = &mut self.grep {
+                grep.behind = true;
+            }
         } else {
             order.refilter(&rules)
         }
@@ -181,8 +215,11 @@ impl TableView {
     /// Takes in changed rows. Without effect while a rebuild is due anyway.
     pub fn absorb(&mut self, fleet: &Fleet, scope: &Scope, changed: &[Entry]) {
         self.unordered |= self.unfiltered;
-        if self.unordered || changed.is_empty() {
+        if self.unordered || changed.is_empty() || self.frozen.is_some() {
             return;
+        }
+        if let Some(grep) = &mut self.grep {
+            grep.follow(fleet, &self.resource, changed);
         }
         if self.sorted_choice().is_some() {
             self.looked.follow(fleet, &self.resource, changed);
@@ -195,6 +232,8 @@ impl TableView {
 
     /// Puts the cursor back on its object; where that is gone, on what took its place.
     fn follow(&mut self, fleet: &Fleet) {
+        let held = self.held();
+        let fleet = held.as_deref().unwrap_or(fleet);
         let Some((cluster, uid)) = self.selected else {
             self.cursor.at = 0;
             return;
@@ -226,14 +265,15 @@ impl TableView {
     }
 
     /// The n-th row in view.
-    pub fn row_at<'a>(&self, fleet: &'a Fleet, at: usize) -> Option<(ClusterId, &'a Row)> {
+    pub fn row_at<'a>(&'a self, fleet: &'a Fleet, at: usize) -> Option<(ClusterId, &'a Row)> {
+        let fleet = self.source(fleet);
         let entry = self.order.entries.get(at)?;
         let row = fleet.shard(entry.cluster).table(&self.resource)?.row(entry.slot)?;
         Some((entry.cluster, row))
     }
 
     /// The row under the cursor.
-    pub fn row<'a>(&self, fleet: &'a Fleet) -> Option<(ClusterId, &'a Row)> {
+    pub fn row<'a>(&'a self, fleet: &'a Fleet) -> Option<(ClusterId, &'a Row)> {
         self.row_at(fleet, self.cursor.at)
     }
 
@@ -298,6 +338,9 @@ impl TableView {
         now: Time,
         (width, height): (usize, usize),
     ) -> Grid {
+        let held = self.held();
+        let fleet = held.as_deref().unwrap_or(fleet);
+        let now = self.frozen.as_ref().map_or(now, |(at, _)| *at);
         self.cursor.clamp(self.order.entries.len(), height.saturating_sub(1));
         let kind = kinds::of(&self.resource).map_or("", |kind| kind.kind);
         let all = self.all_columns(fleet, scope, problems.explains(kind, &self.resource.group));
@@ -333,28 +376,12 @@ impl TableView {
     ) -> Option<GridRow> {
         let (cluster, row) = self.row_at(fleet, at)?;
         let shard = fleet.shard(cluster);
-        let kind = order::columns(fleet, cluster, &self.resource);
-        let cells = columns.iter().map(|(column, title, _)| match column {
-            ViewColumn::Cluster => shard.name.clone(),
-            ViewColumn::Namespace => row.meta.namespace.to_string(),
-            ViewColumn::Why => {
-                let kind = kinds::of(&self.resource).map_or("", |kind| kind.kind);
-                let object = ObjectRef::new(&self.resource.group, kind, &row.meta.namespace, &row.meta.name);
-                problems.of(cluster, object).map(Problem::brief).unwrap_or_default()
-            }
-            ViewColumn::Chosen(n) => {
-                let choice = self.layout.as_ref().and_then(|layout| layout.columns.get(*n));
-                choice.map_or_else(String::new, |(choice, _)| grid::text(&self.looked.cell(cluster, row, choice), now))
-            }
-            // Clusters of different versions may print different columns.
-            ViewColumn::Kind(n) if kind.get(*n).is_some_and(|c| c.title == *title) => {
-                grid::text(&cell(kind, *n, row), now)
-            }
-            ViewColumn::Kind(_) => match kind.iter().position(|c| c.title == *title) {
-                Some(n) => grid::text(&cell(kind, n, row), now),
-                None => "-".into(),
-            },
-        });
+        let cells =
+            columns.iter().map(|column| match (&column.0, self.cell_of(fleet, problems, column, cluster, row)) {
+                // Where nothing is wrong, nothing is said.
+                (ViewColumn::Why, Cell::Empty) => String::new(),
+                (_, cell) => grid::text(&cell, now),
+            });
         let feed = shard.table(&self.resource).map(|table| &table.feed);
         Some(GridRow {
             cells: cells.collect(),
@@ -365,6 +392,80 @@ impl TableView {
             at: Some(at),
             stale: matches!(shard.link, Link::Lost { .. }) || matches!(feed, Some(Feed::Stale { .. })),
         })
+    }
+
+    /// The rows for a file: titles, the columns that must be read from the objects, and the marked rows, or all in view.
+    pub fn export_rows(
+        &self,
+        fleet: &Fleet,
+        problems: &Problems,
+        scope: &Scope,
+        with_cells: bool,
+    ) -> (Vec<String>, Vec<(usize, Choice)>, Vec<ExportRow>) {
+        let fleet = self.source(fleet);
+        let kind = kinds::of(&self.resource).map_or("", |kind| kind.kind);
+        let columns = match with_cells {
+            true => self.all_columns(fleet, scope, problems.explains(kind, &self.resource.group)),
+            false => vec![],
+        };
+        let choice = |column: &ViewColumn| match column {
+            ViewColumn::Chosen(n) => self.layout.as_ref()?.columns.get(*n).map(|(choice, _)| choice.clone()),
+            _ => None,
+        };
+        let paths = columns.iter().enumerate().filter_map(|(at, (column, ..))| Some((at, choice(column)?)));
+        let paths = paths.filter(|(_, choice)| matches!(choice.from, From::Path(_))).collect();
+        let of = |cluster: ClusterId, row: &Row| ExportRow {
+            cluster,
+            namespace: row.meta.namespace.clone(),
+            name: row.meta.name.to_string(),
+            cells: columns.iter().map(|column| self.cell_of(fleet, problems, column, cluster, row)).collect(),
+            raw: row.raw.clone(),
+        };
+        let shown = (0..self.order.entries.len()).filter_map(|at| self.row_at(fleet, at));
+        let marked = |cluster: ClusterId, row: &Row| self.marks.contains(&(cluster, row.meta.uid));
+        let mut rows: Vec<ExportRow> = vec![];
+        let mut seen = HashSet::new();
+        for (cluster, row) in shown.filter(|(cluster, row)| self.marks.is_empty() || marked(*cluster, row)) {
+            seen.insert((cluster, row.meta.uid));
+            rows.push(of(cluster, row));
+        }
+        // Marked rows that the filter hides are meant too.
+        for (cluster, uid) in self.marks.iter().filter(|mark| !seen.contains(*mark)) {
+            let table = fleet.shard(*cluster).table(&self.resource);
+            let row = table.and_then(|table| table.row(table.slot(*uid)?));
+            rows.extend(row.map(|row| of(*cluster, row)));
+        }
+        (columns.into_iter().map(|(_, title, _)| title).collect(), paths, rows)
+    }
+
+    /// One cell of a row.
+    fn cell_of(
+        &self,
+        fleet: &Fleet,
+        problems: &Problems,
+        (column, title, _): &(ViewColumn, String, bool),
+        cluster: ClusterId,
+        row: &Row,
+    ) -> Cell {
+        let kind = order::columns(fleet, cluster, &self.resource);
+        match column {
+            ViewColumn::Cluster => Cell::Text(fleet.shard(cluster).name.as_str().into()),
+            ViewColumn::Namespace => Cell::Shared(row.meta.namespace.clone()),
+            ViewColumn::Why => {
+                let kind = kinds::of(&self.resource).map_or("", |kind| kind.kind);
+                let object = ObjectRef::new(&self.resource.group, kind, &row.meta.namespace, &row.meta.name);
+                problems.of(cluster, object).map_or(Cell::Empty, |problem| Cell::Text(Problem::brief(problem).into()))
+            }
+            ViewColumn::Chosen(n) => {
+                let choice = self.layout.as_ref().and_then(|layout| layout.columns.get(*n));
+                choice.map_or(Cell::Empty, |(choice, _)| self.looked.cell(cluster, row, choice))
+            }
+            // Clusters of different versions may print different columns.
+            ViewColumn::Kind(n) => match kind.get(*n).is_some_and(|c| c.title == *title) {
+                true => cell(kind, *n, row),
+                false => kind.iter().position(|c| c.title == *title).map_or(Cell::Empty, |n| cell(kind, n, row)),
+            },
+        }
     }
 
     fn wanted(&mut self, columns: &[(ViewColumn, String, bool)], rows: &[GridRow]) -> Vec<usize> {
@@ -423,6 +524,13 @@ impl TableView {
                         self.filter.text()
                     )
                 }
+                (_, Some(Feed::Live)) if held > 0 && self.grep.is_some() => {
+                    let text = self.grep.as_ref().map(Grep::title).unwrap_or_default();
+                    format!(
+                        "no object of the {what}{place} on {} contains {text} ({held} hidden; Esc clears)",
+                        shard.name
+                    )
+                }
                 (_, Some(Feed::Live)) if held > 0 && self.faults => {
                     format!("nothing is wrong with the {what}{place} on {}", shard.name)
                 }
@@ -450,6 +558,9 @@ impl TableView {
 
     /// How current the rows are, for the top line: `live`, or what is not.
     pub fn freshness(&self, fleet: &Fleet, scope: &Scope, now: Time) -> String {
+        if let Some((at, _)) = &self.frozen {
+            return format!("frozen {}", human(at.age(now)));
+        }
         let mut said = vec![];
         for &id in &scope.clusters {
             let shard = fleet.shard(id);

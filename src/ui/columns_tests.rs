@@ -7,6 +7,7 @@ use crate::state::layout::Layouts;
 use crate::world::choice::{Choice, evaluate};
 use crate::world::fleet::TableDelta;
 use crate::world::row::{Row, Unpacker};
+use crate::world::time::Time;
 use serde_json::json;
 
 fn titles(stage: &mut Stage) -> Vec<String> {
@@ -105,7 +106,7 @@ fn sorting_by_a_path_looks_at_every_object_in_the_background() {
     stage.effects();
     stage.type_in(":sort-column rank\n");
     let looks: Vec<_> = stage.effects().into_iter().filter(|effect| matches!(effect, Effect::Look { .. })).collect();
-    let [Effect::Look { resource, paths, objects }] = looks.as_slice() else { panic!("{looks:?}") };
+    let [Effect::Look { resource, paths, objects, .. }] = looks.as_slice() else { panic!("{looks:?}") };
     assert_eq!(objects.len(), 3);
     let mut unpacker = Unpacker::default();
     let read =
@@ -118,6 +119,104 @@ fn sorting_by_a_path_looks_at_every_object_in_the_background() {
     stage.table(EU, "pods", vec![TableDelta::Upsert(vec![ranked("b-1", 50), ranked("d-1", 1)])]);
     assert_eq!(column(&mut stage, "RANK"), ["1", "30", "50", "100"]);
     assert_eq!(column(&mut stage, "NAME"), ["d-1", "a-1", "b-1", "c-1"]);
+}
+
+/// Answers what was asked to be looked at, as the program does in the background.
+fn answer_looks(stage: &mut Stage) -> usize {
+    let mut count = 0;
+    for effect in stage.effects() {
+        let Effect::Look { resource, paths, objects, .. } = effect else { continue };
+        count += objects.len();
+        let mut unpacker = Unpacker::default();
+        let found = objects.into_iter().map(|(cluster, uid, raw)| {
+            let cells = evaluate(&paths, &mut unpacker, &raw);
+            (cluster, uid, raw, cells)
+        });
+        let found = found.collect();
+        stage.tell(Msg::Looked { resource, paths, found });
+    }
+    count
+}
+
+#[test]
+fn a_text_is_looked_for_in_whole_objects_and_new_ones_too() {
+    let mut stage = ranks();
+    stage.effects();
+    stage.type_in("/~\"priority\":30\n");
+    assert_eq!(answer_looks(&mut stage), 3);
+    assert_eq!(column(&mut stage, "NAME"), ["a-1"]);
+    stage.type_in(":grep nobody-wrote-this\n");
+    answer_looks(&mut stage);
+    assert!(stage.screen().contains("contains ~nobody-wrote-this"), "{}", stage.screen());
+    stage.type_in(":grep PRIORITY\n");
+    assert!(stage.screen().contains("~PRIORITY (3 to read)"), "{}", stage.screen());
+    answer_looks(&mut stage);
+    assert_eq!(column(&mut stage, "NAME"), ["a-1", "b-1", "c-1"]);
+    stage.table(
+        EU,
+        "pods",
+        vec![TableDelta::Upsert(vec![pod("plain", "shop", "Running", 1, 1, "n1"), ranked("d-1", 1)])],
+    );
+    assert_eq!(column(&mut stage, "NAME"), ["a-1", "b-1", "c-1", "d-1"]);
+    stage.press("esc");
+    assert_eq!(column(&mut stage, "NAME").len(), 5);
+    // What the server prints has no objects to search.
+    stage.type_in(":widgets\n");
+    stage.type_in(":grep x\n");
+    assert!(stage.screen().contains("are not kept"), "{}", stage.screen());
+}
+
+#[test]
+fn leaving_stops_the_search() {
+    let mut stage = ranks();
+    stage.type_in(":grep x\n");
+    stage.effects();
+    stage.press("esc");
+    assert!(stage.effects().iter().any(|effect| matches!(effect, Effect::StopLook(_))));
+}
+
+#[test]
+fn a_frozen_table_stands_still_and_can_still_be_sorted_and_filtered() {
+    let mut stage = ranks();
+    stage.screen();
+    stage.press("shift-h");
+    stage.table(EU, "pods", vec![TableDelta::Upsert(vec![ranked("d-1", 1)])]);
+    stage.rows(EU, "pods", vec![ranked("e-1", 5)]);
+    stage.tell(Msg::Tick(Time(NOW.0 + 12)));
+    assert_eq!(column(&mut stage, "NAME"), ["a-1", "b-1", "c-1"]);
+    assert!(stage.screen().contains("frozen 12s"), "{}", stage.screen());
+    stage.press("shift-n shift-n");
+    assert_eq!(column(&mut stage, "NAME"), ["c-1", "b-1", "a-1"]);
+    stage.type_in("/b-\n");
+    assert_eq!(column(&mut stage, "NAME"), ["b-1"]);
+    stage.press("esc shift-h");
+    assert_eq!(column(&mut stage, "NAME"), ["e-1"]);
+}
+
+#[test]
+fn marked_rows_or_all_are_written_with_the_columns_shown() {
+    let mut stage = ranks();
+    stage.type_in(":columns NAME,labels.app,.spec.priority as RANK\n");
+    stage.press("down space");
+    stage.effects();
+    stage.type_in(":export csv /tmp/x.csv\n");
+    let export = stage.effects().into_iter().find_map(|effect| match effect {
+        Effect::Export(export) => Some(*export),
+        _ => None,
+    });
+    let export = export.unwrap();
+    assert_eq!(export.titles, ["NAME", "APP", "RANK"]);
+    assert_eq!(export.paths.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [2]);
+    assert_eq!(export.rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["b-1"]);
+    stage.type_in(":export xls\n");
+    assert!(stage.screen().contains("export how?"), "{}", stage.screen());
+}
+
+#[test]
+fn a_column_that_is_not_shown_sorts_and_says_so() {
+    let mut stage = ranks();
+    stage.press("shift-m");
+    assert!(stage.screen().contains("sorted by MEMORY, which is not shown"), "{}", stage.screen());
 }
 
 #[test]

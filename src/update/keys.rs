@@ -191,7 +191,12 @@ fn enter(state: &mut State) -> Vec<Effect> {
     match prompt.asks {
         Asks::Filter | Asks::Search => {
             state.prompt = None;
-            vec![]
+            let on_table = matches!(state.nav.top().view, View::Table(_));
+            match text.strip_prefix('~').filter(|_| on_table) {
+                // As it was typed: quotes and spaces are part of it.
+                Some(text) => actions::find("grep").map(|grep| actions::perform(state, grep, text)).unwrap_or_default(),
+                None => vec![],
+            }
         }
         Asks::Command if text.is_empty() => cancel(state),
         Asks::Command => {

@@ -29,6 +29,8 @@ pub enum From {
     Label(String),
     /// A part of the whole object.
     Path(JsonPath),
+    /// Whether the whole object contains this text, capitals or not; `managedFields` aside.
+    Text(String),
 }
 
 impl Choice {
@@ -74,6 +76,7 @@ impl Choice {
         let title = title.unwrap_or_else(|| match &from {
             From::Own => what.to_uppercase(),
             From::Label(key) => last_part(key),
+            From::Text(text) => text.clone(),
             From::Path(path) => path.last().map_or_else(|| what.to_uppercase(), last_part),
         });
         Ok(Self { text: typed.into(), title: clean(&title).into_owned(), from })
@@ -84,7 +87,7 @@ impl Choice {
         match &self.from {
             From::Own => String::new(),
             From::Label(key) => format!("label {key}"),
-            From::Path(_) => self.text.rsplit_once(" as ").map_or(&*self.text, |(what, _)| what).into(),
+            From::Path(_) | From::Text(_) => self.text.rsplit_once(" as ").map_or(&*self.text, |(what, _)| what).into(),
         }
     }
 
@@ -99,7 +102,7 @@ impl Choice {
                     .map_or(Cell::Empty, |(_, value)| Cell::Shared(value.clone())),
             ),
             From::Own => Some(Cell::Empty),
-            From::Path(_) => None,
+            From::Path(_) | From::Text(_) => None,
         }
     }
 
@@ -119,8 +122,47 @@ impl Choice {
 
 /// The cells of an object that is kept, one for each column; empty ones where it cannot be read.
 pub fn evaluate(choices: &[Choice], unpacker: &mut Unpacker, raw: &Raw) -> Box<[Cell]> {
+    if let [Choice { from: From::Text(text), .. }] = choices {
+        let found = unpacker.json(raw).is_some_and(|json| holds(json, text));
+        return [if found { Cell::Int(1) } else { Cell::Empty }].into();
+    }
     let object: Option<Value> = unpacker.json(raw).and_then(|json| serde_json::from_slice(json).ok());
     choices.iter().map(|choice| object.as_ref().map_or(Cell::Empty, |object| choice.of_object(object))).collect()
+}
+
+/// Whether an object's JSON contains a text, capitals or not. `managedFields` repeat the names of all fields: they do
+/// not count.
+fn holds(json: &[u8], text: &str) -> bool {
+    // As it was typed, or as it stands in JSON, where a quote within a text has a backslash.
+    let quoted = Value::String(text.into()).to_string();
+    let wanted = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+    let hidden = managed_fields(json).unwrap_or(0..0);
+    let (json, text, wanted) = (json.to_ascii_lowercase(), text.to_ascii_lowercase(), wanted.to_ascii_lowercase());
+    let is_in = |needle: &str| memchr::memmem::find_iter(&json, needle.as_bytes()).any(|at| !hidden.contains(&at));
+    is_in(&text) || is_in(&wanted)
+}
+
+/// Where the list of `managedFields` stands.
+fn managed_fields(json: &[u8]) -> Option<std::ops::Range<usize>> {
+    const KEY: &[u8] = b"\"managedFields\":";
+    let at = memchr::memmem::find(json, KEY)? + KEY.len();
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for (n, byte) in json.get(at..)?.iter().enumerate() {
+        match (quoted, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => quoted = !quoted,
+            (false, b'[' | b'{') => depth += 1,
+            (false, b']' | b'}') => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Some(at..at + n + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The columns of a list as a person wrote it, and what is wrong with it: a mistake costs its own column only.
@@ -212,6 +254,19 @@ mod tests {
             let error = Choice::parse(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_text_is_found_in_the_object_but_not_in_managed_fields() {
+        let object = json!({
+            "metadata": {"managedFields": [{"manager": "kubectl", "fieldsV1": {"f:x]\"}": {}}}], "name": "web"},
+            "spec": {"arg": "say \"Hi\"", "path": "C:\\x"},
+        });
+        let json = object.to_string();
+        let holds = |text: &str| holds(json.as_bytes(), text);
+        assert!(holds("\"name\":\"web\""));
+        assert!(holds("web") && holds("WEB") && holds("say \"hi") && holds("c:\\X") && holds("arg"));
+        assert!(!holds("kubectl") && !holds("f:x") && !holds("nope"));
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub struct Shard {
 }
 
 /// One kind of one cluster.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
     /// How it is kept.
     pub feed: Feed,
@@ -123,6 +123,16 @@ impl Fleet {
     /// A fleet of closed clusters.
     pub fn new(contexts: impl IntoIterator<Item = String>) -> Self {
         Self { shards: contexts.into_iter().map(|name| Shard { name, ..Shard::default() }).collect() }
+    }
+
+    /// A copy of one kind as it is now, of some clusters, for a view that stands still.
+    pub fn still(&self, resource: &ResourceId, clusters: &[ClusterId]) -> Self {
+        let copy = |(id, shard): (ClusterId, &Shard)| {
+            let kept = shard.tables.get(resource).filter(|_| clusters.contains(&id));
+            let tables = kept.map(|table| (resource.clone(), table.clone())).into_iter().collect();
+            Shard { name: shard.name.clone(), link: shard.link.clone(), tables, ..Shard::default() }
+        };
+        Self { shards: self.iter().map(copy).collect() }
     }
 
     /// The cluster with this id. Ids come from this fleet only.

@@ -18,6 +18,40 @@ fn wait_titles(tui: &Tui, wanted: &[&str]) {
     });
 }
 
+/// Whether an object has a row; the bar may name it too.
+fn has_row(screen: &vt100::Screen, name: &str) -> bool {
+    let rows = screen.contents();
+    rows.lines().skip(1).any(|line| line.trim_start_matches([' ', '▸']).starts_with(&format!("{name} ")))
+}
+
+#[test]
+fn rows_are_written_found_by_their_objects_and_frozen() {
+    let (home, cluster) = shop("");
+    let mut tui = home.tui_sized(&[], 120, 30);
+    tui.send(":pods shop\r").wait("big");
+    // A file of that name is left alone: the next free name is taken, and told.
+    home.write("out.csv", "mine");
+    let out = home.path("out.csv");
+    tui.send(&format!(":export csv {}\r", out.display())).wait("out-1.csv");
+    assert_eq!(home.read("out.csv"), "mine");
+    let csv = home.read("out-1.csv");
+    assert!(csv.starts_with("NAME,READY,STATUS,") && csv.lines().count() == 4 && csv.contains("\nbig,0/1,"), "{csv}");
+    tui.send(&format!(":export json {}\r", home.path("out.json").display())).wait("3 rows written");
+    let json: serde_json::Value = serde_json::from_str(&home.read("out.json")).expect("JSON");
+    assert_eq!(json["items"].as_array().map(Vec::len), Some(3));
+    assert!(json["items"][0]["spec"]["containers"].is_array());
+    // Whole objects are searched: only one asks for that much.
+    tui.send(":grep replicaset\r").wait_for("those of a ReplicaSet", |screen| !has_row(screen, "big"));
+    tui.send("\u{1b}").wait_for("all", |screen| has_row(screen, "big"));
+    // A frozen table stands still.
+    tui.send("H").wait("frozen");
+    cluster.delete_pod("big");
+    until("the pod to be gone", || (!cluster.pods().contains(&"big".into())).then_some(()));
+    tui.send("G").wait_for("the row that is gone", |screen| has_row(screen, "big"));
+    tui.send("H").wait_for("the rows that there are", |screen| !has_row(screen, "big"));
+    tui.quit();
+}
+
 #[test]
 fn columns_are_chosen_and_remembered() {
     let (home, _cluster) = shop("[columns]\nnodes = [\"NAME\"]\npods = [\"NAMESPACE\", \"NAME\", \"NODEE\"]\n");
