@@ -167,6 +167,17 @@ pub static SECTIONS: &[Section] = &[
         doc: "Namespaces looked at most.",
         keys: &[key("favourites", Kind::Texts, "[\"shop\", \"team-*\"]", "behind the keys 1 to 9, in this order")],
     },
+    Section {
+        name: "columns",
+        shape: Shape::Free(Kind::Texts),
+        doc: "The columns of tables, by kind: titles, labels.KEY, annotations.KEY, paths of the object with `as TITLE`.",
+        keys: &[key(
+            "pods",
+            Kind::Texts,
+            "[\"NAMESPACE\", \"NAME\", \"STATUS\", \"labels.app\", \".spec.nodeName as NODE\"]",
+            "a kind, `pods` or `rollouts.argoproj.io`",
+        )],
+    },
 ];
 
 /// The file that `kokpit config init` writes: everything explained, nothing set. A line that sets something begins with
