@@ -13,6 +13,7 @@ use crate::effect::forward::{ForwardEffect, Wish};
 use crate::effect::transfer::TransferEffect;
 use crate::effect::{Effect, Intent};
 use crate::msg::forward::{ForwardMsg, ForwardView, Seen};
+use crate::msg::logs::LogLine;
 use crate::msg::transfer::TransferMsg;
 use crate::msg::*;
 use crate::state::nav::View;
@@ -443,18 +444,18 @@ impl Monkey {
                 Msg::Events { request, answer: if fails { Err(text) } else { Ok(vec![event, Value::Null]) } }
             }
             Effect::StartLogs { request, logs, .. } => {
-                for (pod, container) in &logs.sources {
-                    let line = |n: usize| LogLine {
-                        pod: pod.as_str().into(),
-                        container: container.as_str().into(),
-                        at: if n.is_multiple_of(3) { String::new() } else { "2026-11-21T09:59:58Z".into() },
-                        text: WORDS[n % WORDS.len()].repeat(n % 4),
+                for stream in &logs.streams {
+                    let line = |n: usize| {
+                        let at = if n.is_multiple_of(3) { "" } else { "2026-11-21T09:59:58Z " };
+                        LogLine::new(format!("{at}{}", WORDS[n % WORDS.len()].repeat(n % 4)))
                     };
                     let lines = (0..self.dice.roll(120)).map(line).collect();
-                    self.tell(Msg::LogLines { request, lines });
+                    let source = stream.source.clone();
+                    self.tell(Msg::LogLines { request, source: source.clone(), lines });
+                    self.tell(Msg::LogNote { request, source, text: text.clone() });
                 }
-                let (pod, container) = logs.sources.first().cloned().unwrap_or_default();
-                Msg::LogEnd { request, pod, container, reason: fails.then_some(text) }
+                let Some(stream) = logs.streams.first() else { return };
+                Msg::LogEnd { request, source: stream.source.clone(), reason: fails.then_some(text) }
             }
             Effect::Why { request, .. } => {
                 self.tell(Msg::Why { request, answer: WhyAnswer::Reading { facts: 3, now: text.clone() } });
