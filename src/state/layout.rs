@@ -266,6 +266,9 @@ pub fn listing(state: &State, resource: &ResourceId) -> Listing {
     }
 }
 
+/// Cells by object, and the version of the object that they were read from.
+type Known = HashMap<(ClusterId, Uid), (Raw, Box<[Cell]>), RandomState>;
+
 /// What was read of whole objects, each as long as its row does not change.
 #[derive(Debug, Default)]
 pub struct Looked {
@@ -275,7 +278,7 @@ pub struct Looked {
     pub behind: bool,
     /// Objects that are being looked at in the background.
     pub waiting: usize,
-    known: HashMap<(ClusterId, Uid), (Raw, Box<[Cell]>), RandomState>,
+    known: Known,
 }
 
 impl Looked {

@@ -37,6 +37,8 @@ pub struct Screen {
 }
 
 /// What a screen shows.
+// There are never more than a few dozen of them.
+#[expect(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum View {
     /// Objects of one kind.
