@@ -431,13 +431,10 @@ impl LogsView {
         for line in (0..self.len()).filter_map(|n| self.at(n)) {
             if let Of::Stream(at) = line.of {
                 let label = self.labels.get(at as usize).filter(|label| self.sources && !label.is_empty());
-                for part in
-                    [Some(line.line.at()).filter(|at| self.timestamps && !at.is_empty()), label.map(String::as_str)]
-                {
-                    if let Some(part) = part {
-                        out.push_str(part);
-                        out.push(' ');
-                    }
+                let at = Some(line.line.at()).filter(|at| self.timestamps && !at.is_empty());
+                for part in [at, label.map(String::as_str)].into_iter().flatten() {
+                    out.push_str(part);
+                    out.push(' ');
                 }
             }
             out.push_str(line.line.text());

@@ -69,15 +69,6 @@ fn a_kubeconfig_that_points_at_a_file_that_is_gone() {
 }
 
 #[test]
-fn the_cockpit_says_the_same_and_leaves_the_terminal_alone() {
-    let home = Home::new();
-    let mut tui = home.tui(&[]);
-    assert_eq!(tui.ended(), Some(2));
-    assert!(tui.text().contains("no kubeconfig"), "{}", tui.text());
-    tui.assert_restored();
-}
-
-#[test]
 fn a_terminal_that_is_none() {
     let home = Home::new();
     home.kubeconfig(&[("dev", "http://127.0.0.1:9")]);

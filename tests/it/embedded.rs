@@ -43,8 +43,9 @@ impl Embedded {
 
     /// Serves (again), at the same address.
     pub fn start(&mut self) {
-        let server = Server::start(self.store.clone(), self.options.clone());
-        self.server = Some(self.runtime.block_on(server).expect("the port is free"));
+        // (A server that was stopped just now takes a moment to let go of its port.)
+        let start = || self.runtime.block_on(Server::start(self.store.clone(), self.options.clone())).ok();
+        self.server = Some(crate::support::until("the port free", start));
     }
 
     /// Dies: every connection breaks, nobody listens any more.

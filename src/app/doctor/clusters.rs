@@ -35,7 +35,7 @@ pub fn kubeconfig(session: &Session) -> Vec<Finding> {
                 let renew = "have it renewed, then correct the user of the context";
                 found.push(match left {
                     ..=0 => Finding::fail(&area, format!("the client certificate ended {} ago", human(-left)), renew),
-                    ..=SOON => Finding::warn(&area, format!("the client certificate ends in {}", human(left)), renew),
+                    1..=SOON => Finding::warn(&area, format!("the client certificate ends in {}", human(left)), renew),
                     _ => Finding::ok(&area, format!("the client certificate lasts {}", human(left))),
                 });
             }

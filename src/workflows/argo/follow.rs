@@ -18,8 +18,11 @@ struct One {
     at: Time,
 }
 
+/// Whether it went well, what is said of it, and what became of each object.
+type Ended<'a> = (bool, &'a str, &'a [(bool, String)]);
+
 impl One {
-    fn ended(&self) -> Option<(bool, &str, &[(bool, String)])> {
+    fn ended(&self) -> Option<Ended<'_>> {
         match &self.answer {
             Some(Answer::Ended { good, text, results }) => Some((*good, text, results)),
             _ => None,
