@@ -337,16 +337,14 @@ async fn open(cluster: &Cluster, number: u64) -> Result<Arc<Session>, String> {
     let why = |error: &ApiError| in_words(&cluster.context.server, connection.proxy(), error);
     let (version, clock) = discovery::version(&api).await.map_err(|e| why(&e))?;
     if let Some(told) = clock.and_then(skew) {
-        cluster.say(Delta::Notice(format!("{}: {told}", clean(&cluster.context.name))));
+        cluster.say(Delta::Notice(told));
     }
     let catalog = match discovery::catalog(&api).await {
         Ok(catalog) => catalog,
         Err(e) if e.code() == 403 => {
             let well_known = crate::kinds::well_known();
-            cluster.say(Delta::Notice(format!(
-                "{}: discovery is forbidden; only the kinds known to kokpit are shown",
-                clean(&cluster.context.name)
-            )));
+            let told = "discovery is forbidden; only the kinds known to kokpit are shown";
+            cluster.say(Delta::Notice(told.into()));
             Catalog { kinds: well_known, silent: vec![] }
         }
         Err(e) => return Err(why(&e)),
@@ -357,8 +355,7 @@ async fn open(cluster: &Cluster, number: u64) -> Result<Arc<Session>, String> {
 fn publish(cluster: &Cluster, session: Arc<Session>) {
     if !session.catalog.silent.is_empty() {
         cluster.say(Delta::Notice(format!(
-            "{}: the aggregated API {} does not answer, so its kinds are missing; `:apiservices` says why",
-            clean(&cluster.context.name),
+            "the aggregated API {} does not answer, so its kinds are missing; `:apiservices` says why",
             session.catalog.silent.join(", ")
         )));
     }

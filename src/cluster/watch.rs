@@ -67,7 +67,7 @@ impl Out {
         }
     }
 
-    /// Sentences about objects, with the cluster's name.
+    /// Sentences about objects.
     pub fn notes(&self, notes: &[String]) {
         if notes.is_empty() || !self.alive.load(Ordering::Acquire) {
             return;
@@ -75,7 +75,7 @@ impl Out {
         let more = notes.len().saturating_sub(MOST_NOTES);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         let told = notes.iter().take(MOST_NOTES).map(String::as_str).collect::<Vec<_>>().join("; ");
-        self.cluster.say(Delta::Notice(format!("{}: {told}{more}", clean(&self.cluster.context.name))));
+        self.cluster.say(Delta::Notice(format!("{told}{more}")));
     }
 
     fn feed(&self, feed: Feed) {
@@ -342,8 +342,7 @@ impl Job {
         let dots = if count > 5 { format!(" and {} more", count - 5) } else { String::new() };
         self.out.table(TableDelta::Narrowed(namespaces.to_vec()));
         self.cluster.say(Delta::Notice(format!(
-            "{}: {} may not be listed for the whole cluster (403); showing the readable namespaces: {few}{dots}",
-            clean(&self.cluster.context.name),
+            "{} may not be listed for the whole cluster (403); showing the readable namespaces: {few}{dots}",
             self.id
         )));
     }

@@ -50,7 +50,7 @@ pub enum Delta {
     Link(Link),
     /// `/version` and the kinds it serves.
     Discovered { version: String, catalog: Arc<[Resource]> },
-    /// A sentence for the notices (credentials plugin said …, fell back to namespaces …).
+    /// A sentence for the notices, which put the cluster's name in front (fell back to namespaces …).
     Notice(String),
     /// Something about one table.
     Table(ResourceId, TableDelta),

@@ -22,6 +22,7 @@ mod kubectl;
 mod layers;
 mod logs;
 mod monkey;
+mod moods;
 mod navigation;
 mod operations;
 mod permissions;
