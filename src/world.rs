@@ -7,6 +7,7 @@ pub mod access;
 pub mod ascii;
 pub mod choice;
 pub mod column;
+pub mod commit;
 pub mod cron;
 pub mod csv;
 pub mod fleet;

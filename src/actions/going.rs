@@ -221,9 +221,15 @@ pub fn open(state: &mut State, _: &str) -> Vec<Effect> {
             open_list(state, of)
         }
         View::Text(text) => {
-            let target = text.lines.get(text.cursor.at).and_then(|line| line.target.clone());
-            let cluster = text.cluster;
-            target.map(|target| go_to(state, cluster, &target)).unwrap_or_default()
+            let line = text.lines.get(text.cursor.at).cloned().unwrap_or_default();
+            let Some(target) = line.target else { return vec![] };
+            match line.cluster.map_or(Ok(text.cluster), |called| state.cluster_called(&called).ok_or(called)) {
+                Ok(cluster) => go_to(state, cluster, &target),
+                Err(called) => {
+                    state.say(format!("{target} lives in {called}, which is no cluster of the fleet"));
+                    vec![]
+                }
+            }
         }
         View::Tree(_) => super::relating::open_line(state),
         View::Table(_) => state.picked().map(|picked| open_object(state, &picked)).unwrap_or_default(),

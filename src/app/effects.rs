@@ -209,8 +209,7 @@ impl Runner {
     fn look_into(&mut self, cluster: ClusterId, subjects: Vec<Subject>, budget: why::Budget) {
         let (session, sender, desk) = (self.session.clone(), self.sender.clone(), self.desk.clone());
         self.spawn(None, async move {
-            let name = session.context(cluster).name.clone();
-            let source = Source { hub: &session.hub, cluster, name: &name, desk: Some(&desk) };
+            let source = Source { session: &session, cluster, desk: Some(&desk) };
             let came = why::look_into(source, subjects, budget).await;
             sender.send(Msg::Diagnosed { cluster, came });
         });
@@ -222,8 +221,7 @@ impl Runner {
             let progress = |facts: usize, now: String| {
                 sender.send(Msg::Why { request, answer: WhyAnswer::Reading { facts, now } });
             };
-            let name = session.context(cluster).name.clone();
-            let source = Source { hub: &session.hub, cluster, name: &name, desk: Some(&desk) };
+            let source = Source { session: &session, cluster, desk: Some(&desk) };
             let answer = match why::diagnose(source, subject, progress).await {
                 Ok(verdict) => WhyAnswer::Verdict(Box::new(verdict)),
                 Err(e) => WhyAnswer::Failed(e.to_string()),

@@ -220,7 +220,7 @@ pub async fn follow(args: &Args, why: &Why, target: &str) -> Result<ExitCode> {
         [one] => *one,
         _ => bail!("-w {target} watches one cluster: name it with --context"),
     };
-    let source = Source { hub: &session.hub, cluster, name: &session.context(cluster).name, desk: None };
+    let source = Source { session: &session, cluster, desk: None };
     let mut investigation = Investigation::open(source).await?;
     let subject = subjects(&session, cluster, args, why, &mut investigation).await?.into_iter().next();
     let subject = subject.ok_or_else(|| anyhow!("there is no {target}"))?;

@@ -39,7 +39,7 @@ pub async fn why(args: &Args, why: &Why) -> Result<ExitCode> {
     let mut rank = 0;
     for cluster in clusters {
         let context = session.context(cluster).name.clone();
-        let source = Source { hub: &session.hub, cluster, name: &context, desk: None };
+        let source = Source { session: &session, cluster, desk: None };
         let mut investigation = Investigation::open(source).await.map_err(|e| anyhow!("{context}: {e}"))?;
         for subject in subjects(&session, cluster, args, why, &mut investigation).await? {
             let verdict = investigation.verdict(subject).await;

@@ -2,6 +2,7 @@
 
 use super::index::{Index, Listed};
 use super::verdict::Verdict;
+use crate::world::commit::Commit;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::row::Raw;
 use crate::world::time::Time;
@@ -42,6 +43,9 @@ pub enum Need {
     Log { namespace: String, pod: String, container: String, previous: bool },
     /// The addresses of a host, as the machine that kokpit runs on resolves it.
     Name { host: String },
+    /// The commits of a repository's branch (empty: its default) that touch a directory and are not yet in the commit
+    /// `after`. The repository is named as Argo CD names it. Answered as [`Answer::Commits`].
+    Commits { url: String, branch: String, path: String, after: String },
 }
 
 /// What came back for a [`Need`].
@@ -55,6 +59,8 @@ pub enum Answer {
     Log(Arc<str>),
     /// The addresses of a host.
     Addresses(Arc<[String]>),
+    /// Commits, newest first.
+    Commits(Arc<[Commit]>),
     /// Objects of other clusters, each with the name of its cluster.
     Fleet(Arc<Vec<(String, Value)>>),
     /// What diagnosis says in another cluster; [`Verdict::cluster`] is its name.

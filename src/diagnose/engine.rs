@@ -108,7 +108,9 @@ fn judge(case: &Case<'_>, suspect: &Suspect<'_>) -> Vec<Match> {
     for cause in causes::table().filter(|cause| cause.is_for(&suspect.at.kind)) {
         let (result, hole) = case.under(cause.id, || (cause.judge)(case, suspect));
         undecided |= matches!(result, Err(Gap::Hole));
-        all.extend(result.into_iter().flatten().map(|found| finished(cause, suspect, found, hole)));
+        let afar = case.read_afar();
+        let placed = result.into_iter().flatten().map(|found| located(found, &afar));
+        all.extend(placed.map(|found| finished(cause, suspect, found, hole)));
     }
     if undecided {
         // The cause that could not be judged may be the one that explains the others.
@@ -117,6 +119,14 @@ fn judge(case: &Case<'_>, suspect: &Suspect<'_>) -> Vec<Match> {
         }
     }
     all
+}
+
+/// Names the cluster of every line of evidence that was read in another one.
+fn located(mut found: Match, afar: &BTreeMap<ObjectRef, String>) -> Match {
+    for evidence in &mut found.finding.evidence {
+        evidence.cluster = afar.get(&evidence.object).cloned();
+    }
+    found
 }
 
 /// Fills in what the engine knows better than the judge: the id, the count, the limit of confidence.

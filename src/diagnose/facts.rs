@@ -5,9 +5,11 @@
 //! causes that wanted it, and no cause that met a hole is ever certain.
 
 use super::case::{Answer, CaseFile, Need};
+use super::git::field_of;
 use super::index::{By, Listed, key_of};
 use super::kinds::{self, Known};
 use super::verdict::{Unreadable, Verdict};
+use crate::world::commit::Commit;
 use crate::world::object::{ObjectRef, ResourceId, name, namespace, str_at};
 use crate::world::time::Time;
 use serde_json::Value;
@@ -58,6 +60,8 @@ pub struct Case<'a> {
     touched_hole: Cell<bool>,
     /// Every hole met so far, in order, repeats included: tells which of them a kept result rests on.
     met: RefCell<Vec<Need>>,
+    /// Objects that the cause at work read in other clusters, and where.
+    afar: RefCell<BTreeMap<ObjectRef, String>>,
 }
 
 impl<'a> Case<'a> {
@@ -71,6 +75,7 @@ impl<'a> Case<'a> {
             cause: Cell::new(None),
             touched_hole: Cell::new(false),
             met: RefCell::default(),
+            afar: RefCell::default(),
         }
     }
 
@@ -107,6 +112,7 @@ impl<'a> Case<'a> {
     /// One object by reference, in another cluster of the fleet where one is named.
     pub fn get_in(&self, cluster: Option<&str>, at: &ObjectRef) -> Fact<Option<&'a Value>> {
         let Some(cluster) = cluster else { return self.get(at) };
+        self.afar.borrow_mut().insert(at.clone(), cluster.into());
         let need = Need::Elsewhere {
             cluster: cluster.into(),
             resource: kinds::resource_of(at),
@@ -119,6 +125,11 @@ impl<'a> Case<'a> {
             Some(other) => self.hole(need, other),
             None => self.ask(need),
         }
+    }
+
+    /// What was read in other clusters since this was asked last: each object with its cluster.
+    pub(super) fn read_afar(&self) -> BTreeMap<ObjectRef, String> {
+        self.afar.take()
     }
 
     fn object(&self, resource: ResourceId, ns: &str, wanted: &str) -> Fact<Option<&'a Value>> {
@@ -257,6 +268,19 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// The commits that an Application's source has and the comparison with `after` did not see, newest first; none where
+    /// nobody could say: a repository is configured or it is not.
+    pub fn commits_after(&self, app: &Value, after: &str) -> Fact<&'a [Commit]> {
+        let source = field_of(app, "");
+        let branch = Some(source.revision).filter(|revision| revision != "HEAD").unwrap_or_default();
+        let need = Need::Commits { url: source.repo, branch, path: source.path, after: after.into() };
+        match self.file.answer(&need) {
+            Some(Answer::Commits(all)) => Ok(all),
+            Some(_) => Ok(&[]),
+            None => self.ask(need),
+        }
+    }
+
     fn ask<T>(&self, need: Need) -> Fact<T> {
         self.asked.borrow_mut().insert(need);
         self.asks.set(self.asks.get() + 1);
@@ -374,6 +398,7 @@ fn need_in_words(need: &Need) -> String {
         Need::Verdict { cluster, object } => format!("{object} in cluster {cluster}"),
         Need::PodsOn { node } => format!("pods on node {node}"),
         Need::Name { host } => format!("name {host}"),
+        Need::Commits { url, .. } => format!("commits of {url}"),
         Need::Log { namespace, pod, container, previous } => {
             format!("log {namespace}/{pod}/{container}{}", if *previous { " (previous)" } else { "" })
         }

@@ -185,6 +185,7 @@ impl Match {
 pub fn evidence(at: &ObjectRef, path: &str, value: &str, age_s: Option<i64>, text: &str) -> Evidence {
     Evidence {
         object: at.clone(),
+        cluster: None,
         path: path.into(),
         value: shorten(&clean(value), 400),
         age_s,

@@ -38,6 +38,8 @@ pub struct Line {
     pub spans: Vec<(Style, String)>,
     /// The object to jump to.
     pub object: Option<ObjectRef>,
+    /// The cluster that it lives in, where that is another one than the subject's.
+    pub cluster: Option<String>,
     /// The number of the fix that this line (and the ones after it without a number) describes, from 1.
     pub fix: Option<usize>,
 }
@@ -160,14 +162,19 @@ impl Page {
         for evidence in &primary.evidence {
             self.evidence(evidence, &primary.object);
         }
-        self.unlink(from, primary);
+        self.place(from, primary);
     }
 
-    /// What lives in another cluster cannot be jumped to from here.
-    fn unlink(&mut self, from: usize, finding: &Finding) {
-        if finding.cluster.is_some() {
-            self.lines.iter_mut().skip(from).for_each(|line| line.object = None);
+    /// The lines since `from` speak of what lives in the finding's cluster, unless they say another one.
+    fn place(&mut self, from: usize, finding: &Finding) {
+        for line in self.lines.iter_mut().skip(from).filter(|line| line.cluster.is_none()) {
+            line.cluster.clone_from(&finding.cluster);
         }
+    }
+
+    /// The lines since `from` speak of what was read in this cluster.
+    fn read_in(&mut self, from: usize, evidence: &Evidence) {
+        self.lines.iter_mut().skip(from).for_each(|line| line.cluster.clone_from(&evidence.cluster));
     }
 
     fn evidence(&mut self, evidence: &Evidence, of: &ObjectRef) {
@@ -178,7 +185,9 @@ impl Page {
         if evidence.object != *of && !text.contains(&evidence.object.name) {
             text = format!("{}: {text}", evidence.object);
         }
+        let from = self.lines.len();
         self.wrapped("   · ", Style::Plain, &text, Some(&evidence.object));
+        self.read_in(from, evidence);
     }
 
     fn chain(&mut self, chain: &[Hop]) {
@@ -307,9 +316,11 @@ impl Page {
                     Some(age) => format!("{}  ({} ago)", evidence.text, human(age)),
                     None => evidence.text.clone(),
                 };
+                let from = self.lines.len();
                 self.wrapped("       ", Style::Dim, &text, Some(&evidence.object));
+                self.read_in(from, evidence);
             }
-            self.unlink(from, finding);
+            self.place(from, finding);
         }
     }
 
@@ -343,7 +354,8 @@ impl Page {
         let room = self.columns.saturating_sub(indent + 1);
         for (n, part) in wrap::wrap(text, room).into_iter().enumerate() {
             let first = if n == 0 { head.to_owned() } else { " ".repeat(indent) };
-            self.lines.push(Line { spans: vec![(style, first), (style, part)], object: object.cloned(), fix: None });
+            let spans = vec![(style, first), (style, part)];
+            self.lines.push(Line { spans, object: object.cloned(), ..Line::default() });
         }
     }
 }

@@ -90,6 +90,10 @@ pub struct Finding {
 pub struct Evidence {
     /// The object it was read from.
     pub object: ObjectRef,
+    /// The cluster that it was read in, where that is another one than the finding's: by its context's name, or as Argo
+    /// CD calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// Field path, `spec.taints[0]`; empty where the line speaks of the whole object.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,

@@ -165,25 +165,25 @@ pub struct Candidate<'a> {
     pub branch: &'a str,
 }
 
-/// The index of the repository that a source reads.
+/// The index of the repository that a source reads: by its URL and the revision that it follows (empty: the default).
 ///
 /// # Errors
 /// None is configured for the URL, or the Application follows something else than the branch that is committed to.
-pub fn repository(source: &Source, candidates: &[Candidate<'_>]) -> Result<usize, Refusal> {
-    let wanted = normalise(&source.url);
+pub fn repository(url: &str, revision: &str, candidates: &[Candidate<'_>]) -> Result<usize, Refusal> {
+    let wanted = normalise(url);
     let mut same =
         candidates.iter().enumerate().filter(|(_, c)| c.urls.iter().any(|u| normalise(u) == wanted)).peekable();
     if same.peek().is_none() {
         return Err(Refusal(format!(
             "no [[repository]] of config.toml is {}: add it, or name this URL in argo_urls of the one it is",
-            redact(&source.url)
+            redact(url)
         )));
     }
-    let follows = source.revision.strip_prefix("refs/heads/").unwrap_or(&source.revision);
+    let follows = revision.strip_prefix("refs/heads/").unwrap_or(revision);
     same.find(|(_, c)| follows.is_empty() || c.branch == follows).map(|(i, _)| i).ok_or_else(|| {
         Refusal(format!(
             "the Application follows {follows} of {}, and config.toml names another branch for it",
-            redact(&source.url)
+            redact(url)
         ))
     })
 }
@@ -361,10 +361,10 @@ mod tests {
         let source = source(&app(json!({}))).unwrap();
         let one = Candidate { urls: vec!["git@git.example.com:ops/fleet"], branch: "main" };
         let other = Candidate { urls: vec!["git@git.example.com:ops/other"], branch: "main" };
-        assert_eq!(repository(&source, &[other.clone(), one.clone()]), Ok(1));
-        assert!(repository(&source, &[other]).unwrap_err().0.contains("argo_urls"));
+        assert_eq!(repository(&source.url, &source.revision, &[other.clone(), one.clone()]), Ok(1));
+        assert!(repository(&source.url, &source.revision, &[other]).unwrap_err().0.contains("argo_urls"));
         let branch = Candidate { branch: "release", ..one };
-        assert!(repository(&source, &[branch]).unwrap_err().0.contains("another branch"));
+        assert!(repository(&source.url, &source.revision, &[branch]).unwrap_err().0.contains("another branch"));
     }
 
     #[test]

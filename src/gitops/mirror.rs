@@ -8,6 +8,9 @@ mod error;
 
 use super::Refusal;
 use super::locate::{normalise, redact};
+use crate::world::commit::Commit;
+use crate::world::text::clean;
+use crate::world::time::Time;
 use command::{Git, LOCAL, NETWORK};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -307,6 +310,26 @@ impl Mirror {
         Ok(rows.find(|(_, ops)| ops.split_whitespace().any(|o| o == op)).map(|(sha, _)| sha.to_string()))
     }
 
+    /// The commits of the branch, as far as it was fetched, that touch a directory (empty: any) and are not in `base`:
+    /// newest first, `most` of them. `None` where the mirror does not know the branch or `base`.
+    ///
+    /// # Errors
+    /// Those of running `git`.
+    pub async fn commits_after(&self, base: &str, dir: &str, most: usize) -> Result<Option<Vec<Commit>>, GitError> {
+        let tip = self.git.lines(&["rev-parse", "--quiet", "--verify", &self.local_ref()]).await.unwrap_or_default();
+        if tip.is_empty() || !self.known(base).await? {
+            return Ok(None);
+        }
+        let (range, count) = (format!("{base}..{tip}"), format!("--max-count={most}"));
+        let mut args = vec!["log", "-z", "--format=%H%n%ct%n%an%n%s", &count, &range, "--"];
+        if !dir.is_empty() {
+            checked(dir)?;
+            args.push(dir);
+        }
+        let out = self.git.run(&args, LOCAL).await?.stdout();
+        Ok(Some(out.split('\0').filter_map(logged).collect()))
+    }
+
     /// Who last changed a file between two commits: `4f1c2ab by Mara: subject`.
     ///
     /// # Errors
@@ -314,8 +337,16 @@ impl Mirror {
     pub async fn last_change(&self, base: &str, tip: &str, path: &str) -> Result<Option<String>, GitError> {
         let out =
             self.git.lines(&["log", "-1", "--format=%h by %an: %s", &format!("{base}..{tip}"), "--", path]).await?;
-        Ok(Some(crate::world::text::clean(&out).into_owned()).filter(|line| !line.is_empty()))
+        Ok(Some(clean(&out).into_owned()).filter(|line| !line.is_empty()))
     }
+}
+
+/// One record of `git log --format=%H%n%ct%n%an%n%s`.
+fn logged(record: &str) -> Option<Commit> {
+    let mut lines = record.splitn(4, '\n');
+    let (id, time) = (lines.next()?, lines.next()?.parse().ok()?);
+    let mut text = || lines.next().map(|line| clean(line).into_owned());
+    Some(Commit { id: id.into(), time: Time(time), author: text()?, subject: text()? })
 }
 
 struct Entry {

@@ -30,7 +30,7 @@ impl State {
                 raws.map(Recalled::List)
             }
             Need::Elsewhere { .. } | Need::Deployers | Need::Verdict { .. } => None,
-            Need::PodsOn { .. } | Need::Log { .. } | Need::Name { .. } => None,
+            Need::PodsOn { .. } | Need::Log { .. } | Need::Name { .. } | Need::Commits { .. } => None,
         }
     }
 

@@ -22,12 +22,14 @@ pub struct TextLine {
     pub spans: Vec<(Meaning, String)>,
     /// Where Enter leads from here.
     pub target: Option<ObjectRef>,
+    /// The cluster that the target lives in, where that is another one than the screen's: as the fleet or Argo CD calls it.
+    pub cluster: Option<String>,
 }
 
 impl TextLine {
     /// A line of one meaning.
     pub fn new(meaning: Meaning, text: impl Into<String>) -> Self {
-        Self { spans: vec![(meaning, text.into())], target: None }
+        Self { spans: vec![(meaning, text.into())], ..Self::default() }
     }
 
     /// `key: value` with the key set apart; anything else as it is.
@@ -37,7 +39,7 @@ impl TextLine {
         match end.filter(|end| text[*end..].is_empty() || text[*end..].starts_with(' ')) {
             Some(end) => Self {
                 spans: vec![(Meaning::Label, text[..end].into()), (Meaning::Text, text[end..].into())],
-                target: None,
+                ..Self::default()
             },
             None => Self::new(Meaning::Text, text),
         }

@@ -269,19 +269,27 @@ fn sift(lines: Vec<Line>, filter: &Filter) -> Vec<Line> {
 pub fn destination(state: &State, cluster: ClusterId, application: &Value) -> Option<ClusterId> {
     let (server, name) =
         (str_at(application, "/spec/destination/server"), str_at(application, "/spec/destination/name"));
-    let server = server.trim_end_matches('/');
-    if matches!((server, name), ("https://kubernetes.default.svc", _) | (_, "in-cluster") | ("", "")) {
+    if matches!(
+        (server.trim_end_matches('/'), name),
+        ("https://kubernetes.default.svc", _) | (_, "in-cluster") | ("", "")
+    ) {
         return Some(cluster);
     }
-    let by_name = state.fleet.iter().find(|(_, shard)| !name.is_empty() && shard.name == name).map(|(id, _)| id);
-    let by_server = || {
-        let at = state.servers.iter().position(|known| !server.is_empty() && known.trim_end_matches('/') == server)?;
-        u16::try_from(at).ok().map(ClusterId)
-    };
-    by_name.or_else(by_server)
+    state.cluster_called(name).or_else(|| state.cluster_called(server))
 }
 
 impl State {
+    /// The cluster of the fleet that is called so: by the name of its context, or by the URL of its API server.
+    pub fn cluster_called(&self, called: &str) -> Option<ClusterId> {
+        let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(":443").to_lowercase();
+        let by_name = || self.fleet.iter().find(|(_, shard)| shard.name == called).map(|(id, _)| id);
+        let by_server = || {
+            let at = self.servers.iter().position(|known| plain(known) == plain(called))?;
+            u16::try_from(at).ok().map(ClusterId)
+        };
+        (!called.is_empty()).then(|| by_name().or_else(by_server)).flatten()
+    }
+
     /// Makes the tree in view anew where that is due.
     pub fn grow(&mut self) {
         let screen = self.nav.top();

@@ -24,7 +24,7 @@ fn in_top_line(verdict: &Verdict, columns: usize) -> bool {
 
 fn line(line: report::Line) -> TextLine {
     let spans = line.spans.into_iter().map(|(style, text)| (meaning(style), text)).collect();
-    TextLine { spans, target: line.object }
+    TextLine { spans, target: line.object, cluster: line.cluster }
 }
 
 fn meaning(style: Style) -> Meaning {

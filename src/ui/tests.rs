@@ -78,6 +78,7 @@ pub fn verdict() -> Verdict {
             summary: "No node accepts it: the taint dedicated=db is on the only node with room.".into(),
             confidence: Confidence::Certain,
             evidence: vec![Evidence {
+                cluster: None,
                 object: node.clone(),
                 path: "spec.taints[0]".into(),
                 value: "dedicated=db:NoSchedule".into(),

@@ -749,6 +749,45 @@ fn a_why_line_leads_to_its_object_and_back() {
 }
 
 #[test]
+fn a_why_line_leads_into_another_cluster() {
+    use crate::diagnose::finding::evidence;
+    let mut stage = Stage::live(80, 24);
+    let node = ObjectRef::new("", "Node", "", "u2");
+    let read_there = |cluster: &str| {
+        let mut line = evidence(&node, "status", "", None, "u2 is not ready");
+        line.cluster = Some(cluster.into());
+        line
+    };
+    let finding = crate::diagnose::verdict::Finding {
+        cause: "argo-health-degraded-child".into(),
+        object: ObjectRef::new("", "Pod", "shop", "web-66c8-kkgnx"),
+        cluster: None,
+        summary: "what it deploys is not well".into(),
+        confidence: crate::diagnose::verdict::Confidence::High,
+        evidence: vec![read_there("prod-us"), read_there("https://nowhere:6443")],
+        fixes: vec![],
+    };
+    stage.type_in(":pods @prod-eu\n");
+    stage.press("x");
+    let Some(Effect::Why { request, .. }) = stage.effects().pop() else { panic!() };
+    let verdict = crate::diagnose::verdict::Verdict { primary: Some(finding), ..Default::default() };
+    stage.tell(Msg::Why { request, answer: WhyAnswer::Verdict(verdict.into()) });
+    let to_evidence = |stage: &mut Stage, nth: usize| {
+        let View::Text(text) = &mut stage.state.nav.top_mut().view else { panic!() };
+        let lines = text.lines.iter().enumerate().filter(|(_, line)| line.plain().contains("u2 is not ready"));
+        text.cursor.at = lines.map(|(at, _)| at).nth(nth).expect("a line");
+    };
+    to_evidence(&mut stage, 0);
+    stage.press("enter");
+    assert_eq!(under_cursor(&stage), "u2");
+    assert_eq!(stage.state.picked().map(|picked| picked.cluster), Some(US));
+    stage.press("esc");
+    to_evidence(&mut stage, 1);
+    stage.press("enter");
+    assert!(stage.screen().contains("lives in https://nowhere:6443, which is no cluster of the fleet"));
+}
+
+#[test]
 fn pasted_text_presses_no_keys() {
     let mut stage = Stage::live(80, 24);
     stage.effects();

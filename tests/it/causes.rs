@@ -16,6 +16,7 @@
 //!   logs: { shop/web-1/app: { previous: "panic: …" } }
 //!   elsewhere: { "https://10.0.0.1:6443": [{ kind: Deployment, … }] }   # objects of the fleet's other clusters
 //!   dns: { web.example.com: [] }      # what hosts resolve to; an empty list where there is no such name
+//!   commits: { "https://git.example.com/fleet.git": [4f1c2ab…] }   # what a repository has newer, newest first
 //!   forbidden: [secrets]              # plurals that may not be read
 //!   finds: config-missing-key         # the primary cause; `none` where nothing is wrong; `any` to leave it open
 //!   on: Pod shop/web-1                # the object at fault
@@ -32,6 +33,7 @@
 use kokpit::diagnose::case::{Answer, CaseFile, Need, Subject};
 use kokpit::diagnose::verdict::{State, Verdict};
 use kokpit::diagnose::{Outcome, causes, explain, kinds, report};
+use kokpit::world::commit::Commit;
 use kokpit::world::object::{ObjectRef, ResourceId, name, namespace, str_at};
 use kokpit::world::time::Time;
 use serde::Deserialize;
@@ -65,6 +67,8 @@ struct Fixture {
     #[serde(default)]
     dns: BTreeMap<String, Vec<String>>,
     #[serde(default)]
+    commits: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
     forbidden: Vec<String>,
     #[serde(default)]
     elsewhere: BTreeMap<String, Vec<Value>>,
@@ -83,6 +87,12 @@ struct Fixture {
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/causes")
+}
+
+/// A commit made twenty seconds ago.
+fn commit(id: &str) -> Commit {
+    let time = Time(Time::parse(NOW).expect("a time").0 - 20);
+    Commit { id: id.into(), time, author: "Mara".into(), subject: "web 1.4.2".into() }
 }
 
 /// The families with their file names.
@@ -256,6 +266,10 @@ impl<'a> World<'a> {
                 None => Answer::Failed("no name server".into()),
                 Some([]) => Answer::Absent,
                 Some(all) => Answer::Addresses(all.into()),
+            },
+            Need::Commits { url, .. } => match self.fixture.commits.get(url) {
+                Some(all) => Answer::Commits(all.iter().map(|id| commit(id)).collect()),
+                None => Answer::Absent,
             },
             Need::Log { namespace, pod, container, previous } => {
                 let run = if *previous { "previous" } else { "current" };

@@ -6,6 +6,7 @@ use flate2::read::GzDecoder;
 use kokpit::diagnose::case::{Answer, CaseFile, Need, Subject};
 use kokpit::diagnose::verdict::{Confidence, State, Verdict};
 use kokpit::diagnose::{Outcome, explain, report};
+use kokpit::gitops::mirror::{Mirror, Remote};
 use kokpit::world::object::{ObjectRef, name, namespace, str_at};
 use kokpit::world::time::Time;
 use serde::Deserialize;
@@ -120,6 +121,7 @@ impl Recording {
                 Answer::List(Arc::new(pods))
             }
             Need::Name { .. } => Answer::Failed("a recording has no name server".into()),
+            Need::Commits { path, after, .. } => self.commits(path, after),
             Need::Log { namespace, pod, container, previous } => {
                 let log = &self.data["logs"][format!("{namespace}/{pod}/{container}")];
                 match log[if *previous { "previous" } else { "current" }].as_str() {
@@ -128,6 +130,23 @@ impl Recording {
                 }
             }
         }
+    }
+
+    /// The repository that Argo CD deployed from, where it was recorded too.
+    fn commits(&self, path: &str, after: &str) -> Answer {
+        let bundle = folder().join(format!("{}.git.bundle", self.id));
+        if !bundle.exists() {
+            return Answer::Absent;
+        }
+        let cache = tempfile::tempdir().expect("a directory");
+        let remote = Remote { url: bundle.display().to_string(), branch: "main".into(), author: None };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let commits = runtime.block_on(async {
+            let mirror = Mirror::open(cache.path(), remote).await?;
+            mirror.fetch().await?;
+            mirror.commits_after(after, path, 20).await
+        });
+        commits.expect("git").map_or(Answer::Absent, |all| Answer::Commits(all.into()))
     }
 
     fn now(&self) -> Time {
@@ -203,13 +222,6 @@ impl Recording {
 /// Columns in which every statement is one line.
 const UNBROKEN: usize = 4_000;
 
-/// What no look at the cluster can show, and why.
-const NOT_SHOWN: &[(&str, &str, &str)] = &[(
-    "S56",
-    "Synced is old: it speaks of fleet.git before commit 322ad7e",
-    "no object names the commit that Argo CD has not seen; that the status is old, and of which commit it speaks, is said",
-)];
-
 /// Those that are explained.
 pub fn must_pass() -> Vec<String> {
     let list = std::fs::read_to_string(folder().join("must-pass.txt")).expect("must-pass.txt");
@@ -240,10 +252,7 @@ fn recorded_incidents_are_explained() {
         if demanded.contains(&id) && !faults.is_empty() {
             broken.push(format!("{id}: {mark}"));
         }
-        let excused = |fact: &str| NOT_SHOWN.iter().any(|(of, what, _)| *of == id && *what == fact);
-        broken.extend(missing.iter().filter(|fact| !excused(fact)).map(|fact| format!("{id} does not show: {fact}")));
-        let shown = NOT_SHOWN.iter().filter(|(of, what, _)| *of == id && !missing.contains(what));
-        broken.extend(shown.map(|(_, what, _)| format!("{id} shows by now: {what}")));
+        broken.extend(missing.iter().map(|fact| format!("{id} does not show: {fact}")));
     }
     println!("{passed} of {} explained", ids().len());
     assert!(broken.is_empty(), "recordings that must pass:\n{}", broken.join("\n"));
@@ -338,7 +347,7 @@ fn kind_of(need: &Need) -> Option<String> {
         Need::Object { resource, .. } | Need::List { resource, .. } => Some(resource.to_string()),
         Need::PodsOn { .. } => Some("pods".into()),
         Need::Elsewhere { .. } | Need::Deployers | Need::Verdict { .. } => None,
-        Need::Log { .. } | Need::Name { .. } => None,
+        Need::Log { .. } | Need::Name { .. } | Need::Commits { .. } => None,
     }
 }
 

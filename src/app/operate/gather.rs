@@ -406,20 +406,25 @@ pub(super) struct Place {
     text: String,
 }
 
-/// The file of a configured repository that holds an object's manifest.
-pub(super) async fn place(site: &Site, source: &Source, me: &ObjectRef) -> Result<Place, PlanError> {
-    let repositories = &site.config.repositories;
-    let candidates: Vec<Candidate<'_>> = repositories
+/// The repositories of the configuration, as an Application's source may name them.
+pub(in crate::app) fn candidates(repositories: &[Repository]) -> Vec<Candidate<'_>> {
+    repositories
         .iter()
         .map(|r| Candidate {
             urls: std::iter::once(&r.url).chain(&r.argo_urls).map(String::as_str).collect(),
             branch: &r.branch,
         })
-        .collect();
+        .collect()
+}
+
+/// The file of a configured repository that holds an object's manifest.
+pub(super) async fn place(site: &Site, source: &Source, me: &ObjectRef) -> Result<Place, PlanError> {
+    let repositories = &site.config.repositories;
+    let candidates = candidates(repositories);
     if candidates.is_empty() {
         return Err(PlanError::NoRepository { cluster: site.cluster.clone(), url: Some(locate::redact(&source.url)) });
     }
-    let index = locate::repository(source, &candidates)?;
+    let index = locate::repository(&source.url, &source.revision, &candidates)?;
     let Some(repository) = repositories.get(index) else { return Err(Refusal::new("no such repository").into()) };
     let (mirror, target) = fetched(site, repository).await?;
     let files = mirror.manifests(&target.base, &source.path, source.recurse).await?;

@@ -4,7 +4,7 @@
 //! **You see.** Synced, and the commit is not there.
 //! **Why.** Argo CD's application-controller is down or cannot keep up; every status is old.
 //! **How kokpit knows.** Most Applications were last reconciled longer ago than twice the interval. Its pods are looked
-//! at next.
+//! at next. A repository that the configuration names says which commits it does not know yet.
 //! **Looks alike.** `argo-autosync-off`. Under InvalidSpecError the time does not move either.
 //! **Mend it.** Mend the controller's pods.
 //!
@@ -25,7 +25,8 @@
 //! ## argo-webhook-missing-delay
 //! **You see.** Synced, and a commit that was just pushed is not there.
 //! **Why.** Argo CD asks the repository every two to three minutes unless a webhook tells it.
-//! **How kokpit knows.** Another Application of the same repository and revision was compared later, with another commit.
+//! **How kokpit knows.** The repository, where it is configured, has a newer commit for its directory; or another
+//! Application of the same repository and revision was compared later, with another commit.
 //! **Looks alike.** `argo-controller-stale` (longer than that).
 //! **Mend it.** Wait, or ask for a refresh; a webhook of the repository makes it immediate.
 
@@ -36,7 +37,7 @@ use crate::diagnose::git::field_of;
 use crate::diagnose::kinds::*;
 use crate::diagnose::verdict::{Confidence, Fix};
 use crate::diagnose::writers::{Path, Writer, writer_of};
-use crate::world::object::{list_at, namespace, str_at};
+use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use crate::world::time::{Time, human};
 use serde_json::{Value, json};
 
@@ -71,9 +72,7 @@ fn stale(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         return Ok(Vec::new());
     }
     let sync = suspect.object.pointer("/status/sync").map(revisions).unwrap_or_default();
-    let said: Vec<&str> = sync.iter().map(|revision| short(revision)).collect();
-    let (word, repo) = (str_at(suspect.object, "/status/sync/status"), field_of(suspect.object, "").repo);
-    let repo = repo.rsplit('/').next().unwrap_or_default();
+    let word = str_at(suspect.object, "/status/sync/status");
     Ok(vec![
         Match::on(&suspect.at, format!("Argo CD has not looked at it for {}: its status is old.", human(mine)))
             .confidence(Confidence::High)
@@ -89,10 +88,34 @@ fn stale(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
                 &suspect.at,
                 "status.sync.revision",
                 sync.first().copied().unwrap_or_default(),
-                format!("{word} is old: it speaks of {repo} at {}, and of no later commit", said.join(", ")),
+                format!("{word} is old: it speaks of {}", spoken_of(case, suspect.object, &sync)?),
             )
             .because_all(leads),
     ])
+}
+
+/// `fleet.git at c4638de, before commit 322ad7e by Mara: payments-api 4.3.0`; of which commits a status speaks, and which
+/// is the first that it does not know, where a repository could say.
+fn spoken_of(case: &Case<'_>, app: &Value, compared: &[&str]) -> Fact<String> {
+    let repo = field_of(app, "").repo;
+    let repo = repo.rsplit('/').next().unwrap_or_default();
+    let known: Vec<&str> = compared.iter().map(|revision| short(revision)).collect();
+    let known = known.join(", ");
+    let unseen = match commit(app) {
+        Some(commit) => case.commits_after(app, commit)?,
+        None => &[],
+    };
+    Ok(match unseen.last() {
+        None => format!("{repo} at {known}, and of no later commit"),
+        Some(next) => {
+            let more = match unseen.len() {
+                1 => String::new(),
+                n => format!(" and {} more", n - 1),
+            };
+            let (age, id) = (human(next.time.age(case.now())), next.short());
+            format!("{repo} before commit {id} (by {}, {age} ago: {}){more}, at {known}", next.author, next.subject)
+        }
+    })
 }
 
 /// Seconds after which a refresh should have been done.
@@ -172,25 +195,13 @@ fn not_compared_yet(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> 
         return Ok(Vec::new());
     }
     let Some(mine) = commit(app) else { return Ok(Vec::new()) };
-    let apps = case.list(APPLICATIONS, Some(namespace(app)))?;
-    let later = apps.into_iter().find(|other| {
-        same_branch(app, other)
-            && commit(other).is_some_and(|commit| commit != mine)
-            && Time::parse(str_at(other, "/status/reconciledAt")).is_some_and(|t| t > compared)
-    });
-    let Some((other, newer)) = later.and_then(|other| Some((other, commit(other)?))) else { return Ok(Vec::new()) };
     let refresh = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
-    Ok(vec![
+    let wait = |newer: &str| {
+        let (mine, rest) = (short(mine), human(RECONCILE_S - age));
         Match::on(
             &suspect.at,
-            format!(
-                "It was compared with commit {}; {} is newer and will be looked at within {}.",
-                short(mine),
-                short(newer),
-                human(RECONCILE_S - age)
-            ),
+            format!("It was compared with commit {mine}; {newer} is newer and will be looked at within {rest}."),
         )
-        .confidence(Confidence::Medium)
         .evidence_aged(
             &suspect.at,
             "status.reconciledAt",
@@ -198,23 +209,32 @@ fn not_compared_yet(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> 
             Some(age),
             "last compared",
         )
-        .evidence(
-            &crate::world::object::ObjectRef::of(other),
-            "status.sync.revision",
-            newer,
-            format!(
-                "{} of the same repository was compared later, with commit {}",
-                str_at(other, "/metadata/name"),
-                short(newer)
-            ),
-        )
         .fix(Fix {
             summary: "ask for a refresh; a webhook makes it immediate".into(),
             live: patch_command(app, &refresh),
             ..Fix::default()
         })
-        .aside(),
-    ])
+        .aside()
+    };
+    if let Some(next) = case.commits_after(app, mine)?.last() {
+        let (id, since) = (next.short(), next.time.age(case.now()));
+        let said = format!("commit {id} by {}: {}", next.author, next.subject);
+        return Ok(vec![wait(id).evidence_aged(&suspect.at, "spec.source", &next.id, Some(since), said)]);
+    }
+    let apps = case.list(APPLICATIONS, Some(namespace(app)))?;
+    let later = apps.into_iter().find(|other| {
+        same_branch(app, other)
+            && commit(other).is_some_and(|commit| commit != mine)
+            && Time::parse(str_at(other, "/status/reconciledAt")).is_some_and(|t| t > compared)
+    });
+    let Some((other, newer)) = later.and_then(|other| Some((other, commit(other)?))) else { return Ok(Vec::new()) };
+    let said = format!("{} of the same repository was compared later, with commit {}", name(other), short(newer));
+    Ok(vec![wait(short(newer)).confidence(Confidence::Medium).evidence(
+        &ObjectRef::of(other),
+        "status.sync.revision",
+        newer,
+        said,
+    )])
 }
 
 /// The commit that a single-source Application was compared with; a branch's name stands there while rendering fails.
