@@ -14,6 +14,7 @@ mod looks;
 mod moving;
 mod need;
 mod objects;
+mod plugins;
 mod reading;
 mod reasons;
 mod refusal;
@@ -27,7 +28,7 @@ pub use going::{run_line, within_of};
 pub use looks::mouse;
 pub use need::Need;
 pub use reading::ask_why;
-pub use refusal::{denied, is_offered, is_open, refusal};
+pub use refusal::{denied, is_offered, is_open, refusal, refusal_of};
 pub use writing::{answered, plan_edit};
 
 use crate::effect::Effect;
@@ -451,6 +452,13 @@ pub static TABLE: &[Action] = &[
     )
     .when(on_planned_delete),
     Action::read("force", "at once", "Delete or sync by force, or without.", objects::force).when(can_force),
+    Action::write(
+        "plugin",
+        "plugin",
+        "Run a program of config.toml on the object: `:plugin NAME`, or just its name.",
+        plugins::run,
+    )
+    .when(plugins::any),
     // Argo CD
     Action::write(
         "sync",
@@ -505,7 +513,7 @@ pub fn find(name: &str) -> Option<&'static Action> {
 
 /// Runs an action, if it may run: the one place where [`refusal`] is asked.
 pub fn perform(state: &mut State, action: &Action, args: &str) -> Vec<Effect> {
-    if let Some(why) = refusal(state, action) {
+    if let Some(why) = refusal_of(state, action, args) {
         if denied(state, action).is_some() {
             state.permissions.doubt();
         }

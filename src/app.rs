@@ -14,6 +14,7 @@ pub mod look;
 pub mod objects;
 pub mod operate;
 pub mod operations;
+pub mod plugin;
 pub mod record;
 pub mod run;
 pub mod session;

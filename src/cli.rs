@@ -6,6 +6,7 @@ pub mod cp;
 pub mod doctor;
 pub mod first;
 pub mod forward;
+pub mod import;
 pub mod operations;
 pub mod problems;
 pub mod record;
@@ -14,7 +15,7 @@ pub mod shell;
 pub mod theme;
 pub mod why;
 
-use args::{Args, Command};
+use args::{Args, Command, ImportFrom};
 use std::process::ExitCode;
 
 /// What a command ends with: 0 nothing wrong, 1 something found (or the operation did not succeed),
@@ -58,6 +59,7 @@ pub fn main() -> ExitCode {
         Some(Command::Theme { command }) => theme::theme(command),
         Some(Command::Doctor { output }) => runtime.block_on(doctor::run(&args, *output)),
         Some(Command::Config { command }) => config::run(*command),
+        Some(Command::Import { from: ImportFrom::K9s(wanted) }) => import::k9s(wanted),
         Some(Command::Completion { shell }) => shell::completion(*shell),
         Some(Command::Man) => shell::man(),
         Some(Command::Demo(demo)) => serve::demo(&args, demo, runtime.handle()),

@@ -13,7 +13,7 @@ use crate::world::glob::shell;
 
 pub use paths::Paths;
 pub use read::{Loaded, Problem, load, parse};
-pub use write::{add_cluster, add_repository, init};
+pub use write::{add_cluster, add_repository, init, replace};
 
 /// Name of the file in the configuration directory.
 pub const FILE: &str = "config.toml";
@@ -39,6 +39,26 @@ pub struct Config {
     pub readonly: Vec<String>,
     /// `[columns]`: a kind as plural or `plural.group`, and the columns that its tables show.
     pub columns: Vec<(String, Vec<Choice>)>,
+    /// `[[plugin]]`, in the order of the file.
+    pub plugins: Vec<Plugin>,
+    /// `[sort]`: a kind, the column that its tables are sorted by at first, and whether the largest comes first.
+    pub sorts: Vec<(String, String, bool)>,
+    /// `[widths]`: a kind, and columns of its tables with the width that a person gave them.
+    pub widths: Vec<(String, Vec<(String, u16)>)>,
+    /// `[secrets]`
+    pub secrets: Secrets,
+}
+
+/// `[secrets] decode`: where values of Secrets may be shown on request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Secrets {
+    /// Wherever the account may read them: to read changes nothing.
+    #[default]
+    Always,
+    /// Neither in protected nor in read-only contexts.
+    Unprotected,
+    /// Nowhere.
+    Never,
 }
 
 /// `[groups]`, `[aliases]`, `[namespaces]`: names that a person gives to what they look at often.
@@ -101,6 +121,8 @@ pub struct Ui {
     pub untitled: bool,
     /// How the desktop is told: `auto`, `osc9`, `osc99`, `bell`, `off`.
     pub notify: Option<String>,
+    /// Whether URLs become links that the terminal opens: `auto`, `on`, `off`.
+    pub links: Option<String>,
     /// Name of a keymap, `default`.
     pub keymap: Option<String>,
 }
@@ -112,6 +134,50 @@ pub struct Debug {
     pub image: Option<String>,
     /// Namespace for pods on nodes; `None`: default.
     pub namespace: Option<String>,
+}
+
+/// `[[plugin]]`: a program to run on the object under the cursor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plugin {
+    /// What the `:` line calls it.
+    pub name: String,
+    /// The key for it, as in a keymap.
+    pub key: Option<String>,
+    /// Kinds it is for, by any of their names, or `containers`; empty: every kind.
+    pub kinds: Vec<String>,
+    /// The program.
+    pub command: String,
+    /// Its arguments, with variables (`$NAME`).
+    pub args: Vec<String>,
+    /// One sentence for help.
+    pub doc: String,
+    /// It may change something: refused where nothing may be changed, shown first, recorded.
+    pub changes: bool,
+    /// Whether it is shown and confirmed first; `None`: where it changes something.
+    pub confirm: Option<bool>,
+    /// It needs no terminal.
+    pub background: bool,
+    /// What it printed stays until Enter is pressed.
+    pub wait: bool,
+    /// Its key may take the place of one that there is.
+    pub replaces: bool,
+    /// Line in the file, from 1.
+    pub line: usize,
+}
+
+impl Plugin {
+    /// Its kinds, for people.
+    pub fn is_for(&self) -> String {
+        match self.kinds.as_slice() {
+            [] => "objects".into(),
+            kinds => kinds.join(", "),
+        }
+    }
+
+    /// Whether it is shown before it runs.
+    pub fn asks(&self) -> bool {
+        self.confirm.unwrap_or(self.changes)
+    }
 }
 
 /// `[[cluster]]`: settings of every context whose name the pattern matches.
@@ -177,6 +243,15 @@ impl Config {
         }
     }
 
+    /// Whether values of Secrets of a context may be shown.
+    pub fn may_decode(&self, context: &str) -> bool {
+        match self.secrets {
+            Secrets::Always => true,
+            Secrets::Unprotected => !self.settings(context).protected && !self.is_readonly(context),
+            Secrets::Never => false,
+        }
+    }
+
     /// Whether nothing may be changed in a context, neither live nor in git.
     pub fn is_readonly(&self, context: &str) -> bool {
         self.readonly.iter().any(|pattern| shell(pattern, context))
@@ -214,6 +289,19 @@ mod tests {
         assert_eq!(config.settings("prod-us").repository.as_deref(), Some("other"));
         assert_eq!(config.settings("lab").repository, None);
         assert!(!config.settings("lab").protected);
+    }
+
+    #[test]
+    fn values_of_secrets_are_shown_where_the_configuration_lets_them() {
+        let text = "readonly = [\"edge\"]\n[[cluster]]\ncontext = \"prod-*\"\nprotected = true\n";
+        let may = |more: &str| {
+            let config = parse("config.toml", &format!("{text}{more}")).config;
+            ["prod-eu", "edge", "lab"].map(|context| config.may_decode(context))
+        };
+        assert_eq!(may(""), [true, true, true]);
+        assert_eq!(may("[secrets]\ndecode = \"unprotected\"\n"), [false, false, true]);
+        assert_eq!(may("[secrets]\ndecode = \"never\"\n"), [false, false, false]);
+        assert_eq!(may("[secrets]\ndecode = \"nevr\"\n"), [false, false, false], "a slip of the pen shows nothing");
     }
 
     #[test]

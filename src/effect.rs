@@ -5,6 +5,7 @@
 pub mod export;
 pub mod forward;
 pub mod logs;
+pub mod plugin;
 pub mod terminal;
 pub mod transfer;
 
@@ -89,6 +90,11 @@ pub enum Effect {
     /// Hand the terminal to an editor with the object as YAML; answered by [`Msg::Edited`](crate::msg::Msg::Edited),
     /// or a notice where there is nothing to plan.
     Edit { cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
+    /// Show what a plugin would run, without running it; answered by [`Msg::Planned`](crate::msg::Msg::Planned).
+    PlanPlugin { request: RequestId, call: Box<plugin::PluginCall> },
+    /// Run a plugin, on the terminal or in the background; answered by a notice, and by
+    /// [`Msg::Operation`](crate::msg::Msg::Operation) where it is recorded. `operation`: it was shown under this id.
+    Plugin { call: Box<plugin::PluginCall>, operation: Option<String> },
     /// Something about copies from and to containers.
     Transfer(transfer::TransferEffect),
     /// Something about port-forwards.

@@ -67,6 +67,13 @@ impl Keymap {
         read::named(name, own, overlay)
     }
 
+    /// Lets keys of a section lead somewhere from here on, whatever they did before.
+    pub fn bind(&mut self, section: &str, chord: &Chord, name: &str) {
+        let bound = self.sections.entry(section.into()).or_default();
+        bound.retain(|(known, _)| !known.meets(chord));
+        bound.push((chord.clone(), vec![name.into()]));
+    }
+
     /// What keys lead to on a screen: the most special section that has something for them decides.
     pub fn resolve(&self, sections: &[String], keys: &[Key], applies: impl Fn(&str) -> bool) -> Found<'_> {
         for section in sections {

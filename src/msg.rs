@@ -10,6 +10,7 @@ use crate::diagnose::case::Need;
 use crate::diagnose::ledger::Diagnosis;
 use crate::diagnose::verdict::Verdict;
 use crate::effect::logs::LogSource;
+use crate::effect::plugin::PluginCall;
 use crate::effect::{Found, Intent, RequestId};
 use crate::world::access::Access;
 use crate::world::choice::Choice;
@@ -77,6 +78,8 @@ pub enum Msg {
     Enter { cluster: ClusterId, namespace: String, pod: String, container: String, operation: Option<String> },
     /// The person has left what was made for this operation.
     Left(String),
+    /// A plugin was shown under this id and confirmed.
+    PluginConfirmed { call: Box<PluginCall>, operation: String },
     /// Something about copies from and to containers.
     Transfer(transfer::TransferMsg),
     /// Something about port-forwards.

@@ -18,6 +18,7 @@ pub mod operation;
 pub mod order;
 pub mod permissions;
 pub mod picked;
+pub mod plugins;
 pub mod problems;
 pub mod prompt;
 pub mod recall;
@@ -29,7 +30,7 @@ pub mod watch;
 pub mod why;
 
 use crate::actions;
-use crate::config::Names;
+use crate::config::{Names, Plugin};
 pub use crate::diagnose::case::Subject as WhySubject;
 use crate::diagnose::ledger::PATIENCE;
 use crate::effect::{Effect, Found, RequestId};
@@ -70,6 +71,8 @@ pub struct Start {
     pub readonly: bool,
     /// Patterns of contexts where everything that writes is refused.
     pub frozen: Vec<String>,
+    /// Contexts where no values of Secrets are shown.
+    pub sealed: Vec<String>,
     /// The time.
     pub now: Time,
     /// Columns and rows of the terminal.
@@ -86,6 +89,8 @@ pub struct Start {
     pub visited: Vec<String>,
     /// Which columns tables show.
     pub layouts: Layouts,
+    /// Programs of the user's own.
+    pub plugins: Vec<Plugin>,
     /// URLs of the clusters' servers, in the order of the contexts; may be shorter.
     pub servers: Vec<String>,
     /// Colours of clusters by name (a name of the theme, or `#rrggbb`): the top line, and the frame of what is about
@@ -112,6 +117,8 @@ pub struct State {
     pub help_refused: HashMap<&'static str, String>,
     /// Clusters where everything that writes is refused.
     pub frozen: BTreeSet<ClusterId>,
+    /// Clusters where no values of Secrets are shown.
+    pub sealed: BTreeSet<ClusterId>,
     /// Colours of clusters by name; see [`Start::accents`].
     pub accents: HashMap<String, String>,
     /// Theme and terminal.
@@ -148,6 +155,8 @@ pub struct State {
     pub names: Names,
     /// Which columns tables show.
     pub layouts: Layouts,
+    /// Programs of the user's own.
+    pub plugins: Vec<Plugin>,
     /// URLs of the clusters' servers, in the order of the contexts; may be shorter.
     pub servers: Vec<String>,
     /// What is wrong.
@@ -210,10 +219,13 @@ impl State {
         let is_frozen = |name: &String| start.frozen.iter().any(|pattern| shell(pattern, name));
         let ids = (0..).map(ClusterId).zip(&start.contexts);
         let frozen = ids.filter(|(_, name)| is_frozen(name)).map(|(id, _)| id).collect();
-        Self {
+        let ids = (0..).map(ClusterId).zip(&start.contexts);
+        let sealed = ids.filter(|(_, name)| start.sealed.contains(name)).map(|(id, _)| id).collect();
+        let mut state = Self {
             permissions: permissions::Permissions::default(),
             help_refused: HashMap::new(),
             frozen,
+            sealed,
             fleet: Fleet::new(start.contexts),
             now: start.now,
             size: start.size,
@@ -236,6 +248,7 @@ impl State {
             favourites,
             names: start.names,
             layouts: start.layouts,
+            plugins: start.plugins,
             servers: start.servers,
             problems: Problems::new(PATIENCE),
             painted: Painted::default(),
@@ -245,7 +258,9 @@ impl State {
             next_request: 0,
             touched: true,
             first_command: start.command,
-        }
+        };
+        state.bind_plugins().into_iter().for_each(|sentence| state.warn(sentence));
+        state
     }
 
     /// The command to begin with; once.

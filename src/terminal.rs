@@ -23,6 +23,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Whether mouse events are wanted; kept while the terminal is lent.
 static MOUSE: AtomicBool = AtomicBool::new(false);
 
+/// Whether the terminal is lent to another program.
+static LENT: AtomicBool = AtomicBool::new(false);
+
 /// Clicks and the wheel, with coordinates beyond column 223 (xterm's modes 1000 and 1006); no motion, which would
 /// cost bytes on every move.
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
@@ -149,7 +152,9 @@ impl Screen {
     /// When the terminal is gone.
     pub fn lend<T>(&mut self, work: impl FnOnce() -> T) -> io::Result<T> {
         give_back();
+        LENT.store(true, Ordering::SeqCst);
         let result = work();
+        LENT.store(false, Ordering::SeqCst);
         enter()?;
         self.repaint()?;
         Ok(result)
@@ -170,6 +175,11 @@ fn enter() -> io::Result<()> {
         .and_then(|()| io::stdout().write_all(if MOUSE.load(Ordering::SeqCst) { MOUSE_ON } else { b"" }))
         .and_then(|()| io::stdout().flush())
         .inspect_err(|_| give_back())
+}
+
+/// Whether another program has the terminal for a while, and hears its keys.
+pub fn is_lent() -> bool {
+    LENT.load(Ordering::SeqCst)
 }
 
 /// Gives the terminal back if it is ours; safe to call from anywhere and more than once.

@@ -28,6 +28,8 @@ mod monkey_tests;
 #[cfg(test)]
 mod order_tests;
 #[cfg(test)]
+mod plugins_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tree_tests;

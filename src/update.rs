@@ -109,6 +109,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             let what = Inside::Debug(operation);
             vec![Effect::Shell { cluster, namespace, pod, container, what }]
         }
+        Msg::PluginConfirmed { call, operation } => vec![Effect::Plugin { call, operation: Some(operation) }],
         Msg::Left(operation) => vec![Effect::Finish { operation }],
         Msg::Forward(msg) => forwards::heard(state, msg),
         Msg::Transfer(msg) => {

@@ -23,6 +23,7 @@ pub mod live;
 pub mod machine;
 pub mod message;
 pub mod permission;
+pub mod plugin;
 pub mod restart;
 pub mod rollback;
 pub mod rollout;

@@ -66,6 +66,7 @@ pub fn report(url: &str, pods: usize) -> Result<()> {
         namespaces: vec![],
         readonly: true,
         frozen: vec![],
+        sealed: vec![],
         now,
         size: (160, 50),
         keymap: Keymap::load(None).0,
@@ -75,6 +76,7 @@ pub fn report(url: &str, pods: usize) -> Result<()> {
         names: Default::default(),
         visited: vec![],
         layouts: Default::default(),
+        plugins: vec![],
         servers: vec![],
         look: Default::default(),
     });

@@ -190,6 +190,8 @@ pub(super) fn new_table(state: &State, resource: ResourceId) -> TableView {
     if layout.is_some() {
         table.set_layout(layout);
     }
+    table.sort = state.layouts.sort(&table.resource).or(table.sort);
+    table.fixed = state.layouts.widths(&table.resource);
     table
 }
 

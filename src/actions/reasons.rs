@@ -87,6 +87,7 @@ const REASONS: &[(&[&str], &str)] = &[
         ],
         "it is for logs",
     ),
+    (&["plugin"], "config.toml has no [[plugin]]"),
     (&["cordon", "uncordon", "drain"], "it is for nodes"),
     (&["scale", "limits"], "it is for workloads"),
     (&["confirm", "switch"], "it needs a plan that waits for an answer"),

@@ -7,7 +7,13 @@ use crate::world::fleet::ClusterId;
 
 /// Why an action may not run now, in one sentence; `None`: it may.
 pub fn refusal(state: &State, action: &Action) -> Option<String> {
-    read_only(state, action).or_else(|| not_here(state, action)).or_else(|| denied(state, action))
+    refusal_of(state, action, "")
+}
+
+/// The same, with what followed the action's name on the `:` line: it may say what the risk is.
+pub fn refusal_of(state: &State, action: &Action, args: &str) -> Option<String> {
+    let read_only = || read_only(state, action, args);
+    read_only().or_else(|| not_here(state, action)).or_else(|| denied(state, action))
 }
 
 /// Whether an action is offered: it applies, and nothing that is known speaks against it.
@@ -17,7 +23,7 @@ pub fn is_open(state: &State, action: &Action) -> bool {
 
 /// Whether an action is named at all: also one that applies and may not be done, so that one learns why.
 pub fn is_offered(state: &State, action: &Action) -> bool {
-    (action.when)(state) && read_only(state, action).is_none()
+    (action.when)(state) && read_only(state, action, "").is_none()
 }
 
 /// What the account lacks for an action here, as far as the cluster has said; not knowing never blocks.
@@ -27,16 +33,19 @@ pub fn denied(state: &State, action: &Action) -> Option<String> {
 }
 
 /// Read-only mode: of the whole program, or of a cluster that the action is about.
-fn read_only(state: &State, action: &Action) -> Option<String> {
-    if action.risk == Risk::Read {
+fn read_only(state: &State, action: &Action, args: &str) -> Option<String> {
+    let plugin = (action.name == "plugin").then(|| state.plugin(args.trim())).flatten();
+    // A program of one's own changes something unless its owner says that it does not.
+    if action.risk == Risk::Read || plugin.is_some_and(|plugin| !plugin.changes) {
         return None;
     }
+    let what = plugin.map_or(action.name, |plugin| &plugin.name);
     if state.readonly {
-        return Some(format!("read-only: {} is refused (started with --readonly)", action.name));
+        return Some(format!("read-only: {what} is refused (started with --readonly)"));
     }
     let frozen = clusters(state).into_iter().find(|id| state.frozen.contains(id))?;
     let name = &state.fleet.shard(frozen).name;
-    Some(format!("{name} is read-only: {} is refused (readonly in config.toml)", action.name))
+    Some(format!("{name} is read-only: {what} is refused (readonly in config.toml)"))
 }
 
 /// Its condition.

@@ -9,6 +9,7 @@ use crate::cluster::access::may_all;
 use crate::cluster::api::{Api, ApiError, encode};
 use crate::diagnose::case::Subject;
 use crate::effect::logs::LogRequest;
+use crate::effect::plugin::PluginCall;
 use crate::effect::{Effect, RequestId};
 use crate::msg::{Level, Msg, WhyAnswer};
 use crate::world::access::Access;
@@ -34,6 +35,8 @@ pub enum ForTerminal {
     Shell(Visit),
     /// An object in the editor.
     Edit { cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
+    /// A plugin that uses the terminal; the id under which it was confirmed.
+    Plugin { call: Box<PluginCall>, operation: Option<String> },
     /// Another theme.
     Theme(String),
     /// Mouse events, or none.
@@ -111,6 +114,8 @@ impl Runner {
             Effect::Edit { cluster, resource, namespace, name } => {
                 return Some(ForTerminal::Edit { cluster, resource, namespace, name });
             }
+            Effect::Plugin { call, operation } if call.plugin.background => self.plugin(*call, operation),
+            Effect::Plugin { call, operation } => return Some(ForTerminal::Plugin { call, operation }),
             Effect::Transfer(effect) => self.transfers.run(effect),
             Effect::Forward(effect) => self.forwards.run(effect),
             Effect::Theme(name) => return Some(ForTerminal::Theme(name)),
@@ -203,6 +208,16 @@ impl Runner {
                 Err(sentence) => Msg::Notice(Level::Error, sentence),
             };
             sender.send(msg);
+        });
+    }
+
+    /// Runs a plugin that needs no terminal.
+    fn plugin(&mut self, call: PluginCall, operation: Option<String>) {
+        let (session, sender) = (self.session.clone(), self.sender.clone());
+        sender.send(Msg::Notice(Level::Info, format!("{} runs in the background", call.plugin.name)));
+        self.runtime.spawn_blocking(move || {
+            let ended = super::plugin::background(&session, &call, operation);
+            ended.messages().into_iter().for_each(|msg| sender.send(msg));
         });
     }
 

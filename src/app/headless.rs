@@ -48,6 +48,7 @@ impl Headless {
             namespaces: global.namespace.iter().cloned().collect(),
             readonly: true,
             frozen: Vec::new(),
+            sealed: Vec::new(),
             now: session.now(),
             size: (80, 24),
             keymap: Keymap::load(None).0,
@@ -57,6 +58,7 @@ impl Headless {
             names: session.config.names.clone(),
             visited: Vec::new(),
             layouts: Default::default(),
+            plugins: Vec::new(),
             servers: session.contexts.iter().map(|context| context.server.clone()).collect(),
             look: Default::default(),
         });

@@ -16,6 +16,7 @@ mod gather;
 mod surroundings;
 mod workload;
 
+use super::plugin;
 use crate::cluster::access::may_all;
 use crate::cluster::api::Api;
 use crate::config::{Config, Paths};
@@ -201,6 +202,10 @@ pub fn list(paths: &Paths) -> (Vec<OperationView>, Vec<String>) {
     let mut problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let mut views = vec![];
     for story in stories {
+        if story.header.kind == plugin::KIND {
+            views.push(plugin::recorded(&story, journal.busy(&story.header.id)));
+            continue;
+        }
         match Replayed::of(&story) {
             Ok(replayed) => {
                 let status = match story.end() {
@@ -234,6 +239,12 @@ pub fn planned(plan: &Plan) -> OperationView {
 fn open(site: &Site, id: &str) -> Result<(Record, Story), String> {
     writable(&site.config, &site.cluster)?;
     let (record, story) = Journal::new(site.paths.journal()).open(id).map_err(|e| e.to_string())?;
+    if story.header.kind == plugin::KIND {
+        return Err(format!(
+            "{} was a plugin's run: kokpit can neither finish it nor take it back",
+            story.header.title
+        ));
+    }
     match story.header.cluster == site.cluster {
         true => Ok((record, story)),
         false => Err(format!("operation {id} belongs to {}, not to {}", story.header.cluster, site.cluster)),

@@ -4,6 +4,7 @@ use super::inbox::Sender;
 use super::operate::{self, Options, PlanError, Site};
 use super::session::Session;
 use crate::config::{self, Cluster, Paths, Repository};
+use crate::effect::plugin::PluginCall;
 use crate::effect::{Effect, Intent, RequestId};
 use crate::msg::{Level, Msg, OperationStatus, OperationView};
 use crate::workflows::{Part, Plan};
@@ -25,6 +26,8 @@ struct Inner {
     sender: Sender,
     /// Planned and shown, not confirmed yet.
     planned: Mutex<HashMap<String, (ClusterId, Plan)>>,
+    /// The same of plugins.
+    plugins: Mutex<HashMap<String, PluginCall>>,
     running: AtomicUsize,
 }
 
@@ -39,7 +42,13 @@ struct Asked {
 impl Operations {
     /// Answers through `sender`; what the journal holds is told at once.
     pub fn new(session: Arc<Session>, sender: Sender, runtime: Handle) -> Self {
-        let inner = Arc::new(Inner { session, sender, planned: Mutex::default(), running: AtomicUsize::new(0) });
+        let inner = Arc::new(Inner {
+            session,
+            sender,
+            planned: Mutex::default(),
+            plugins: Mutex::default(),
+            running: AtomicUsize::new(0),
+        });
         let told = inner.clone();
         runtime.spawn_blocking(move || told.tell_journal());
         Self { inner, runtime }
@@ -58,8 +67,11 @@ impl Operations {
                 let asked = Asked { request, cluster, intent, repository };
                 self.runtime.spawn(async move { inner.plan(asked).await });
             }
+            Effect::PlanPlugin { request, call } => {
+                self.runtime.spawn_blocking(move || inner.plan_plugin(request, *call));
+            }
             Effect::Run { operation } => self.start(operation, |inner, id| async move { inner.confirmed(&id).await }),
-            Effect::Discard { operation } => drop(inner.take(&operation)),
+            Effect::Discard { operation } => drop((inner.take(&operation), inner.take_plugin(&operation))),
             Effect::Finish { operation } => {
                 self.start(operation, |inner, id| async move { inner.recover(&id, true).await })
             }
@@ -130,6 +142,10 @@ impl Inner {
     }
 
     async fn confirmed(&self, id: &str) -> Result<(), String> {
+        if let Some(call) = self.take_plugin(id) {
+            self.sender.send(Msg::PluginConfirmed { call: Box::new(call), operation: id.into() });
+            return Ok(());
+        }
         let (cluster, plan) = self.take(id).ok_or_else(|| format!("operation {id} was not planned in this run"))?;
         let site = self.site(cluster).await?;
         let view = operate::run(&site, &plan, |view| self.tell(view)).await?;
@@ -137,6 +153,18 @@ impl Inner {
             self.sender.send(msg);
         }
         Ok(())
+    }
+
+    fn plan_plugin(&self, request: RequestId, call: PluginCall) {
+        let answer = super::plugin::planned(&self.session, &call).map(|view| {
+            self.plugins.lock().unwrap_or_else(PoisonError::into_inner).insert(view.id.clone(), call);
+            Box::new(view)
+        });
+        self.sender.send(Msg::Planned { request, answer });
+    }
+
+    fn take_plugin(&self, id: &str) -> Option<PluginCall> {
+        self.plugins.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
 
     async fn recover(&self, id: &str, finish: bool) -> Result<(), String> {

@@ -4,6 +4,7 @@ use super::edit;
 use super::effects::{COLUMNS, ForTerminal, HISTORY, NAMESPACES, Runner};
 use super::inbox::{self, Inbox, Sender};
 use super::look::{self, Look};
+use super::plugin;
 use super::session::Session;
 use super::shell;
 use crate::cli::args::{Args, Global};
@@ -129,7 +130,10 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
         let text = std::fs::read_to_string(session.paths.state.join(name)).unwrap_or_default();
         text.lines().map(Into::into).collect()
     };
+    let chosen = config::load(&session.paths.state.join(COLUMNS)).config;
+    let sealed = |name: &String| !session.config.may_decode(name);
     Start {
+        sealed: session.names().into_iter().filter(sealed).collect(),
         contexts: session.names(),
         open,
         namespaces: global.namespace.iter().cloned().collect(),
@@ -143,10 +147,12 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
         accents: accents(session),
         names: session.config.names.clone(),
         visited: kept(NAMESPACES),
-        layouts: Layouts::new(
-            &session.config.columns,
-            &config::load(&session.paths.state.join(COLUMNS)).config.columns,
+        layouts: Layouts::new(&session.config.columns, &chosen.columns).with(
+            &session.config.sorts,
+            &session.config.widths,
+            &chosen.widths,
         ),
+        plugins: session.config.plugins.clone(),
         servers: session.contexts.iter().map(|context| context.server.clone()).collect(),
         look: crate::state::look::Look {
             theme: look.name.clone(),
@@ -369,6 +375,14 @@ impl Loop {
                     });
                 })
             }
+            ForTerminal::Plugin { call, operation } => {
+                let session = &self.session;
+                let ended = self.screen.lend(|| plugin::foreground(session, &call, operation));
+                ended.map(|ended| {
+                    self.hear(Msg::Resumed);
+                    ended.messages().into_iter().for_each(|msg| self.hear(msg));
+                })
+            }
             ForTerminal::Shell(visit) => {
                 let (session, runtime) = (&self.session, &self.runtime);
                 let ended = self.screen.lend(|| shell::run(session, runtime, &visit));
@@ -396,14 +410,17 @@ impl Loop {
 
     /// `Ctrl-Z` and SIGTSTP: gives the terminal back, stops, and takes it again when the shell continues us.
     fn suspend(&mut self) -> std::io::Result<()> {
-        self.screen.lend(|| {
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
-        })?;
+        self.screen.lend(stop)?;
         let (width, height) = self.screen.size()?;
         self.hear(Msg::Resize(width, height));
         self.hear(Msg::Resumed);
         Ok(())
     }
+}
+
+/// Stops this process until the shell continues it.
+fn stop() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
 }
 
 /// Somebody sent SIGTSTP; the loop stops itself when it has given the terminal back.
@@ -427,6 +444,10 @@ fn signals(runtime: &Handle, sender: &Sender) {
         listen(
             kind,
             Arc::new(move || {
+                // Ctrl-C is for the program that has the terminal.
+                if kind == SignalKind::interrupt() && terminal::is_lent() {
+                    return;
+                }
                 sender.send(Msg::Terminate);
                 handle.spawn(async move {
                     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -442,6 +463,11 @@ fn signals(runtime: &Handle, sender: &Sender) {
     listen(
         SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()),
         Arc::new(move || {
+            // The program that has the terminal was stopped, and we wait for it: the shell must see us stop too.
+            if terminal::is_lent() {
+                stop();
+                return;
+            }
             SUSPEND.store(true, Ordering::SeqCst);
             stopped.wake();
         }),

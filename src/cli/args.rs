@@ -155,6 +155,12 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Take over what kokpit's configuration can say of another program's
+    Import {
+        /// Of which program
+        #[command(subcommand)]
+        from: ImportFrom,
+    },
     /// Print what makes a shell complete kokpit's commands and options
     Completion {
         /// For which shell: `source <(kokpit completion bash)`
@@ -174,6 +180,26 @@ pub enum ThemeCommand {
         /// Theme; without it the one in use
         name: Option<String>,
     },
+}
+
+/// `kokpit import`
+#[derive(Subcommand, Debug)]
+pub enum ImportFrom {
+    /// k9s: aliases, columns, hotkeys, plugins and skins; nothing that is there already is changed
+    K9s(ImportK9s),
+}
+
+/// `kokpit import k9s`
+#[derive(ClapArgs, Debug)]
+pub struct ImportK9s {
+    /// Its configuration directory [default: K9S_CONFIG_DIR, XDG_CONFIG_HOME/k9s, ~/.config/k9s or macOS' place]
+    pub dir: Option<PathBuf>,
+    /// Show what would be written and what is left out, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// `kokpit config`

@@ -265,7 +265,11 @@ fn confirmed(plan: &Plan, confirm: &Confirm) -> Result<bool> {
     ask_yes()
 }
 
-fn ask_yes() -> Result<bool> {
+/// Asks on the terminal; anything but yes is no.
+///
+/// # Errors
+/// When the terminal is gone.
+pub fn ask_yes() -> Result<bool> {
     Ok(matches!(ask("go on? [y/N] ")?.to_lowercase().as_str(), "y" | "yes"))
 }
 

@@ -57,6 +57,8 @@ pub struct Context {
     /// Bound of every plain request.
     pub request_timeout: Duration,
     pub(crate) entries: Arc<Entries>,
+    /// Whether `--as` says whom we act as.
+    pub(crate) by_flag: bool,
 }
 
 /// The kubeconfig entries behind a context.
@@ -110,6 +112,11 @@ impl Context {
         self.entries.user.0.exec.as_ref().map(|exec| exec.command.clone().unwrap_or_default())
     }
 
+    /// The user we act as because `--as` says so, which other programs do not know.
+    pub fn impersonated_by_flag(&self) -> Option<&str> {
+        self.impersonate.as_deref().filter(|_| self.by_flag)
+    }
+
     /// A context for a server without credentials, for embedded clusters (demo, recordings, tests).
     pub fn for_server(name: &str, server: &str) -> Self {
         let cluster = Cluster { server: Some(server.into()), ..Cluster::default() };
@@ -122,6 +129,7 @@ impl Context {
             impersonate: None,
             file: PathBuf::new(),
             request_timeout: REQUEST_TIMEOUT,
+            by_flag: false,
             entries: Arc::new(Entries {
                 cluster: Some((cluster, PathBuf::new())),
                 user: (AuthInfo::default(), PathBuf::new()),
@@ -344,6 +352,7 @@ impl Merged {
             impersonate: user.0.impersonate.clone(),
             file: file.into(),
             request_timeout: flags.request_timeout.unwrap_or(REQUEST_TIMEOUT),
+            by_flag: flags.user_as.is_some(),
             entries: Arc::new(Entries { cluster, user }),
         }
     }

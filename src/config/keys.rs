@@ -102,6 +102,12 @@ pub static SECTIONS: &[Section] = &[
                 "\"auto\"",
                 "how the desktop hears that an operation has ended",
             ),
+            key(
+                "links",
+                Kind::OneOf(&["auto", "on", "off"]),
+                "\"auto\"",
+                "URLs that the terminal opens (OSC 8), where it is known to",
+            ),
             key("keymap", Kind::Text, "\"vim\"", "default, vim, emacs, or keymaps/NAME.toml beside this file"),
         ],
     },
@@ -177,6 +183,57 @@ pub static SECTIONS: &[Section] = &[
             "[\"NAMESPACE\", \"NAME\", \"STATUS\", \"labels.app\", \".spec.nodeName as NODE\"]",
             "a kind, `pods` or `rollouts.argoproj.io`",
         )],
+    },
+    Section {
+        name: "sort",
+        shape: Shape::Free(Kind::Text),
+        doc: "The column that tables are sorted by at first, by kind.",
+        keys: &[key("pods", Kind::Text, "\"AGE desc\"", "`asc`, which is what is meant without, or `desc`")],
+    },
+    Section {
+        name: "widths",
+        shape: Shape::Free(Kind::Texts),
+        doc: "Widths of columns, by kind; the mouse drags them too.",
+        keys: &[key("pods", Kind::Texts, "[\"NAME 40\"]", "titles with columns of the terminal")],
+    },
+    Section {
+        name: "secrets",
+        shape: Shape::Table,
+        doc: "Values of Secrets, which are shown for nothing but x on the Secret.",
+        keys: &[key(
+            "decode",
+            Kind::OneOf(&["always", "unprotected", "never"]),
+            "\"unprotected\"",
+            "unprotected: neither in protected nor in read-only contexts",
+        )],
+    },
+    Section {
+        name: "plugin",
+        shape: Shape::List,
+        doc: "A program of your own, run on the object under the cursor: docs/plugins.md.",
+        keys: &[
+            needed("name", "\"stern\"", "`:stern` runs it"),
+            needed("command", "\"stern\"", "the program; no shell is between"),
+            key(
+                "args",
+                Kind::Texts,
+                "[\"--context\", \"$CONTEXT\", \"-n\", \"$NAMESPACE\", \"$NAME\"]",
+                "as k9s writes them",
+            ),
+            key("key", Kind::Text, "\"shift-i\"", "as in keymap.toml"),
+            key("kinds", Kind::Texts, "[\"pods\"]", "without it every kind; also containers"),
+            key("doc", Kind::Text, "\"Follow the logs with stern.\"", "for help"),
+            key(
+                "changes",
+                Kind::Flag,
+                "false",
+                "it only looks: not recorded, and allowed where nothing may be changed",
+            ),
+            key("confirm", Kind::Flag, "true", "shown first; without it what changes something is"),
+            key("background", Kind::Flag, "false", "it needs no terminal"),
+            key("wait", Kind::Flag, "true", "what it printed stays until Enter"),
+            key("override", Kind::Flag, "false", "its key may take the place of one that there is"),
+        ],
     },
 ];
 
@@ -289,7 +346,7 @@ mod tests {
         assert_eq!(loaded.problems, vec![], "{text}");
         let config = loaded.config;
         assert_eq!(config.readonly, ["prod-*"]);
-        assert_eq!((config.clusters.len(), config.repositories.len()), (1, 1));
+        assert_eq!((config.clusters.len(), config.repositories.len(), config.plugins.len()), (1, 1, 1));
         assert_eq!(config.names.group("prod").map(<[_]>::len), Some(1));
     }
 

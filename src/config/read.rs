@@ -1,6 +1,6 @@
 //! Reading `config.toml`: values and problems side by side.
 
-use super::{Cluster, Config, Debug, Repository, Ui};
+use super::{Cluster, Config, Debug, Repository, Secrets, Ui};
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -9,6 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 mod columns;
 mod names;
+mod plugins;
+mod tables;
 
 /// What was read, and what could not be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,12 +95,30 @@ impl Reader<'_> {
     }
 
     fn config(&mut self, root: &Table<'_>) -> Config {
-        let known = ["ui", "debug", "cluster", "repository", "groups", "aliases", "namespaces", "columns", "readonly"];
+        let known = [
+            "ui",
+            "debug",
+            "cluster",
+            "repository",
+            "groups",
+            "aliases",
+            "namespaces",
+            "columns",
+            "sort",
+            "widths",
+            "secrets",
+            "plugin",
+            "readonly",
+        ];
         self.only("the file", root, &known);
         let mut config =
             Config { ui: self.ui(root), debug: self.debug(root), names: self.names(root), ..Config::default() };
         config.readonly = self.strings(root, "readonly");
         config.columns = self.columns(root);
+        config.plugins = self.plugins(root);
+        config.sorts = self.sorts(root);
+        config.widths = self.widths(root);
+        config.secrets = self.secrets(root);
         for (table, span) in self.tables(root, "cluster") {
             config.clusters.extend(self.cluster(table, span));
         }
@@ -120,7 +140,7 @@ impl Reader<'_> {
             self.problem(value.span(), "ui must be a table: write [ui]".into());
             return Ui::default();
         };
-        self.only("[ui]", table, &["theme", "colours", "ascii", "mouse", "title", "notify", "keymap"]);
+        self.only("[ui]", table, &["theme", "colours", "ascii", "mouse", "title", "notify", "links", "keymap"]);
         Ui {
             theme: self.string(table, "theme"),
             colours: self.one_of(table, "colours", &["none", "16", "256", "truecolor"]),
@@ -128,7 +148,25 @@ impl Reader<'_> {
             mouse: self.boolean(table, "mouse").unwrap_or_default(),
             untitled: self.boolean(table, "title") == Some(false),
             notify: self.one_of(table, "notify", &["auto", "osc9", "osc99", "bell", "off"]),
+            links: self.one_of(table, "links", &["auto", "on", "off"]),
             keymap: self.string(table, "keymap"),
+        }
+    }
+
+    fn secrets(&mut self, root: &Table<'_>) -> Secrets {
+        let Some(value) = root.get("secrets") else { return Secrets::default() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.problem(value.span(), "secrets must be a table: write [secrets]".into());
+            return Secrets::Never;
+        };
+        self.only("[secrets]", table, &["decode"]);
+        match self.one_of(table, "decode", &["always", "unprotected", "never"]).as_deref() {
+            Some("always") => Secrets::Always,
+            Some("unprotected") => Secrets::Unprotected,
+            // Whoever writes the line wants less, not more.
+            None if table.get("decode").is_some() => Secrets::Never,
+            Some(_) => Secrets::Never,
+            None => Secrets::default(),
         }
     }
 

@@ -90,23 +90,30 @@ fn line(key: &str, value: &str, comment: &str) -> String {
     }
 }
 
-/// Writes old text + new text to a file beside it and renames: nobody ever sees half a file. A symlink (a directory of
-/// dotfiles) stays one.
+/// Adds text at the end of a file, which is made where there is none.
 fn append(file: &Path, addition: &str) -> Result<(), String> {
+    let mut text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => "# Configuration of kokpit.\n".into(),
+        Err(e) => return Err(format!("{} cannot be written: {e}", file.display())),
+    };
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    replace(file, &(text + addition))
+}
+
+/// Writes a whole file beside the old one and renames: nobody ever sees half a file. A symlink (a directory of dotfiles)
+/// stays one.
+///
+/// # Errors
+/// A sentence, when it cannot be written.
+pub fn replace(file: &Path, text: &str) -> Result<(), String> {
     let fail = |e: std::io::Error| format!("{} cannot be written: {e}", file.display());
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
     if let Some(dir) = target.parent() {
         fs::create_dir_all(dir).map_err(fail)?;
     }
-    let mut text = match fs::read_to_string(&target) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => "# Configuration of kokpit.\n".into(),
-        Err(e) => return Err(fail(e)),
-    };
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text += addition;
     let beside = target.with_extension("toml.new");
     let write = || {
         let mut out = fs::File::create(&beside)?;

@@ -117,6 +117,7 @@ pub fn parse(state: &State, line: &str) -> Result<Command, String> {
     }
     match actions::find(&head) {
         Some(_) => action(&head, &rest.join(" ")),
+        None if state.plugin(&head).is_some() => action("plugin", &head),
         None => Err(unknown(state, &head)),
     }
 }
@@ -133,7 +134,8 @@ fn head(state: &State, words: &[String]) -> Option<usize> {
     let own = ["why", "ns", "namespace", "namespaces", "xray", "xr", "x", "q", "q!", "qa", "Q", "quit", "exit"];
     let known = own.contains(&word.as_str())
         || SCREENS.iter().any(|(names, ..)| names.contains(&word.as_str()))
-        || actions::find(word).is_some();
+        || actions::find(word).is_some()
+        || state.plugin(word).is_some();
     if known || resource(state, word).is_some() {
         return Some(first);
     }

@@ -5,7 +5,7 @@
 
 use super::list::{ListRow, Listing};
 use super::nav::View;
-use super::order::Entry;
+use super::order::{Entry, Sort};
 use super::table::{ViewColumn, WHY};
 use super::{State, command};
 use crate::effect::{Effect, Found, Objects, RequestId};
@@ -112,6 +112,21 @@ impl Layout {
 pub struct Layouts {
     configured: Vec<(String, Arc<Layout>)>,
     made: Vec<(String, Arc<Layout>)>,
+    sorts: Vec<(String, Sort)>,
+    /// Those of the configuration.
+    widths: Vec<(String, Widths)>,
+    /// Those that were made on screen, which win column by column.
+    dragged: Vec<(String, Widths)>,
+}
+
+/// Columns by title, with the width that a person gave them.
+pub type Widths = Vec<(String, u16)>;
+
+/// The entry of a kind, by its whole name first, then by its plural.
+fn entry<'a, T>(all: &'a [(String, T)], resource: &ResourceId) -> Option<&'a T> {
+    let (whole, plural) = (resource.to_string(), resource.plural.as_str());
+    let find = |name: &str| all.iter().find(|(kind, _)| kind == name).map(|(_, value)| value);
+    find(&whole).or_else(|| find(plural))
 }
 
 impl Layouts {
@@ -120,7 +135,49 @@ impl Layouts {
         let layouts = |all: &[(String, Vec<Choice>)]| {
             all.iter().map(|(kind, choices)| (kind.clone(), Arc::new(Layout::new(choices.clone())))).collect()
         };
-        Self { configured: layouts(configured), made: layouts(made) }
+        Self { configured: layouts(configured), made: layouts(made), ..Self::default() }
+    }
+
+    /// The same, with the order and the widths of the configuration, and the widths of earlier runs.
+    pub fn with(
+        mut self,
+        sorts: &[(String, String, bool)],
+        widths: &[(String, Widths)],
+        dragged: &[(String, Widths)],
+    ) -> Self {
+        let sort = |column: &String, reverse: &bool| Sort { column: column.clone(), reverse: *reverse };
+        self.sorts = sorts.iter().map(|(kind, column, reverse)| (kind.clone(), sort(column, reverse))).collect();
+        (self.widths, self.dragged) = (widths.to_vec(), dragged.to_vec());
+        self
+    }
+
+    /// What tables of a kind are sorted by at first, where somebody said so.
+    pub fn sort(&self, resource: &ResourceId) -> Option<Sort> {
+        entry(&self.sorts, resource).cloned()
+    }
+
+    /// The widths that a person gave to columns of a kind.
+    pub fn widths(&self, resource: &ResourceId) -> Widths {
+        let mut widths = entry(&self.dragged, resource).cloned().unwrap_or_default();
+        for (title, width) in entry(&self.widths, resource).into_iter().flatten() {
+            if !widths.iter().any(|(known, _)| known == title) {
+                widths.push((title.clone(), *width));
+            }
+        }
+        widths
+    }
+
+    /// Keeps the width that a column was given on screen; `None`: it goes by its content again.
+    pub fn drag(&mut self, resource: &ResourceId, title: &str, width: Option<u16>) {
+        let kind = resource.to_string();
+        if !self.dragged.iter().any(|(known, _)| *known == kind) {
+            self.dragged.push((kind.clone(), vec![]));
+        }
+        for (_, widths) in self.dragged.iter_mut().filter(|(known, _)| *known == kind) {
+            widths.retain(|(known, _)| known != title);
+            widths.extend(width.map(|width| (title.to_string(), width)));
+        }
+        self.dragged.retain(|(_, widths)| !widths.is_empty());
     }
 
     /// The layout of a kind; `None`: the usual columns.
@@ -135,15 +192,17 @@ impl Layouts {
 
     /// Keeps what was made on screen.
     pub fn make(&mut self, resource: &ResourceId, layout: Layout) {
-        self.forget(resource);
+        self.made.retain(|(kind, _)| *kind != resource.to_string());
         self.made.push((resource.to_string(), Arc::new(layout)));
     }
 
     /// Forgets what was made on screen; whether there was something.
     pub fn forget(&mut self, resource: &ResourceId) -> bool {
-        let (name, before) = (resource.to_string(), self.made.len());
+        let name = resource.to_string();
+        let before = self.made.len() + self.dragged.len();
         self.made.retain(|(kind, _)| *kind != name);
-        self.made.len() < before
+        self.dragged.retain(|(kind, _)| *kind != name);
+        self.made.len() + self.dragged.len() < before
     }
 
     /// What was made on screen, as lines that config.toml takes too.
@@ -153,7 +212,17 @@ impl Layouts {
             let columns: Vec<String> = layout.shown().map(|choice| quoted(&choice.text)).collect();
             format!("{} = [{}]", quoted(kind), columns.join(", "))
         };
-        std::iter::once("[columns]".to_string()).chain(self.made.iter().map(line)).collect()
+        let mut lines: Vec<String> =
+            std::iter::once("[columns]".to_string()).chain(self.made.iter().map(line)).collect();
+        if !self.dragged.is_empty() {
+            lines.push("[widths]".into());
+            lines.extend(self.dragged.iter().map(|(kind, widths)| {
+                let widths: Vec<String> =
+                    widths.iter().map(|(title, width)| quoted(&format!("{title} {width}"))).collect();
+                format!("{} = [{}]", quoted(kind), widths.join(", "))
+            }));
+        }
+        lines
     }
 }
 
@@ -239,11 +308,13 @@ impl State {
     pub fn layouts_changed(&mut self, resource: &ResourceId) -> Vec<Effect> {
         self.touch();
         let layout = self.layouts.of(resource);
+        let widths = self.layouts.widths(resource);
         for screen in self.nav.screens_mut() {
             if let View::Table(table) = &mut screen.view
                 && table.resource == *resource
             {
                 table.set_layout(layout.clone());
+                table.fixed = widths.clone();
             }
         }
         vec![Effect::SaveColumns(self.layouts.lines())]

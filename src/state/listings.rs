@@ -288,7 +288,7 @@ pub fn help(state: &State) -> Listing {
             if first.as_ref().is_some_and(|first| *first != name) {
                 continue;
             }
-            let doc = actions::find(&name).map_or_else(|| format!("Run `{name}`."), |action| action.doc.to_string());
+            let doc = actions::find(&name).map_or_else(|| line_doc(state, &name), |action| action.doc.to_string());
             match (first.is_some(), state.help_refused.get(name.as_str())) {
                 (true, Some(why)) => here.push(row(&key, &name, format!("{doc} {why}")).tone(Tone::Done)),
                 (true, None) => here.push(row(&key, &name, doc)),
@@ -297,16 +297,28 @@ pub fn help(state: &State) -> Listing {
             bound.push(name);
         }
     }
+    let plugins = state.plugins.iter().filter(|plugin| !bound.contains(&format!(":plugin {}", plugin.name)));
+    let plugins = plugins.map(|plugin| {
+        let doc = format!("{} For {}.", plugin.doc, plugin.is_for());
+        row(&format!(":{}", plugin.name), "plugin", doc).tone(Tone::Done)
+    });
     let unbound = actions::TABLE.iter().filter(|action| !bound.iter().any(|name| name == action.name));
     let unbound =
         unbound.map(|action| row(&format!(":{}", action.name), action.name, action.doc.into()).tone(Tone::Done));
     here.extend(elsewhere);
+    here.extend(plugins);
     here.extend(unbound);
     let columns: &[(&str, bool)] = match narrow {
         true => &[("KEY", false), ("WHAT IT DOES", false)],
         false => &[("KEY", false), ("ACTION", false), ("WHAT IT DOES", false)],
     };
     Listing { columns, rows: here, wraps: true, empty: "no keys", ..Listing::default() }
+}
+
+/// What a `:` line behind a key does.
+fn line_doc(state: &State, line: &str) -> String {
+    let plugin = line.strip_prefix(":plugin ").and_then(|name| state.plugin(name));
+    plugin.map_or_else(|| format!("Run `{line}`."), |plugin| plugin.doc.clone())
 }
 
 /// The sentence for a cluster that cannot be reached, used where there is no table to say it.

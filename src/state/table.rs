@@ -2,7 +2,7 @@
 
 use super::filter::Filter;
 use super::grid::{self, Grid, GridColumn, GridRow};
-use super::layout::{Grep, Layout, Looked};
+use super::layout::{Grep, Layout, Looked, Widths};
 use super::nav::{Cursor, Scope};
 use super::order::{self, Entry, Order, Rules, Sort, Within};
 use super::problems::{Problem, Problems};
@@ -64,6 +64,8 @@ pub struct TableView {
     pub unfiltered: bool,
     /// The widest that each column was, by title; columns only grow, so that they do not jump while scrolling.
     pub widths: Vec<(String, usize)>,
+    /// Widths that a person gave to columns, by title; these neither grow nor shrink.
+    pub fixed: Widths,
     /// Which columns a person wants to see; `None`: those of the kind.
     pub layout: Option<Arc<Layout>>,
     /// What was read of whole objects for columns that are not the kind's own.
@@ -112,6 +114,7 @@ impl TableView {
             unordered: true,
             unfiltered: false,
             widths: vec![],
+            fixed: vec![],
             layout: None,
             looked: Looked::default(),
             grep: None,
@@ -353,7 +356,8 @@ impl TableView {
         let mut rows: Vec<GridRow> =
             (self.cursor.top..end).filter_map(|at| self.grid_row(fleet, problems, &columns, now, at)).collect();
         let wanted = self.wanted(&columns, &rows);
-        let widths = name_first(&columns, &wanted, width.saturating_sub(1));
+        let fixed: Vec<bool> = columns.iter().map(|(_, title, _)| self.fixed(title).is_some()).collect();
+        let widths = name_first(&columns, &wanted, &fixed, width.saturating_sub(1));
         rows.iter_mut().for_each(|row| row.cells.truncate(widths.len()));
         let heads = columns.iter().zip(&widths).map(|((_, title, right), width)| GridColumn {
             title: title.clone(),
@@ -392,6 +396,23 @@ impl TableView {
             at: Some(at),
             stale: matches!(shard.link, Link::Lost { .. }) || matches!(feed, Some(Feed::Stale { .. })),
         })
+    }
+
+    /// Every column of the row under the cursor, hidden ones too, with what stands in it; nothing known is empty.
+    pub fn cells(&self, fleet: &Fleet, problems: &Problems, scope: &Scope, now: Time) -> Vec<(String, String)> {
+        let Some((cluster, row)) = self.row(fleet) else { return vec![] };
+        let kind = self.kind_columns(fleet, scope).iter().enumerate();
+        let mut columns = self.all_columns(fleet, scope, true);
+        for (n, column) in kind {
+            if !columns.iter().any(|(_, title, _)| *title == *column.title) {
+                columns.push((ViewColumn::Kind(n), column.title.to_string(), column.right));
+            }
+        }
+        let text = |column: &(ViewColumn, String, bool)| match self.cell_of(fleet, problems, column, cluster, row) {
+            Cell::Empty => String::new(),
+            cell => grid::text(&cell, now),
+        };
+        columns.iter().map(|column| (column.1.clone(), text(column))).collect()
     }
 
     /// The rows for a file: titles, the columns that must be read from the objects, and the marked rows, or all in view.
@@ -468,9 +489,17 @@ impl TableView {
         }
     }
 
+    fn fixed(&self, title: &str) -> Option<usize> {
+        self.fixed.iter().find(|(known, _)| known == title).map(|(_, width)| usize::from(*width))
+    }
+
     fn wanted(&mut self, columns: &[(ViewColumn, String, bool)], rows: &[GridRow]) -> Vec<usize> {
         let mut wanted = Vec::with_capacity(columns.len());
         for (n, (_, title, _)) in columns.iter().enumerate() {
+            if let Some(width) = self.fixed(title) {
+                wanted.push(width);
+                continue;
+            }
             let widest = rows.iter().filter_map(|row| row.cells.get(n)).map(|text| text.width()).max().unwrap_or(0);
             let arrow = usize::from(self.sort.as_ref().is_some_and(|sort| sort.column == *title));
             let mut width = widest.max(title.width() + arrow);
@@ -585,11 +614,17 @@ impl TableView {
 }
 
 /// Widths of columns: a name tells the row, so it is cut only when everything else is as short as it may be.
-fn name_first(columns: &[(ViewColumn, String, bool)], wanted: &[usize], width: usize) -> Vec<usize> {
-    let name = columns.iter().position(|(_, title, _)| title == "NAME");
+/// Those that a person gave a width keep it.
+fn name_first(columns: &[(ViewColumn, String, bool)], wanted: &[usize], fixed: &[bool], width: usize) -> Vec<usize> {
+    let name = columns.iter().zip(fixed).position(|((_, title, _), fixed)| title == "NAME" && !fixed);
     let fit = |least_name: usize| {
-        let least: Vec<usize> =
-            (0..columns.len()).map(|n| if Some(n) == name { least_name } else { CELL_LEAST }).collect();
+        let least: Vec<usize> = (0..columns.len())
+            .map(|n| match n {
+                n if fixed.get(n) == Some(&true) => wanted.get(n).copied().unwrap_or(CELL_LEAST),
+                n if Some(n) == name => least_name,
+                _ => CELL_LEAST,
+            })
+            .collect();
         grid::fit_columns(wanted, width, &least).0
     };
     let short = fit(NAME_LEAST);

@@ -53,6 +53,7 @@ impl Stage {
             namespaces: vec![],
             readonly: false,
             frozen: vec![],
+            sealed: vec![],
             now: NOW,
             size: (width, height),
             keymap: Keymap::load(None).0,
@@ -62,6 +63,7 @@ impl Stage {
             names: Default::default(),
             visited: vec![],
             layouts: Default::default(),
+            plugins: vec![],
             servers: vec![],
             look: Look { theme: "dark".into(), ..Look::default() },
         };

@@ -88,12 +88,13 @@ impl Reader<'_> {
     }
 
     /// Whether a key can be typed as one word that means nothing else.
-    fn is_word(&mut self, section: &str, key: &str, span: Range<usize>) -> bool {
+    pub(super) fn is_word(&mut self, section: &str, key: &str, span: Range<usize>) -> bool {
         let fits = !key.is_empty()
             && !key.contains([' ', '\t', ',', '=', '\'', '"'])
             && !key.starts_with(['@', '/', '-', ':']);
         if !fits {
-            let text = format!("{key:?} in [{section}] cannot be typed as one word: use letters, digits, - and _");
+            let place = if section.starts_with('[') { section.to_string() } else { format!("[{section}]") };
+            let text = format!("{key:?} in {place} cannot be typed as one word: use letters, digits, - and _");
             self.problem(span, text);
         }
         fits

@@ -127,14 +127,19 @@ fn first_words(state: &State) -> Vec<Candidate> {
     let own = OWN.iter().map(|(word, help)| Candidate::new(*word, *help));
     let may = |action: &&actions::Action| {
         // (Those have words of their own.)
-        let own = matches!(action.name, "quit" | "xray");
+        let own = matches!(action.name, "quit" | "xray" | "plugin");
         !own && actions::is_offered(state, action)
     };
     let actions = actions::TABLE.iter().filter(may).map(|action| {
         let help = actions::denied(state, action).unwrap_or_else(|| action.doc.into());
         Candidate::new(action.name, help)
     });
-    aliases.chain(kinds(state)).chain(screens).chain(own).chain(actions).collect()
+    let run = actions::find("plugin");
+    let plugins = state.plugins.iter().filter(|plugin| state.takes(plugin)).map(|plugin| {
+        let refused = run.and_then(|run| actions::refusal_of(state, run, &plugin.name));
+        Candidate::new(&plugin.name, refused.unwrap_or_else(|| plugin.doc.clone()))
+    });
+    aliases.chain(kinds(state)).chain(screens).chain(own).chain(actions).chain(plugins).collect()
 }
 
 fn kinds(state: &State) -> Vec<Candidate> {
