@@ -5,6 +5,7 @@ use crate::effect::terminal::Inside;
 use crate::state::State;
 use crate::state::list::ListOf;
 use crate::state::nav::View;
+use crate::world::pod::Role;
 use crate::world::row::Body;
 
 /// `:shell`, `:shell CONTAINER`, `:shell CONTAINER -- COMMAND…`
@@ -49,7 +50,9 @@ pub fn container(state: &State, named: Option<String>) -> Option<String> {
     }
     let picked = state.picked()?;
     let containers: Vec<String> = match picked.row(state).map(|row| &row.body) {
-        Some(Body::Pod(pod)) => pod.containers.iter().filter(|c| !c.init).map(|c| c.name.to_string()).collect(),
+        Some(Body::Pod(pod)) => {
+            pod.containers.iter().filter(|c| c.role == Role::Main).map(|c| c.name.to_string()).collect()
+        }
         _ => vec![],
     };
     match containers.as_slice() {

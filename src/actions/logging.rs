@@ -52,8 +52,8 @@ fn show(state: &mut State, container: &str, previous: bool) -> Vec<Effect> {
         }
     }
     let selection = Selection { picks, container: Some(chosen.clone()).filter(|name| !name.is_empty()) };
-    // An Application's pods may come as soon as the cluster that it deploys to is open.
-    let waits = first.object.kind == "Application" && !selection.picks.is_empty();
+    // An Application's pods may come as soon as the cluster that it deploys to is open, a CronJob's with its next run.
+    let waits = matches!(&*first.object.kind, "Application" | "CronJob") && !selection.picks.is_empty();
     if !waits && selection.containers(&state.fleet).is_empty() {
         state.warn(format!("no containers of {what} are known"));
         return vec![];

@@ -8,7 +8,7 @@ use super::split::Step;
 use crate::kinds::Kind;
 use crate::world::column::{Column, Source};
 use crate::world::object::{Resource, str_at};
-use crate::world::pod::{self, ContainerRow, PodRow};
+use crate::world::pod::{self, ContainerRow, PodRow, Role};
 use crate::world::quantity::Quantity;
 use crate::world::row::{Body, Cell, Meta, Row, Str, Tone, Uid};
 use crate::world::text::clean;
@@ -252,16 +252,19 @@ impl Decoder {
 
     fn containers(&mut self, pod: &wire::Pod) -> Box<[ContainerRow]> {
         let (spec, status) = (&pod.spec, &pod.status);
-        let init = spec.init_containers.iter().map(|c| (c, true));
-        let all = init.chain(spec.containers.iter().map(|c| (c, false)));
-        all.map(|(container, init)| {
-            let statuses = if init { &status.init_container_statuses[..] } else { &status.container_statuses[..] };
+        let lists = [
+            (Role::Init, &spec.init_containers, &status.init_container_statuses),
+            (Role::Main, &spec.containers, &status.container_statuses),
+            (Role::Ephemeral, &spec.ephemeral_containers, &status.ephemeral_container_statuses),
+        ];
+        let all = lists.into_iter().flat_map(|(role, specs, statuses)| specs.iter().map(move |c| (role, c, statuses)));
+        all.map(|(role, container, statuses)| {
             let status = statuses.iter().find(|s| s.name == container.name);
             let last = status.and_then(|s| s.last_state.terminated.as_ref());
             ContainerRow {
                 name: self.text(&container.name),
                 image: self.text(&container.image),
-                init,
+                role,
                 ready: status.is_some_and(|s| s.ready),
                 restarts: status.map_or(0, pod::restarts),
                 state: self.text(&status.map_or("Waiting".into(), |s| pod::state_word(&s.state))),

@@ -27,7 +27,7 @@ pub static KIND: Kind = Kind {
     ],
     // (Suspended means: nothing is to be expected of it.)
     tone: |cron| if suspended(cron) { Tone::Done } else { Tone::Ok },
-    can: &[Can::Trigger, Can::Suspend, Can::Image],
+    can: &[Can::Logs, Can::Trigger, Can::Suspend, Can::Image],
     opens: Opens::Describe,
 };
 

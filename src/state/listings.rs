@@ -8,6 +8,7 @@ use crate::actions;
 use crate::msg::{Level, OperationStatus, StepMark};
 use crate::world::fleet::{ClusterId, Feed, Link, Shard, Table};
 use crate::world::object::{ResourceId, list_at, str_at};
+use crate::world::pod::Role;
 use crate::world::row::{Body, Tone};
 use crate::world::time::{Time, human};
 
@@ -137,20 +138,19 @@ pub fn containers(state: &State, cluster: ClusterId, namespace: &str, pod: &str)
         };
         let cells = vec![
             c.name.to_string(),
-            if c.init { "init" } else { "" }.into(),
+            match c.role {
+                Role::Init => "init",
+                Role::Main => "",
+                Role::Ephemeral => "ephemeral",
+            }
+            .into(),
             if c.ready { "yes" } else { "no" }.into(),
             c.state.to_string(),
             c.restarts.to_string(),
             last,
             c.image.to_string(),
         ];
-        let tone = match (c.ready, &*c.state) {
-            (true, _) => Tone::Ok,
-            (false, "Completed") => Tone::Done,
-            (false, "Running" | "ContainerCreating" | "PodInitializing") => Tone::Busy,
-            _ => Tone::Bad,
-        };
-        ListRow::new(&*c.name, cells).tone(tone)
+        ListRow::new(&*c.name, cells).tone(c.tone())
     });
     Listing {
         columns: &[

@@ -81,6 +81,8 @@ pub struct LogsView {
     opened: Time,
     /// The pods as they were looked at last, and when.
     looked: Option<(u64, Time)>,
+    /// A stream has ended since: the pods may have told already what comes next.
+    ended: bool,
 }
 
 /// A line of the window.
@@ -133,6 +135,15 @@ impl LogsView {
             labels: vec![],
             opened: now,
             looked: None,
+            ended: false,
+        }
+    }
+
+    /// A stream has ended; why, where it was an error.
+    pub fn end(&mut self, source: &LogSource, reason: Option<String>, now: Time) {
+        if let Some(at) = self.streams.at(source) {
+            self.streams.ended(at, reason, now);
+            self.ended = true;
         }
     }
 
@@ -148,12 +159,15 @@ impl LogsView {
             self.streams.list().iter().any(|s| matches!(&s.standing, Standing::Ended { again, .. } if *again <= now));
         let due = match self.looked {
             None => true,
-            Some((known, at)) => (known != revision && !(many && at == now)) || (waits && at != now),
+            Some((known, at)) => {
+                let news = known != revision || self.ended;
+                (news && !(many && at == now)) || (waits && at != now)
+            }
         };
         if !due {
             return None;
         }
-        self.looked = Some((revision, now));
+        (self.looked, self.ended) = (Some((revision, now)), false);
         let todo = self.streams.look(fleet, &self.selection, !self.previous, self.opened, now);
         self.label(fleet);
         for (_, note) in todo.notes {

@@ -134,14 +134,14 @@ impl State {
         }
         // The screen in view last: its namespaces count.
         for screen in self.nav.screens() {
-            let (resource, namespaced) = match &screen.view {
-                View::Table(table) => (table.resource.clone(), table.namespaced),
-                View::Logs(_) => (ResourceId::core("pods"), true),
+            let (resources, namespaced) = match &screen.view {
+                View::Table(table) => (vec![table.resource.clone()], table.namespaced),
+                View::Logs(logs) => (logs.selection.kinds(), true),
                 _ => continue,
             };
-            for &cluster in screen.scope.clusters.iter().filter(|id| self.opened.contains(id)) {
+            let open = screen.scope.clusters.iter().filter(|id| self.opened.contains(id));
+            for key in open.flat_map(|cluster| resources.iter().map(|resource| (*cluster, resource.clone()))) {
                 let namespaces = if namespaced { asked(&screen.scope.namespaces) } else { vec![] };
-                let key = (cluster, resource.clone());
                 // All of them is enough for some of them, where all may be read.
                 if needs.get(&key).is_none_or(|known: &Vec<String>| !known.is_empty() || self.refused(&key)) {
                     needs.insert(key, namespaces);

@@ -13,7 +13,7 @@ use crate::update::{settle, start, update};
 use crate::world::column::Source;
 use crate::world::fleet::{ClusterId, Delta, Feed, Link, TableDelta};
 use crate::world::object::{Resource, ResourceId, str_at};
-use crate::world::pod::{ContainerRow, PodRow};
+use crate::world::pod::{ContainerRow, PodRow, Role};
 use crate::world::row::{Block, Body, Meta, Owner, Raw, Row, Tone, Uid};
 use crate::world::time::Time;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -269,7 +269,7 @@ pub fn pod(name: &str, namespace: &str, status: &str, ready: u16, total: u16, no
     let container = |n: u16| ContainerRow {
         name: if n == 0 { "app".into() } else { format!("side{n}").into() },
         image: "registry.example.com/shop/web:1.4.2".into(),
-        init: false,
+        role: Role::Main,
         ready: n < ready,
         restarts: if tone == Tone::Bad { 14 } else { 0 },
         state: if tone == Tone::Bad { status.into() } else { "Running".into() },

@@ -35,11 +35,8 @@ pub fn note(state: &mut State, request: RequestId, text: &str) -> Vec<Effect> {
 /// A stream has ended.
 pub fn end(state: &mut State, request: RequestId, source: &LogSource, reason: Option<String>) -> Vec<Effect> {
     let now = state.now;
-    if let Some(logs) = window(state, request)
-        && let Some(at) = logs.streams.at(source)
-    {
-        logs.streams.ended(at, reason, now);
+    if let Some(logs) = window(state, request) {
+        logs.end(source, reason, now);
     }
-    // The pods may have told already what comes next.
     state.look_at_logs()
 }

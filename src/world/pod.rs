@@ -32,7 +32,7 @@ pub struct PodRow {
     pub cpu: i64,
     /// Requested memory of all containers (sidecars included), in bytes.
     pub memory: i64,
-    /// The containers, init containers first.
+    /// The containers: init containers first, then those of the application, then ephemeral ones.
     pub containers: Box<[ContainerRow]>,
 }
 
@@ -43,8 +43,8 @@ pub struct ContainerRow {
     pub name: Str,
     /// Its image as written in the spec.
     pub image: Str,
-    /// Whether it is an init container (sidecars included).
-    pub init: bool,
+    /// What it is there for.
+    pub role: Role,
     /// Whether it is ready.
     pub ready: bool,
     /// Restarts.
@@ -55,6 +55,32 @@ pub struct ContainerRow {
     pub last_exit: Option<i32>,
     /// Reason the last run ended with, empty where there is none.
     pub last_reason: Str,
+}
+
+/// What a container is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It prepares the pod, or stays beside the others (sidecars).
+    Init,
+    /// The application.
+    Main,
+    /// It was added to the running pod, to debug it. It is never ready.
+    Ephemeral,
+}
+
+impl ContainerRow {
+    /// How it stands.
+    pub fn tone(&self) -> Tone {
+        match (self.ready, &*self.state) {
+            (true, _) => Tone::Ok,
+            (false, "Running") if self.role == Role::Ephemeral => Tone::Ok,
+            (false, "Completed") => Tone::Done,
+            // Whoever debugs leaves with any exit code.
+            (false, "Error") if self.role == Role::Ephemeral => Tone::Done,
+            (false, "Running" | "ContainerCreating" | "PodInitializing") => Tone::Busy,
+            _ => Tone::Bad,
+        }
+    }
 }
 
 /// A pod's standing, as `kubectl get pods` counts and names it.

@@ -141,6 +141,8 @@ pub struct PodSpec<'a> {
     pub containers: Vec<Container<'a>>,
     #[serde(borrow, deserialize_with = "nullable")]
     pub init_containers: Vec<Container<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub ephemeral_containers: Vec<Container<'a>>,
 }
 
 /// A container of a pod's `spec`.
@@ -242,6 +244,8 @@ pub struct PodStatus<'a> {
     pub container_statuses: Vec<ContainerStatus<'a>>,
     #[serde(borrow, deserialize_with = "nullable")]
     pub init_container_statuses: Vec<ContainerStatus<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub ephemeral_container_statuses: Vec<ContainerStatus<'a>>,
 }
 
 /// A condition.

@@ -3,7 +3,7 @@
 use super::Symptom;
 use crate::diagnose::pods::{BACKOFF_RESET_S, START_GATE_S, start_budget};
 use crate::world::object::{ObjectRef, str_at};
-use crate::world::pod::PodRow;
+use crate::world::pod::{PodRow, Role};
 use crate::world::row::{Body, Row, Tone};
 use crate::world::time::Time;
 use std::fmt::Write;
@@ -93,7 +93,8 @@ fn shape(pod: &PodRow) -> String {
     if pod.node.is_empty() {
         text.push_str(&pod.status);
     }
-    for c in pod.containers.iter().filter(|c| !c.ready || c.last_exit.is_some()) {
+    let own = pod.containers.iter().filter(|c| c.role != Role::Ephemeral);
+    for c in own.filter(|c| !c.ready || c.last_exit.is_some()) {
         let _ = match (c.last_exit, &*c.state) {
             (Some(code), "Running" | "CrashLoopBackOff" | "Error" | "Waiting" | "OOMKilled" | "Completed") => {
                 write!(text, "|{} {} ended {code} {}", c.name, c.image, c.last_reason)

@@ -2,7 +2,7 @@
 
 use super::backends::Backends;
 use super::*;
-use crate::world::pod::{ContainerRow, PodRow};
+use crate::world::pod::{ContainerRow, PodRow, Role};
 use crate::world::row::{Block, Body, Meta, Owner, Raw};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -64,7 +64,7 @@ fn pod(status: &str, tone: Tone, unready: i64, change: impl FnOnce(&mut PodRow))
         containers: [ContainerRow {
             name: "app".into(),
             image: "web:1".into(),
-            init: false,
+            role: Role::Main,
             ready: tone == Tone::Ok,
             restarts: 0,
             state: status.into(),

@@ -20,19 +20,18 @@ const PACE: i64 = 2;
 /// # Errors
 /// The API server's sentence for a container that is unknown or has not run.
 pub fn read(pod: &Value, container: &str, previous: bool, now: Time) -> Result<Vec<LogLine>, String> {
-    let specs = || list_at(pod, "/spec/containers").iter().chain(list_at(pod, "/spec/initContainers"));
-    let spec = specs()
+    let specs = ["/spec/containers", "/spec/initContainers", "/spec/ephemeralContainers"];
+    let spec = specs
+        .iter()
+        .flat_map(|list| list_at(pod, list))
         .find(|c| container.is_empty() || str_at(c, "/name") == container)
         .ok_or_else(|| format!("container {container} is not valid for pod {}", name(pod)))?;
     let wanted = str_at(spec, "/name");
-    let statuses = ["containerStatuses", "initContainerStatuses"];
-    let status = statuses
-        .iter()
-        .flat_map(|list| list_at(pod, &format!("/status/{list}")))
-        .find(|c| str_at(c, "/name") == wanted)
-        .ok_or_else(|| {
-            format!("container \"{wanted}\" in pod \"{}\" is waiting to start: ContainerCreating", name(pod))
-        })?;
+    let statuses = ["/status/containerStatuses", "/status/initContainerStatuses", "/status/ephemeralContainerStatuses"];
+    let status =
+        statuses.iter().flat_map(|list| list_at(pod, list)).find(|c| str_at(c, "/name") == wanted).ok_or_else(
+            || format!("container \"{wanted}\" in pod \"{}\" is waiting to start: ContainerCreating", name(pod)),
+        )?;
     let (from, to, ended) = run(status, previous, now).ok_or_else(|| match previous {
         true => format!("previous terminated container \"{wanted}\" in pod \"{}\" not found", name(pod)),
         false => {

@@ -4,7 +4,7 @@ use super::pod;
 use crate::sim::http::{self as web, Body, Query};
 use crate::sim::server::{Call, Cluster, Target};
 use crate::sim::store::Failure;
-use crate::world::object::{list_at, str_at};
+use crate::world::object::{int_at, list_at, str_at};
 use crate::world::time::Time;
 use bytes::Bytes;
 use futures::stream;
@@ -257,6 +257,7 @@ pub fn answer(cluster: Arc<Cluster>, call: &Call, target: &Target) -> Result<Res
     let written = book.read(&ask.key, false).is_some();
     let last = lines.last().filter(|_| book.source.is_some() && !written).map(|line| line.stamp.clone());
     let follow = Follow {
+        run: restarts(&pod, &container),
         grown: book.grown.subscribe(),
         book,
         cluster,
@@ -300,8 +301,11 @@ fn started(pod: &Value, name: &str, container: &str) -> Result<(), Failure> {
     }
     let status = status_of(pod, container);
     let waiting = status.and_then(|status| status.pointer("/state/waiting"));
+    // Of one that waits to be started anew there is the log of the run before (`kubelet_pods.go`, validateContainerLogStatus).
+    let ran = status.is_some_and(|status| status.pointer("/lastState/terminated").is_some());
     match (status, waiting) {
         (Some(_), None) => Ok(()),
+        (Some(_), Some(_)) if ran => Ok(()),
         (_, waiting) => {
             let reason = waiting.map_or("ContainerCreating", |w| str_at(w, "/reason"));
             Err(Failure::bad_request(format!(
@@ -316,8 +320,15 @@ fn status_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
     lists.iter().flat_map(|list| list_at(pod, list)).find(|status| str_at(status, "/name") == container)
 }
 
-/// A log that is followed until its container ends or its pod is gone.
+/// How often a container was started anew: which of its runs this is.
+fn restarts(pod: &Value, container: &str) -> i64 {
+    status_of(pod, container).and_then(|status| int_at(status, "/restartCount")).unwrap_or(0)
+}
+
+/// A log that is followed until its run of the container ends or the pod is gone.
 struct Follow {
+    /// The run, as [`restarts`] counts.
+    run: i64,
     cluster: Arc<Cluster>,
     book: LogBook,
     grown: watch::Receiver<u64>,
@@ -338,8 +349,9 @@ impl Follow {
         loop {
             self.grown.mark_unchanged();
             // Whether it is over is asked before the log is read: what comes after the end of a container is not its log.
-            let over = self.over();
-            if let Some(Log::Lines(lines)) = self.lines() {
+            let pod = self.pod();
+            let over = pod.as_ref().is_none_or(|pod| self.over(pod));
+            if let Some(Log::Lines(lines)) = pod.and_then(|pod| self.lines(&pod)) {
                 // A computed log keeps its last lines only: what was sent is told by its time.
                 let sent = match &self.last {
                     Some(last) => lines.iter().rposition(|line| &line.stamp == last).map_or(0, |at| at + 1),
@@ -371,14 +383,20 @@ impl Follow {
         self.cluster.store.get(&self.target.kind.id, &self.target.namespace, &self.target.name)
     }
 
-    fn lines(&self) -> Option<Log> {
-        let pod = self.pod()?;
-        self.book.find(&self.ask.key, &pod, &self.container, false, self.cluster.store.now())
+    /// What there is of the run: once the next one has begun, it is the previous log.
+    fn lines(&self, pod: &Value) -> Option<Log> {
+        let previous = match restarts(pod, &self.container) - self.run {
+            ..=0 => false,
+            1 => true,
+            _ => return None,
+        };
+        self.book.find(&self.ask.key, pod, &self.container, previous, self.cluster.store.now())
     }
 
-    fn over(&self) -> bool {
-        let Some(pod) = self.pod() else { return true };
-        status_of(&pod, &self.container).is_some_and(|status| status.pointer("/state/terminated").is_some())
+    fn over(&self, pod: &Value) -> bool {
+        let Some(status) = status_of(pod, &self.container) else { return false };
+        let waits = status.pointer("/state/waiting").is_some() && status.pointer("/lastState/terminated").is_some();
+        restarts(pod, &self.container) > self.run || waits || status.pointer("/state/terminated").is_some()
     }
 }
 

@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 /// Streams of one cluster at once: each is a connection to its API server.
 pub const MOST: usize = 50;
+/// Whoever ends a stream in order has told of the container's end by then, in seconds.
+const TOLD: i64 = 3;
 /// Longest wait before a stream is tried again, in seconds.
 const LONGEST: i64 = 30;
 
@@ -32,6 +34,8 @@ pub struct Stream {
     restarts: u32,
     /// Attempts without a line since the last one.
     tries: u32,
+    /// It ended in order, and was begun again before anybody said that the container was: it was, most probably.
+    unsure: bool,
 }
 
 /// How a stream stands.
@@ -106,7 +110,9 @@ impl Streams {
     /// A stream has ended.
     pub fn ended(&mut self, at: usize, reason: Option<String>, now: Time) {
         let Some(stream) = self.list.get_mut(at) else { return };
-        let wait = 1_i64.checked_shl(stream.tries).unwrap_or(LONGEST).clamp(1, LONGEST);
+        // A log ends when its container does, which the pod says a moment later.
+        let least = if reason.is_none() { TOLD } else { 1 };
+        let wait = 1_i64.checked_shl(stream.tries).unwrap_or(LONGEST).clamp(least, LONGEST);
         stream.tries = (stream.tries + 1).min(8);
         stream.standing = Standing::Ended { reason, again: Time(now.0 + wait) };
     }
@@ -129,6 +135,7 @@ impl Streams {
             let known = self.at(&one.source);
             if let Some(at) = known {
                 seen.insert(at);
+                todo.notes.extend(self.late(at, one).map(|note| (Some(at), note)));
             }
             let room = reading.entry(one.source.cluster).or_default();
             let wanted = match known {
@@ -197,11 +204,23 @@ impl Streams {
         Some(LogStream { source: stream.source.clone(), from, note })
     }
 
+    /// What to say of a container that is read on already, once its pod tells that it was started anew.
+    fn late(&mut self, at: usize, one: &Found) -> Option<String> {
+        let stream = self.list.get_mut(at)?;
+        let anew = one.container.restarts > stream.restarts && one.row.meta.uid == stream.uid;
+        if !anew || !stream.unsure || stream.standing != Standing::Reading {
+            return None;
+        }
+        (stream.unsure, stream.restarts) = (false, one.container.restarts);
+        Some(restarted(&one.source, one.container))
+    }
+
     fn begin(&mut self, stream: &LogStream, one: &Found) -> usize {
         let (uid, restarts) = (one.row.meta.uid, one.container.restarts);
         match self.at(&stream.source) {
             Some(at) => {
                 if let Some(known) = self.list.get_mut(at) {
+                    known.unsure = stream.note.is_empty() && known.place.is_some();
                     (known.uid, known.restarts, known.standing) = (uid, restarts, Standing::Reading);
                     if stream.from == LogFrom::Start {
                         known.place = None;
@@ -212,7 +231,8 @@ impl Streams {
             None => {
                 let source = stream.source.clone();
                 self.index.insert(source.clone(), self.list.len());
-                self.list.push(Stream { source, standing: Standing::Reading, place: None, uid, restarts, tries: 0 });
+                let standing = Standing::Reading;
+                self.list.push(Stream { source, standing, place: None, uid, restarts, tries: 0, unsure: false });
                 self.list.len() - 1
             }
         }

@@ -137,7 +137,7 @@ fn a_restarted_container_is_read_on_from_its_last_line() {
     let at = "2026-11-21T09:59:58.25Z";
     view.append(&source("web-1"), vec![LogLine::new(format!("{at} one")), LogLine::new(format!("{at} two"))]);
     view.append(&source("web-1"), vec![LogLine::new(format!("{at} three"))]);
-    view.streams.ended(0, None, NOW);
+    view.end(&source("web-1"), None, NOW);
     // It has died and waits: nothing to read.
     let dead = |pod: &mut PodRow| (pod.containers[0].state, pod.containers[0].restarts) = ("Error".into(), 0);
     stage.rows(EU, "pods", vec![changed(pod("web-1", "shop", "Error", 0, 1, "n1"), dead)]);
@@ -155,17 +155,38 @@ fn a_restarted_container_is_read_on_from_its_last_line() {
 }
 
 #[test]
+fn a_restart_that_is_told_late_is_marked_late() {
+    let (mut stage, mut view) = view();
+    view.append(&source("web-1"), vec![LogLine::new("2026-11-21T09:59:58Z one".into())]);
+    view.end(&source("web-1"), None, NOW);
+    assert_eq!(begun(view.look(&stage.state.fleet, Time(NOW.0 + 2))), [], "the pod has a moment to tell why");
+    let again = begun(view.look(&stage.state.fleet, Time(NOW.0 + 3)));
+    assert!(matches!(&again[0].from, LogFrom::After { missed: false, .. }) && again[0].note.is_empty());
+    view.append(&source("web-1"), vec![LogLine::new("2026-11-21T10:00:02Z two".into())]);
+    for restarts in [1, 1, 2] {
+        let anew = |pod: &mut PodRow| (pod.containers[0].restarts, pod.containers[0].last_exit) = (restarts, Some(1));
+        stage.rows(EU, "pods", vec![changed(pod("web-1", "shop", "Running", 1, 1, "n1"), anew)]);
+        assert_eq!(begun(view.look(&stage.state.fleet, Time(NOW.0 + 4))), []);
+    }
+    assert_eq!(
+        &texts(&view)[2..],
+        ["— web-1/app restarted (exit 1) —"],
+        "once: of the second the end of the log tells"
+    );
+}
+
+#[test]
 fn a_broken_connection_is_taken_up_again_later_and_later() {
     let (stage, mut view) = view();
     view.append(&source("web-1"), vec![LogLine::new("2026-11-21T09:59:58Z one".into())]);
     let fleet = &stage.state.fleet;
-    view.streams.ended(0, Some("connection reset".into()), NOW);
+    view.end(&source("web-1"), Some("connection reset".into()), NOW);
     assert_eq!(view.endings(), ["web-1/app: connection reset"]);
     assert_eq!(begun(view.look(fleet, NOW)), [], "not at once");
     let again = begun(view.look(fleet, Time(NOW.0 + 1)));
     assert_eq!(again[0].note, "web-1/app is read on after: connection reset");
     assert!(matches!(&again[0].from, LogFrom::After { missed: false, .. }));
-    view.streams.ended(0, Some("connection reset".into()), Time(NOW.0 + 1));
+    view.end(&source("web-1"), Some("connection reset".into()), Time(NOW.0 + 1));
     assert_eq!(begun(view.look(fleet, Time(NOW.0 + 2))), []);
     assert_eq!(begun(view.look(fleet, Time(NOW.0 + 3))).len(), 1);
 }
@@ -185,7 +206,7 @@ fn new_pods_join_and_those_that_are_gone_are_named() {
     stage.rows(EU, "pods", vec![young]);
     view.look(&stage.state.fleet, Time(NOW.0 + 6));
     assert_eq!(texts(&view), ["— web-2/app joined —"], "the other still reads what is left");
-    view.streams.ended(0, None, Time(NOW.0 + 6));
+    view.end(&source("web-1"), None, Time(NOW.0 + 6));
     view.look(&stage.state.fleet, Time(NOW.0 + 8));
     assert_eq!(texts(&view), ["— web-2/app joined —", "— web-1/app is gone —"]);
     assert_eq!(view.endings(), Vec::<String>::new());
@@ -195,7 +216,7 @@ fn new_pods_join_and_those_that_are_gone_are_named() {
 fn a_pod_of_the_same_name_is_read_from_its_beginning() {
     let (mut stage, mut view) = view();
     view.append(&source("web-1"), vec![LogLine::new("2026-11-21T09:59:58Z one".into())]);
-    view.streams.ended(0, None, NOW);
+    view.end(&source("web-1"), None, NOW);
     let mut other = pod("web-1", "shop", "Running", 1, 1, "n1");
     other.meta.uid = Uid::of_name("shop", "another");
     stage.rows(EU, "pods", vec![other]);
@@ -214,9 +235,9 @@ fn the_streams_of_a_cluster_are_bounded() {
     assert_eq!(begun(view.look(&stage.state.fleet, NOW)).len(), streams::MOST);
     assert_eq!(view.streams.left_out, 10);
     // One ends for good: there is room for another.
-    view.streams.ended(0, None, NOW);
     let dead = |pod: &mut PodRow| pod.containers[0].state = "Completed".into();
     let first = view.streams.list()[0].source.pod.clone();
+    view.end(&source(&first), None, NOW);
     let rest = (0..60).map(|n| pod(&format!("web-{n}"), "shop", "Running", 1, 1, "n1"));
     let rows = rest.map(|row| if row.meta.name == first { changed(row, dead) } else { row }).collect();
     stage.rows(EU, "pods", rows);

@@ -12,6 +12,7 @@ use crate::state::{State, command, grid};
 use crate::world::column::cell;
 use crate::world::fleet::{ClusterId, Feed};
 use crate::world::object::{ObjectRef, ResourceId, bool_at, list_at, str_at};
+use crate::world::pod::Role;
 use crate::world::row::{Body, Row, Tone};
 use crate::world::time::Time;
 use serde_json::Value;
@@ -327,16 +328,14 @@ impl<'a> Grove<'a> {
         let Some(row) = row else { return };
         if let Body::Pod(body) = &row.body {
             for container in &body.containers {
-                let tone = match (container.ready, &*container.state) {
-                    (true, _) => Tone::Ok,
-                    (false, "Completed") => Tone::Done,
-                    (false, "Running" | "ContainerCreating" | "PodInitializing") => Tone::Busy,
-                    _ => Tone::Bad,
-                };
                 let again = if container.restarts > 0 { format!(" ×{}", container.restarts) } else { String::new() };
-                let kind = if container.init { "init container" } else { "container" };
-                let mut line =
-                    self.line(cluster, pod, format!("{}{again}", container.state), container.image.to_string(), tone);
+                let kind = match container.role {
+                    Role::Init => "init container",
+                    Role::Main => "container",
+                    Role::Ephemeral => "ephemeral container",
+                };
+                let state = format!("{}{again}", container.state);
+                let mut line = self.line(cluster, pod, state, container.image.to_string(), container.tone());
                 line.key = format!("{} > {}", self.path.join(" > "), container.name);
                 line.text = format!("{kind} {}", container.name);
                 line.container = Some(container.name.to_string());
