@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 /// How long before the trouble a change is worth a line, and how far clocks and watches may differ.
 const WINDOW_S: i64 = 3_600;
 const SLACK_S: i64 = 60;
+/// How long a new node takes to say for the first time how it is.
+const JOINING_S: i64 = 120;
 /// ConfigMaps and Secrets looked at, at most.
 const MOST_NAMED: usize = 6;
 
@@ -130,15 +132,21 @@ impl<'a> Look<'_, 'a> {
         }
         let at = NODES.at("", node);
         let Some(node) = self.case.get(&at).known()?.flatten() else { return Ok(Vec::new()) };
+        let made = time(node, CREATED);
+        // What its kubelet says of a new node for the first time is no change, the node is.
+        let first = |when: &Time| made.is_some_and(|made| when.0 <= made.0.saturating_add(JOINING_S));
+        let joined = made
+            .filter(|made| self.fits(*made))
+            .map(|made| self.change(at.clone(), made, format!("{at} joined the cluster")));
         let conditions = list_at(node, "/status/conditions").iter().filter_map(|c| {
-            let when = time(c, "/lastTransitionTime").filter(|when| self.fits(*when))?;
+            let when = time(c, "/lastTransitionTime").filter(|when| self.fits(*when) && !first(when))?;
             Some(self.change(at.clone(), when, format!("{at}: {} became {}", str_at(c, "/type"), str_at(c, "/status"))))
         });
         let taints = list_at(node, "/spec/taints").iter().filter_map(|taint| {
             let when = time(taint, "/timeAdded").filter(|when| self.fits(*when))?;
             Some(self.change(at.clone(), when, format!("{at} got the taint {}", str_at(taint, "/key"))))
         });
-        Ok(conditions.chain(taints).collect())
+        Ok(joined.into_iter().chain(conditions).chain(taints).collect())
     }
 
     /// ConfigMaps and Secrets that the pod names and that were written after they were made.

@@ -1,7 +1,7 @@
 //! Who belongs to whom: owners, the pods of a workload, and the objects whose trouble is an object's own.
 
 use super::facts::{Case, Fact, Knowable};
-use super::finding::{Lead, Suspect};
+use super::finding::{Lead, Suspect, in_namespace, target};
 use super::index::By;
 use super::kinds::*;
 use super::pods::{self, Stand};
@@ -10,7 +10,7 @@ use super::scheduling::storage::{Claim, Class};
 use crate::world::object::{ObjectRef, controller, int_at, list_at, name, namespace, str_at};
 use crate::world::selector::Selector;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Kinds that own pods, directly or through another object.
 pub const WORKLOADS: &[&str] =
@@ -64,8 +64,12 @@ pub fn owned_by(object: &Value, uids: &[String]) -> bool {
 
 /// Leads to the ill ones of these pods, one for all that stand alike.
 pub fn ill_pods(case: &Case<'_>, pods: &[&Value]) -> Vec<Lead> {
+    pods_that_stand(case, pods, Stand::Ill)
+}
+
+fn pods_that_stand(case: &Case<'_>, pods: &[&Value], wanted: Stand) -> Vec<Lead> {
     let mut groups: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-    for pod in pods.iter().filter(|pod| pods::stand(pod, case.now()) == Stand::Ill) {
+    for pod in pods.iter().filter(|pod| pods::stand(pod, case.now()) == wanted) {
         groups.entry(pods::shape(pod)).or_default().push(pod);
     }
     groups
@@ -202,6 +206,10 @@ pub fn leads(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Lead>> {
             let pods = pods_of(case, suspect.object)?;
             let finished = kind == "Job" && pods::is_true(suspect.object, "Complete");
             let mut leads = if finished { Vec::new() } else { ill_pods(case, &pods) };
+            if suspect.asked && !finished && leads.is_empty() {
+                // Too young to be ill, and yet something may be known that no time will mend.
+                leads = pods_that_stand(case, &pods, Stand::Starting);
+            }
             if kind == "CronJob" {
                 leads.extend(failed_job(case, suspect.object)?);
             }
@@ -249,6 +257,32 @@ pub fn replicaset_before<'a>(case: &Case<'a>, pod: &Value) -> Fact<Option<&'a Va
     let Some(owner) = controller_ref(pod).filter(|o| o.kind == "ReplicaSet") else { return Ok(None) };
     let Some(now) = case.get(&owner).known()?.flatten() else { return Ok(None) };
     before(case, now)
+}
+
+/// The command that goes back a revision; empty where there is none to go back to, for kubectl refuses that (`no last
+/// revision to roll back to`).
+pub fn undo(case: &Case<'_>, top: &Value) -> Fact<String> {
+    let earlier = match str_at(top, "/kind") {
+        "Deployment" => {
+            let at = ObjectRef::of(top);
+            let all = case.list_by(REPLICASETS, Some(namespace(top)), By::Controller, &at.name).known()?;
+            let own = all.unwrap_or_default().into_iter().filter(|rs| controller_ref(rs).as_ref() == Some(&at));
+            own.map(revision).collect::<BTreeSet<_>>().len() > 1
+        }
+        // ControllerRevisions are not read: a set that is between two has both, a DaemonSet counts its templates.
+        "StatefulSet" => {
+            let of = |field: &str| str_at(top, field);
+            !of("/status/currentRevision").is_empty() && of("/status/currentRevision") != of("/status/updateRevision")
+        }
+        "DaemonSet" => {
+            let annotations = top.pointer("/metadata/annotations");
+            let count = annotations.and_then(|a| a.get("deprecated.daemonset.template.generation"));
+            count.and_then(Value::as_str).and_then(|n| n.parse::<i64>().ok()).is_some_and(|n| n > 1)
+        }
+        _ => false,
+    };
+    let command = || format!("kubectl{} rollout undo {}", in_namespace(top), target(top));
+    Ok(if earlier { command() } else { String::new() })
 }
 
 /// The ReplicaSet of the revision before, of the same Deployment.

@@ -24,6 +24,7 @@
 //!   also: [some-cause]                # must stand under "also true"
 //!   not: [config-missing-secret]      # look-alikes that must not match at all
 //!   shows: ["key DB_URL"]             # must be in the text for people (spaces and case do not matter)
+//!   hides: ["rollout undo"]           # must not be in it
 //!   confidence: certain
 //! ```
 //!
@@ -82,6 +83,8 @@ struct Fixture {
     not: Vec<String>,
     #[serde(default)]
     shows: Vec<String>,
+    #[serde(default)]
+    hides: Vec<String>,
     confidence: Option<String>,
 }
 
@@ -341,6 +344,7 @@ fn faults(world: &World<'_>, verdict: &Verdict) -> Vec<String> {
     faults.extend(fixture.not.iter().filter(|id| matched(id)).map(|id| format!("{id} matches")));
     let text = report::plain(verdict);
     let shown = flat(&text);
+    faults.extend(fixture.hides.iter().filter(|s| shown.contains(&flat(s))).map(|s| format!("shows {s:?}")));
     faults.extend(fixture.shows.iter().filter(|s| !shown.contains(&flat(s))).map(|s| format!("does not show {s:?}")));
     if let (Some(wanted), Some(primary)) = (&fixture.confidence, &verdict.primary) {
         let sure = json!(primary.confidence);

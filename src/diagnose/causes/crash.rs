@@ -15,7 +15,6 @@ use crate::diagnose::git::template_field;
 use crate::diagnose::kin;
 use crate::diagnose::pods::{Container, containers};
 use crate::diagnose::verdict::Confidence;
-use crate::world::object::{name, namespace, str_at};
 use crate::world::time::human;
 use serde_json::Value;
 
@@ -62,15 +61,9 @@ impl<'a> Scene<'a> {
         Ok(m.fix(self.case.fix(top, &template_field(top, field), what, live)?))
     }
 
-    /// The command that goes back a revision, for workloads that have revisions.
+    /// See [`kin::undo`].
     fn undo(&self) -> Fact<String> {
-        let top = kin::top_owner(self.case, self.pod())?;
-        Ok(match str_at(top, "/kind") {
-            kind @ ("Deployment" | "StatefulSet" | "DaemonSet") => {
-                format!("kubectl -n {} rollout undo {}/{}", namespace(top), kind.to_lowercase(), name(top))
-            }
-            _ => String::new(),
-        })
+        kin::undo(self.case, kin::top_owner(self.case, self.pod())?)
     }
 }
 

@@ -81,7 +81,7 @@ use crate::diagnose::kin;
 use crate::diagnose::kinds::*;
 use crate::diagnose::pods::{Container, containers, is_true};
 use crate::diagnose::verdict::Confidence;
-use crate::world::object::{ObjectRef, name, namespace, str_at};
+use crate::world::object::{ObjectRef, namespace, str_at};
 use serde_json::Value;
 
 pub mod secret;
@@ -252,15 +252,15 @@ fn sentence(id: &str, image: &str, node: &str, container: &Container<'_>) -> Str
 
 /// The smallest change, and a live command where there is one.
 fn cure(case: &Case<'_>, id: &str, image: &str, node: &str, top: &Value) -> Fact<(String, String)> {
-    let undo = match str_at(top, "/kind") {
-        kind @ ("Deployment" | "StatefulSet" | "DaemonSet") => {
-            format!("kubectl -n {} rollout undo {}/{}", namespace(top), kind.to_lowercase(), name(top))
-        }
+    let undo = match id {
+        "image-not-found" | "image-invalid-name" | "image-arch-mismatch" => kin::undo(case, top)?,
         _ => String::new(),
     };
-    let mut elsewhere = "the registry, its DNS name and the way to it".to_owned();
+    // Where no other node has the image either, keeping pods off this one helps nobody.
+    let (mut elsewhere, mut cordon) = ("the registry, its DNS name and the way to it".to_owned(), String::new());
     if id == "image-registry-unreachable" && runs_elsewhere(case, top, image, node)? {
         elsewhere = format!("DNS, route or proxy of node {node}; cordon it until then");
+        cordon = format!("kubectl cordon {node}");
     }
     Ok(match id {
         "image-not-found" | "image-invalid-name" => {
@@ -270,7 +270,7 @@ fn cure(case: &Case<'_>, id: &str, image: &str, node: &str, top: &Value) -> Fact
             ("give the pod (or its ServiceAccount) a pull secret that may read this repository".into(), String::new())
         }
         "image-rate-limited" => (format!("pull {image} with credentials or through a mirror"), String::new()),
-        "image-registry-unreachable" => (format!("repair {elsewhere}"), format!("kubectl cordon {node}")),
+        "image-registry-unreachable" => (format!("repair {elsewhere}"), cordon),
         "image-tls" => ("let the nodes trust the registry's certificate (certs.d)".into(), String::new()),
         "image-arch-mismatch" => ("build for this architecture, or select nodes of the image's".into(), undo),
         "image-never-pull" => ("set imagePullPolicy: IfNotPresent".into(), String::new()),

@@ -155,8 +155,11 @@ fn stale(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             let top = kin::top_owner(case, suspect.object)?;
             let (kind, ns) = (str_at(top, "/kind").to_lowercase(), namespace(top));
             let live = match kind.as_str() {
-                "pod" => format!("kubectl -n {ns} delete pod {}", name(top)),
-                _ => format!("kubectl -n {ns} rollout restart {kind}/{}", name(top)),
+                "deployment" | "statefulset" | "daemonset" => {
+                    format!("kubectl -n {ns} rollout restart {kind}/{}", name(top))
+                }
+                // What kubectl cannot restart makes its pod anew when that is gone.
+                _ => format!("kubectl -n {ns} delete pod {}", suspect.at.name),
             };
             let field = template_field(top, "metadata.annotations");
             let what = "start the containers anew; in git, a checksum of the object as an annotation does so by itself";

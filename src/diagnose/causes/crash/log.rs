@@ -99,13 +99,20 @@ fn app_error(scene: &Scene<'_>) -> Fact<Match> {
         line => format!("Container {c} ends with {ended}: {line}"),
     };
     let m = scene.found(text, Confidence::Medium);
-    scene.fix(m, ".env", "correct what the log line names, or go back a revision", scene.undo()?)
+    corrected(scene, m)
+}
+
+/// The fix where a line of the log is all there is.
+fn corrected(scene: &Scene<'_>, m: Match) -> Fact<Match> {
+    let undo = scene.undo()?;
+    let back = if undo.is_empty() { "" } else { ", or go back a revision" };
+    scene.fix(m, ".env", format!("correct what the log line names{back}"), undo)
 }
 
 fn bad_config(scene: &Scene<'_>) -> Fact<Match> {
     let text = format!("Container {} ends because of its configuration: {}", scene.crash.container, scene.crash.line);
     let m = scene.found(text, Confidence::Medium);
-    scene.fix(m, ".env", "correct what the log line names, or go back a revision", scene.undo()?)
+    corrected(scene, m)
 }
 
 fn missing_dependency(scene: &Scene<'_>) -> Fact<Match> {
@@ -116,8 +123,27 @@ fn missing_dependency(scene: &Scene<'_>) -> Fact<Match> {
     let mut m = m.evidence(&scene.suspect.at, "log", host, format!("the log names {host}: {}", dependency.line));
     if let Some((lead, _)) = &dependency.service {
         m.because.push(Because::Object(lead.clone()));
+        return Ok(m);
     }
-    Ok(m)
+    no_such_service(scene, host, m)
+}
+
+/// Evidence about a bare name that is no Service of the pod's namespace: cluster DNS looks for it there, so one of another
+/// namespace is not found by it.
+fn no_such_service(scene: &Scene<'_>, host: &str, m: Match) -> Fact<Match> {
+    let ns = namespace(scene.pod());
+    let Some(all) = scene.case.list(SERVICES, None).known()?.filter(|_| !host.contains('.') && host != "localhost")
+    else {
+        return Ok(m);
+    };
+    let m = m.evidence(&SERVICES.at(ns, host), "", "", format!("there is no Service {host} in {ns}"));
+    let Some(other) = all.into_iter().filter(|service| name(service) == host).min_by_key(|service| namespace(service))
+    else {
+        return Ok(m);
+    };
+    let (at, called) = (ObjectRef::of(other), format!("{host}.{}", namespace(other)));
+    let m = m.evidence(&at, "", "", format!("{at} has that name; from {ns} it is called {called}"));
+    scene.fix(m, ".env", format!("ask for {called}, if {at} is meant"), "")
 }
 
 fn permission_denied(scene: &Scene<'_>) -> Fact<Match> {

@@ -172,7 +172,7 @@ impl Held<'_> {
             m = m.evidence(&at, "", "", format!("and {} more pods are held", self.held.len() - 6));
         }
         if suspect.at.kind == "Node" {
-            let text = "every eviction is answered 429; kubectl drain asks again every 5 s, without --timeout for ever";
+            let text = "their eviction is answered 429; kubectl drain asks again every 5 s, without --timeout for ever";
             m = m.evidence(&suspect.at, "", "", text);
         }
         m

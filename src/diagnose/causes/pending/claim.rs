@@ -110,7 +110,9 @@ fn no_default(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             .evidence(&suspect.at, "", "", known);
     found = said(case, suspect, &["FailedBinding"], "no storage class is set", found)?;
     if let Some(first) = names.first() {
-        let live = format!("kubectl annotate storageclass {first} storageclass.kubernetes.io/is-default-class=true");
+        let live = format!(
+            "kubectl annotate storageclass {first} storageclass.kubernetes.io/is-default-class=true --overwrite"
+        );
         found = found.fix(Fix { summary: format!("make {first} the default class"), live, ..Fix::default() });
     }
     let set = case.fix(suspect.object, "spec.storageClassName", "name a class in the claim", "")?;

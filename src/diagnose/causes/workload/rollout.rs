@@ -52,7 +52,7 @@ fn deadline(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     };
     let age = case.age(str_at(progress, "/lastTransitionTime"));
     let pods = kin::pods_of(case, suspect.object)?;
-    let (ns, name) = (&suspect.at.namespace, &suspect.at.name);
+    let undo = kin::undo(case, suspect.object)?;
     let text = format!("The rollout of {} is stuck: its new pods did not become available in time.", suspect.at);
     Ok(vec![
         Match::on(&suspect.at, text)
@@ -69,8 +69,8 @@ fn deadline(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             .fix(case.fix(
                 suspect.object,
                 "spec.template",
-                "mend the new pods, or go back a revision",
-                format!("kubectl -n {ns} rollout undo deployment/{name}"),
+                if undo.is_empty() { "mend the new pods" } else { "mend the new pods, or go back a revision" },
+                undo,
             )?),
     ])
 }
