@@ -268,13 +268,15 @@ fn tells(delta: &Delta) -> bool {
 fn tell(verdict: &Verdict, shown: &mut Option<String>, output: Output) -> Result<Option<ExitCode>> {
     let reason = verdict.primary.as_ref().map(|primary| (&primary.cause, &primary.object, primary.confidence));
     let gone = verdict.headline == NOT_FOUND;
-    let says = format!("{:?} {reason:?} {gone}", verdict.state);
+    let says = format!("{:?} {reason:?} {gone} {}", verdict.state, verdict.in_progress);
     let first = shown.is_none();
     if shown.as_ref() != Some(&says) {
         print(verdict, output)?;
         *shown = Some(says);
     }
     Ok(match verdict.state {
+        // What starts may still fail.
+        Standing::Fine if verdict.in_progress => None,
         Standing::Fine => Some(ExitCode::SUCCESS),
         // A pod that was replaced by a better one; what never was there cannot be waited for.
         Standing::Unknown if gone => Some(if first { ExitCode::from(TROUBLE) } else { ExitCode::SUCCESS }),

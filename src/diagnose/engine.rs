@@ -184,6 +184,7 @@ fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
         version: 1,
         subject: Some(case.file().subject.clone()),
         state,
+        in_progress: standing.underway && state == State::Fine,
         headline: standing.headline,
         primary: sorted.primary,
         contributing: sorted.contributing,

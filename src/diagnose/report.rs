@@ -145,6 +145,7 @@ impl Page {
     fn reason(&mut self, verdict: &Verdict) {
         let Some(primary) = &verdict.primary else {
             let (style, text) = match verdict.state {
+                State::Fine if verdict.in_progress => (Style::Good, "✓ Nothing is wrong so far; it is not done yet."),
                 State::Fine => (Style::Good, "✓ Nothing is wrong."),
                 State::Unknown if verdict.headline == status::NOT_FOUND => (
                     Style::Warn,

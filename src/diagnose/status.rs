@@ -22,11 +22,17 @@ pub struct Standing {
     pub headline: String,
     /// Whether it looks well on the face of it; `None` when that cannot be said.
     pub well: Option<bool>,
+    /// Whether it is on its way: well so far, and not yet what it is to be.
+    pub underway: bool,
 }
 
 impl Standing {
     fn new(headline: impl AsRef<str>, well: Option<bool>) -> Self {
-        Self { headline: clean(headline.as_ref()).into_owned(), well }
+        Self { headline: clean(headline.as_ref()).into_owned(), well, underway: false }
+    }
+
+    fn underway(headline: impl AsRef<str>) -> Self {
+        Self { underway: true, ..Self::new(headline, Some(true)) }
     }
 
     /// Of an object that is not there.
@@ -75,7 +81,7 @@ fn pod(case: &Case<'_>, object: &Value) -> Standing {
         Stand::Ill => Standing::new(text, Some(false)),
         Stand::Starting => {
             let left = (pods::start_budget(object) - since).max(0);
-            Standing::new(format!("{text}, in progress, up to {} more are normal", human(left)), Some(true))
+            Standing::underway(format!("{text}, in progress, up to {} more are normal", human(left)))
         }
     }
 }
@@ -165,7 +171,7 @@ fn workload(object: &Value) -> Standing {
         !stuck && condition(object, "Progressing").is_some_and(|c| str_at(c, "/reason") == "ReplicaSetUpdated");
     let (text, well) = match () {
         _ if ready >= wanted && !stuck => (format!("{ready}/{wanted} ready"), true),
-        _ if rolling => (format!("{ready}/{wanted} ready, rollout in progress"), true),
+        _ if rolling => return Standing::underway(format!("{ready}/{wanted} ready, rollout in progress")),
         _ if stuck => (format!("{ready}/{wanted} ready, rollout stuck"), false),
         _ => (format!("{ready}/{wanted} ready"), false),
     };
@@ -199,6 +205,17 @@ fn by_conditions(object: &Value) -> Standing {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_rollout_is_well_so_far_and_not_done() {
+        let rolling = |ready: i64| {
+            let said = json!([{"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"}]);
+            workload(&json!({"kind": "Deployment", "spec": {"replicas": 1},
+                "status": {"readyReplicas": ready, "conditions": said}}))
+        };
+        assert_eq!((rolling(0).well, rolling(0).underway), (Some(true), true));
+        assert_eq!((rolling(1).well, rolling(1).underway), (Some(true), false));
+    }
 
     #[test]
     fn a_pod_is_called_what_the_tables_call_it() {

@@ -17,6 +17,9 @@ pub struct Verdict {
     pub cluster: String,
     /// Whether something is wrong.
     pub state: State,
+    /// Nothing is wrong so far, and it is not yet what it is to be: a rollout, a pod that starts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_progress: bool,
     /// The subject's condition in a word or two with its age, as a table would show it: `Pending 41m`.
     pub headline: String,
     /// The cause that no other matched cause explains.
