@@ -305,15 +305,25 @@ fn gave_up(name: &str, subject: &Subject) -> Verdict {
 /// # Errors
 /// A sentence saying what was not understood.
 pub fn subject(catalog: &[Resource], target: &str, namespace: &str) -> Result<Subject, String> {
-    if target.starts_with("http://") || target.starts_with("https://") {
-        return Ok(Subject::Url(target.to_string()));
+    if let Some((scheme, rest)) = target.split_once("://") {
+        let scheme = scheme.to_lowercase();
+        if !["http", "https"].contains(&scheme.as_str()) {
+            return Err(format!("`{target}`: only http:// and https:// can be followed"));
+        }
+        if rest.is_empty() || rest.starts_with(['/', '?', '#', ':']) {
+            return Err(format!("`{target}` names no host; write {scheme}://host/path"));
+        }
+        return Ok(Subject::Url(format!("{scheme}://{rest}")));
     }
     let Some((word, name)) = target.split_once('/').filter(|(kind, name)| !kind.is_empty() && !name.is_empty()) else {
         return Err(format!(
             "`{target}` is neither a URL nor KIND/NAME; write pod/NAME, node/NAME, app/NAME or https://host/path"
         ));
     };
-    let kind = kind_called(catalog, word)?;
+    let kind = kind_called(catalog, word).map_err(|error| match word.contains('.') {
+        true => format!("{error}; if it is the host of a URL, write https://{target}"),
+        false => error,
+    })?;
     let namespace = if kind.namespaced { namespace } else { "" };
     Ok(Subject::Object(ObjectRef::new(&kind.id.group, &kind.kind, namespace, name)))
 }
@@ -330,5 +340,21 @@ fn kind_called<'a>(catalog: &'a [Resource], word: &str) -> Result<&'a Resource, 
         Resolved::Nothing(near) => {
             Err(format!("this cluster has no kind called `{word}`; did you mean {}?", near.join(" or ")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_told_from_objects_and_from_what_is_neither() {
+        let asked = |target: &str| subject(&[], target, "");
+        assert!(matches!(asked("HTTPS://a.b/X"), Ok(Subject::Url(url)) if url == "https://a.b/X"));
+        assert!(asked("https://").unwrap_err().contains("names no host"));
+        assert!(asked("https:///x").unwrap_err().contains("names no host"));
+        assert!(asked("ftp://a.b/").unwrap_err().contains("only http:// and https://"));
+        assert!(asked("shop.example.com/cart").unwrap_err().contains("write https://shop.example.com/cart"));
+        assert!(asked("pods").unwrap_err().contains("KIND/NAME"));
     }
 }

@@ -6,7 +6,7 @@ use super::causes::{self, Cause, pending};
 use super::facts::{Case, Fact, Gap, NOTHING};
 use super::finding::{Because, Lead, Match, Suspect, evidence};
 use super::graph::Graph;
-use super::verdict::{Confidence, Finding, Mark, State, Verdict};
+use super::verdict::{Confidence, Finding, Hop, Mark, State, Verdict};
 use super::{before, kin, status, url};
 use crate::world::object::ObjectRef;
 use std::collections::{BTreeMap, VecDeque};
@@ -150,7 +150,7 @@ fn finished(cause: &Cause, suspect: &Suspect<'_>, mut found: Match, hole: bool) 
 /// The verdict as far as this round can tell.
 fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
     let blind = graph.blind;
-    let mut sorted = graph.sort();
+    let mut sorted = graph.sort(!blind && case.unreadable().is_empty());
     let standing = match suspect_of(case, &Lead::to(root.clone()), true) {
         Some(suspect) if root.kind == "URL" || suspect.exists() => case.under("", || status::of(case, &suspect)).0.ok(),
         Some(_) => Some(status::Standing::absent()),
@@ -209,7 +209,9 @@ fn verdict_of(case: &Case<'_>, root: &ObjectRef, graph: Graph) -> Verdict {
             }
             Err(_) => verdict.headline = format!("{text}: its way could not be read"),
         }
-        let bad = verdict.chain.is_empty() || verdict.chain.iter().any(|hop| hop.mark == Mark::Broken);
+        // Without a route that can be followed nothing is known of what stands behind it.
+        let lost = |hop: &Hop| hop.name == "Ingress" && hop.mark == Mark::Unknown;
+        let bad = verdict.chain.is_empty() || verdict.chain.iter().any(|hop| hop.mark == Mark::Broken || lost(hop));
         if verdict.state == State::Fine && bad {
             verdict.state = State::Unknown;
         }

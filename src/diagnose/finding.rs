@@ -80,6 +80,10 @@ pub struct Match {
     pub finding: Finding,
     /// True, but not able to produce the trouble.
     pub aside: bool,
+    /// With [`Match::aside`]: trouble of its own kind, and the reason where nothing else is wrong.
+    pub alone: bool,
+    /// True beside what stands upstream: with that mended, it does not make the trouble on its own.
+    pub beside: bool,
     /// What stands upstream, if it is matched too.
     pub because: Vec<Because>,
     /// Objects whose trouble follows from this.
@@ -102,6 +106,8 @@ impl Match {
                 fixes: Vec::new(),
             },
             aside: false,
+            alone: false,
+            beside: false,
             because: Vec::new(),
             explains: Vec::new(),
             scheduling: None,
@@ -117,6 +123,18 @@ impl Match {
     /// True, but not able to produce the trouble: will stand under "also true".
     pub fn aside(mut self) -> Self {
         self.aside = true;
+        self
+    }
+
+    /// As [`Match::aside`], unless nothing else is wrong: then it is the reason.
+    pub fn aside_unless_alone(mut self) -> Self {
+        (self.aside, self.alone) = (true, true);
+        self
+    }
+
+    /// Not among what follows from its upstream, but true beside it.
+    pub fn beside(mut self) -> Self {
+        self.beside = true;
         self
     }
 

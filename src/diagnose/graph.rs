@@ -103,10 +103,15 @@ impl Graph {
             .collect()
     }
 
-    /// Picks the reason and sorts the rest around it.
-    pub fn sort(self) -> Sorted {
+    /// Picks the reason and sorts the rest around it. `all_read` says that nothing was left out: only then a match that is
+    /// the reason where nothing else is wrong ([`Match::alone`]) can be it.
+    pub fn sort(self, all_read: bool) -> Sorted {
         let up = self.upstream();
-        let reachable = closure(self.trouble(&self.root), &up);
+        let mut trouble = self.trouble(&self.root);
+        if trouble.is_empty() && all_read {
+            trouble = (0..self.nodes.len()).filter(|slot| self.nodes[*slot].found.alone).collect();
+        }
+        let reachable = closure(trouble, &up);
         let sources: Vec<usize> =
             reachable.iter().copied().filter(|slot| up[*slot].iter().all(|u| !reachable.contains(u))).collect();
         let candidates = if sources.is_empty() { reachable.iter().copied().collect() } else { sources };
@@ -133,7 +138,7 @@ impl Graph {
         let mut nodes: Vec<Option<Node>> = self.nodes.into_iter().map(Some).collect();
         for slot in order {
             let Some(node) = nodes.get_mut(slot).and_then(Option::take) else { continue };
-            let Match { finding, scheduling, .. } = node.found;
+            let Match { finding, scheduling, beside, .. } = node.found;
             if sorted.scheduling.is_none() {
                 sorted.scheduling = scheduling;
             }
@@ -142,7 +147,7 @@ impl Graph {
             }
             match () {
                 _ if Some(slot) == primary => sorted.primary = Some(finding),
-                _ if follows.contains(&slot) => sorted.contributing.push(finding),
+                _ if follows.contains(&slot) && !beside => sorted.contributing.push(finding),
                 _ => sorted.also_true.push(finding),
             }
         }

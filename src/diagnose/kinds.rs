@@ -109,6 +109,10 @@ known! {
     HTTPROUTES "gateway.networking.k8s.io" "httproutes" "HTTPRoute";
     GRPCROUTES "gateway.networking.k8s.io" "grpcroutes" "GRPCRoute";
     BACKENDTLSPOLICIES "gateway.networking.k8s.io" "backendtlspolicies" "BackendTLSPolicy";
+    TLSROUTES "gateway.networking.k8s.io" "tlsroutes" "TLSRoute";
+    HTTPPROXIES "projectcontour.io" "httpproxies" "HTTPProxy";
+    VIRTUALSERVICES "networking.istio.io" "virtualservices" "VirtualService";
+    OPENSHIFTROUTES "route.openshift.io" "routes" "Route";
     REFERENCEGRANTS "gateway.networking.k8s.io" "referencegrants" "ReferenceGrant";
 }
 

@@ -250,12 +250,16 @@ fn word(symptoms: &[&Symptom]) -> String {
     words.into_iter().max_by_key(|(_, count)| *count).map_or("", |(word, _)| word).to_owned()
 }
 
+/// What a headline says where only a share of the requests meets the trouble.
+const SHARE: &str = "for a share of the requests";
+
 /// `shop.example.com/cart answers 503`; the code as predicted by the headline `URL → 503 (predicted for …)`.
 fn answers(url: &str, headline: Option<&str>, word: &str) -> String {
     let short = url.split_once("://").map_or(url, |(_, rest)| rest);
     let code =
         headline.and_then(|text| text.split_once("→ ")).map(|(_, rest)| rest.split(' ').next().unwrap_or_default());
     match code.filter(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit())) {
+        Some(code) if headline.is_some_and(|text| text.contains(SHARE)) => format!("{short} answers {code} to some"),
         Some(code) => format!("{short} answers {code}"),
         None => format!("{short} {word}"),
     }

@@ -27,6 +27,11 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     )
 }
 
+/// `1 node`, `3 nodes`
+pub fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// Text of several lines made safe, line breaks kept, tabs expanded to two spaces.
 /// A whole escape sequence (CSI, OSC) is removed, not only its first byte, so that logs of coloured programs read well.
 pub fn clean_lines(text: &str) -> Vec<String> {

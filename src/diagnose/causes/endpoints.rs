@@ -41,6 +41,7 @@ use crate::diagnose::url::flavor::Flavor;
 use crate::diagnose::url::{annotation, arrival, backend};
 use crate::diagnose::verdict::Confidence;
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
+use crate::world::text::count;
 use crate::world::time::human;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -71,7 +72,7 @@ fn not_ready(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         return Ok(Vec::new());
     }
     Ok(vec![
-        Match::on(&suspect.at, format!("{} has {} pods, and none is ready.", suspect.at, pods.len()))
+        Match::on(&suspect.at, format!("{} has {}, and none is ready.", suspect.at, count(pods.len(), "pod")))
             .evidence(
                 &suspect.at,
                 "",

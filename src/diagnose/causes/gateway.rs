@@ -130,9 +130,15 @@ fn not_attached(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             .evidence(&suspect.at, "status.parents[].conditions[Accepted]", reason, format!("{reason}: {message}"));
         if let Some(Some(object)) = case.get(&gateway).known()? {
             m = listeners(object, &gateway, section, namespace(suspect.object), m);
-            let field = "spec.listeners[].allowedRoutes.namespaces";
-            let what = format!("let listener {section} of {gateway} admit namespace {}", namespace(suspect.object));
-            m = m.fix(case.fix(object, field, what, "")?);
+            m = m.fix(if route::listeners(object, reference).is_empty() {
+                let all: Vec<&str> = list_at(object, "/spec/listeners").iter().map(|l| str_at(l, "/name")).collect();
+                let what = format!("let the route name a listener that {gateway} has: {}", all.join(", "));
+                case.fix(suspect.object, "spec.parentRefs", what, "")?
+            } else {
+                let listener = if section.is_empty() { "a listener".into() } else { format!("listener {section}") };
+                let what = format!("let {listener} of {gateway} admit namespace {}", namespace(suspect.object));
+                case.fix(object, "spec.listeners[].allowedRoutes.namespaces", what, "")?
+            });
         }
         found.push(m);
     }

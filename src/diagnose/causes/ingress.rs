@@ -46,15 +46,17 @@
 //! **Looks alike.** It is not the reason of a 5xx.
 //! **Mend it.** Issue the certificate, or correct the name.
 
+use crate::diagnose::case::Subject;
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Lead, Match, Suspect};
 use crate::diagnose::kinds::*;
 use crate::diagnose::url::flavor::Flavor;
-use crate::diagnose::url::route::{Met, Rule, class_of};
+use crate::diagnose::url::route::{Met, Rule, class_of, foreign};
 use crate::diagnose::url::{backend_lead, control, usable, way};
 use crate::diagnose::verdict::{Confidence, Fix};
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use crate::world::time::human;
+use serde_json::Value;
 
 causes! { "ingress.rs";
     "ingress-host-mismatch" "no route is for this host" Outage ["URL"] host;
@@ -69,6 +71,9 @@ fn host(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let way = way(case, &suspect.at.name)?;
     let Met::NoHost { rules } = &way.met else { return Ok(Vec::new()) };
     let wanted = &way.request.host;
+    if foreign::of_host(case, wanted)?.is_some() {
+        return Ok(Vec::new());
+    }
     let mut near: Vec<&Rule> = rules.iter().filter(|r| !r.host.is_empty()).collect();
     near.sort_by_key(|r| super::config::distance(&r.host, wanted));
     near.dedup_by_key(|r| r.host.clone());
@@ -91,6 +96,9 @@ fn host(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
 fn path(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let way = way(case, &suspect.at.name)?;
     let Met::NoPath { rules } = &way.met else { return Ok(Vec::new()) };
+    if foreign::of_host(case, &way.request.host)?.is_some() {
+        return Ok(Vec::new());
+    }
     let Some(first) = rules.first() else { return Ok(Vec::new()) };
     let (wanted, host) = (&way.request.path, &way.request.host);
     let paths: Vec<String> = rules.iter().map(|r| format!("{} ({:?}, {})", r.path, r.kind, r.at)).collect();
@@ -106,17 +114,30 @@ fn class(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         return Ok(Vec::new());
     }
     let classes = case.list(INGRESSCLASSES, None)?;
-    let (named, _, why) = class_of(suspect.object, &classes);
+    let (named, _, why) = class_of(case, suspect.object, &classes)?;
     if why.is_empty() {
         return Ok(Vec::new());
     }
-    let known: Vec<&str> = classes.iter().map(|c| name(c)).collect();
+    let mut known: Vec<&str> = classes.iter().map(|c| name(c)).collect();
+    known.sort_unstable();
     let confidence = if named.is_empty() { Confidence::High } else { Confidence::Certain };
-    let wanted = known.first().copied().unwrap_or("…");
-    let live = format!(
-        "kubectl -n {} patch ingress {} -p '{{\"spec\":{{\"ingressClassName\":\"{wanted}\"}}}}'",
-        suspect.at.namespace, suspect.at.name
-    );
+    // Of several classes only a misspelt name says which is meant.
+    let meant = match known[..] {
+        [only] => Some(only),
+        _ if named.is_empty() => None,
+        _ => known.iter().copied().min_by_key(|class| super::config::distance(class, &named)),
+    };
+    let live = meant.map_or(String::new(), |class| {
+        format!(
+            "kubectl -n {} patch ingress {} -p '{{\"spec\":{{\"ingressClassName\":\"{class}\"}}}}'",
+            suspect.at.namespace, suspect.at.name
+        )
+    });
+    let what = match (meant, known.is_empty()) {
+        (Some(class), _) => format!("name class {class}"),
+        (None, false) => format!("name a class that exists: {}", known.join(" or ")),
+        (None, true) => "install a controller with its IngressClass, and name that".to_owned(),
+    };
     Ok(vec![
         Match::on(&suspect.at, format!("No controller takes {}: {why}.", suspect.at))
             .confidence(confidence)
@@ -127,7 +148,7 @@ fn class(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
                 "",
                 format!("addresses in its status: {}", list_at(suspect.object, "/status/loadBalancer/ingress").len()),
             )
-            .fix(case.fix(suspect.object, "spec.ingressClassName", "name a class that exists", live)?),
+            .fix(case.fix(suspect.object, "spec.ingressClassName", what, live)?),
     ])
 }
 
@@ -154,6 +175,9 @@ fn duplicate(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let (dead, alive) = (usable(case, rule.flavor, &rule.backend)? == 0, usable(case, loser.flavor, &loser.backend)?);
     let age = |r: &Rule| human(r.created.age(case.now()));
     let how = match rule.flavor {
+        Flavor::Nginx if rule.created == loser.created => {
+            "of Ingresses made in the same second, ingress-nginx takes the name that sorts last"
+        }
         Flavor::Nginx => "the oldest Ingress wins in ingress-nginx",
         Flavor::Traefik => "Traefik picks one of equal rules by name",
         _ => "the oldest route wins",
@@ -195,19 +219,40 @@ fn duplicate(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     }])
 }
 
+/// Whether what was asked about is served with the certificate of this entry of `spec.tls`, and the controller was given
+/// none for such cases that may be good for the host (`--default-ssl-certificate`).
+fn served(case: &Case<'_>, suspect: &Suspect<'_>, tls: &Value) -> Fact<bool> {
+    if let Subject::Url(url) = &case.file().subject {
+        let request = &way(case, url)?.request;
+        let parent = request.host.split_once('.').map_or("", |(_, parent)| parent);
+        let meant = |host: &str| host == request.host || host.strip_prefix("*.") == Some(parent);
+        let mut hosts = list_at(tls, "/hosts").iter().filter_map(Value::as_str);
+        if !request.tls() || !(list_at(tls, "/hosts").is_empty() || hosts.any(meant)) {
+            return Ok(false);
+        }
+    }
+    let (_, controller, unclaimed) = class_of(case, suspect.object, &case.list(INGRESSCLASSES, None)?)?;
+    if !unclaimed.is_empty() {
+        return Ok(false);
+    }
+    let control = control::control(case, Flavor::of_controller(&controller), "").known()?.unwrap_or_default();
+    Ok(control.flag("default-ssl-certificate").is_none())
+}
+
 fn tls(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let mut found = Vec::new();
-    for secret in
-        list_at(suspect.object, "/spec/tls").iter().map(|t| str_at(t, "/secretName")).filter(|s| !s.is_empty())
-    {
+    for tls in list_at(suspect.object, "/spec/tls") {
+        let secret = str_at(tls, "/secretName");
+        if secret.is_empty() {
+            continue;
+        }
         let at = SECRETS.at(namespace(suspect.object), secret);
         if let Some(None) = case.get(&at).known()? {
-            found.push(
-                Match::on(&suspect.at, format!("TLS Secret {secret} is missing (certificate problem, not the 503)."))
+            let text = format!("TLS Secret {secret} is missing: clients get a certificate that is not the host's.");
+            let m = Match::on(&suspect.at, text)
                     .evidence(&suspect.at, "spec.tls[].secretName", secret, format!("{secret} is missing (certificate problem, not the 503): the controller serves its default certificate"))
-                    .because_all(super::config::producers(case, &at)?)
-                    .aside(),
-            );
+                    .because_all(super::config::producers(case, &at)?);
+            found.push(if served(case, suspect, tls)? { m.aside_unless_alone() } else { m.aside() });
         }
     }
     Ok(found)

@@ -70,7 +70,7 @@ fn denied(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         return Ok(Vec::new());
     }
     let classes = case.list(INGRESSCLASSES, None)?;
-    if Flavor::of_controller(&class_of(suspect.object, &classes).1) != Flavor::Nginx {
+    if Flavor::of_controller(&class_of(case, suspect.object, &classes)?.1) != Flavor::Nginx {
         return Ok(Vec::new());
     }
     let secret = unusable_secret(case, suspect.object)?;

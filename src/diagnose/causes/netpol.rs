@@ -43,6 +43,7 @@ use crate::diagnose::url::policy::{self, Direction, Flow, Refusal, Source};
 use crate::diagnose::url::{Arrival, arrival, cilium, way};
 use crate::diagnose::verdict::{Confidence, Fix};
 use crate::world::object::{bool_at, list_at, name, namespace, str_at};
+use crate::world::text::count;
 
 causes! { "netpol.rs";
     "netpol-deny-ingress" "a NetworkPolicy keeps the controller from the pods" Outage ["URL"] refused, id;
@@ -53,13 +54,7 @@ causes! { "netpol.rs";
 
 /// The first flow from the controller that is refused, at which end, and why.
 fn refusal<'a>(case: &Case<'a>, arrival: &Arrival<'a>) -> Fact<Option<(Flow<'a>, Direction, Refusal)>> {
-    let (Some(to), Some(port)) = (arrival.ready.first(), arrival.target()) else { return Ok(None) };
-    for flow in policy::flows(arrival.rule.flavor, &arrival.control.pods, to, port) {
-        if let Some((direction, refusal)) = policy::refused(case, &flow)? {
-            return Ok(Some((flow, direction, refusal)));
-        }
-    }
-    Ok(None)
+    policy::first_refused(case, arrival.rule.flavor, &arrival.control.pods, &arrival.ready, arrival.port)
 }
 
 /// The cause that a refusal stands for.
@@ -115,8 +110,13 @@ fn told(
         None => "no network plugin was found that enforces policies".to_owned(),
     };
     m = m.evidence(at, "", "", text);
-    let ready = arrival.ready.len();
-    m = m.evidence(&arrival.at(), "", "", format!("{ready} pods are Ready; kubelet's probes are exempt from policies"));
+    let (ready, are) = (arrival.ready.len(), if arrival.ready.len() == 1 { "is" } else { "are" });
+    m = m.evidence(
+        &arrival.at(),
+        "",
+        "",
+        format!("{} {are} Ready; kubelet's probes are exempt from policies", count(ready, "pod")),
+    );
     let object = case.get(at)?.unwrap_or(&crate::diagnose::facts::NOTHING);
     let what = match flow.from {
         Source::CiliumEnvoy => format!("admit fromEntities: [ingress] on port {port}"),

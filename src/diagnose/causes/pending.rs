@@ -23,6 +23,7 @@ use crate::diagnose::scheduling::{
 use crate::diagnose::verdict::{Confidence, Fix, Scheduling};
 use crate::world::object::{ObjectRef, list_at, str_at};
 use crate::world::text::clean;
+pub use crate::world::text::count;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -277,6 +278,18 @@ impl Placement {
         most.map_or("NodeResourcesFit", |p| p.name)
     }
 
+    /// Whether a filter has a share in that the pod waits: it closes a node that the deciding one leaves open, or no
+    /// node is closed by the deciding one alone. Else the pod could be placed in spite of it.
+    fn adds_to(&self, deciding: &str, plugin: &str) -> bool {
+        let kinds = self.judgement.kinds();
+        if !self.judgement.refused.is_empty() {
+            return kinds.iter().all(|failing| !failing.is_empty());
+        }
+        let fails = |failing: &Failing, plugin: &str| failing.iter().any(|(at, _)| PLUGINS[*at].name == plugin);
+        let alone = |failing: &Failing| failing.iter().all(|(at, _)| PLUGINS[*at].name == deciding);
+        !kinds.iter().any(alone) || kinds.iter().any(|failing| fails(failing, plugin) && !fails(failing, deciding))
+    }
+
     /// Certain when the scheduler says the same as the evaluation.
     fn confidence(&self, pod: &Value) -> Confidence {
         match () {
@@ -295,7 +308,8 @@ impl Placement {
         found = found.because_cause("preemption-in-progress").because_cause("ca-scale-up-");
         let deciding = self.deciding();
         if deciding != plugin {
-            return Ok(found.because_cause(self.cause_of(deciding)));
+            let found = found.because_cause(self.cause_of(deciding));
+            return Ok(if self.adds_to(deciding, plugin) { found } else { found.beside() });
         }
         found = self.scheduler_said(suspect, found);
         if self.changes.pairs {
@@ -314,6 +328,7 @@ impl Placement {
         let (path, said) = ("status.conditions[PodScheduled].message", said(suspect.object));
         let text = match &self.scheduling.message {
             ours if message::agrees(ours, &said) => format!("the scheduler says the same: {ours}"),
+            ours if said.is_empty() => format!("the scheduler has not said why; it would say: {ours}"),
             ours => format!("the scheduler said: {said} (as the cluster stands now: {ours})"),
         };
         found.evidence(&suspect.at, path, &said, text)
@@ -407,9 +422,4 @@ pub fn names<'n>(nodes: impl IntoIterator<Item = &'n Node>) -> String {
     let more = all.len().saturating_sub(NAMED);
     let shown = all[..all.len() - more].join(" ");
     if more > 0 { format!("{shown} and {more} more") } else { shown }
-}
-
-/// `1 node`, `3 nodes`
-pub fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }

@@ -22,6 +22,7 @@ use crate::diagnose::kinds::*;
 use crate::diagnose::url::backend;
 use crate::world::object::{ObjectRef, int_at, name, namespace, str_at};
 use crate::world::selector::Selector;
+use crate::world::text::count;
 use serde_json::Value;
 
 causes! { "service.rs";
@@ -90,8 +91,8 @@ fn no_pods(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     if let Some((near, differing)) = nearest(map, &workloads, &suspect.at.name) {
         let at = ObjectRef::of(near);
         let has = differing.join(",");
-        let ready = int_at(near, "/status/readyReplicas").unwrap_or_default();
-        let text = format!("{at} runs {ready} Ready pods with {has}");
+        let ready = int_at(near, "/status/readyReplicas").and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
+        let text = format!("{at} runs {} with {has}", count(ready, "Ready pod"));
         m = m.evidence(&at, "spec.template.metadata.labels", &has, text);
         for pod in kin::pods_of(case, near)?.into_iter().take(1).filter(|p| crate::diagnose::pods::is_true(p, "Ready"))
         {

@@ -36,6 +36,7 @@ use crate::diagnose::pods::{containers, log_lines};
 use crate::diagnose::url::backend;
 use crate::diagnose::verdict::Confidence;
 use crate::world::object::{ObjectRef, int_at, list_at, str_at};
+use crate::world::text::count;
 use serde_json::Value;
 
 causes! { "service_port.rs";
@@ -101,7 +102,15 @@ fn port_name_missing(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>>
             .collect();
         let mut m = Match::on(
             &suspect.at,
-            format!("{} sends to the port named {wanted}, which {n} of its {all} pods do not have.", suspect.at),
+            format!(
+                "{} sends to the port named {wanted}, which {} not have.",
+                suspect.at,
+                match (n, all) {
+                    (1, 1) => "its pod does".to_owned(),
+                    (n, all) if n == all => format!("its {all} pods do"),
+                    (n, all) => format!("{n} of its {} do", count(all, "pod")),
+                }
+            ),
         )
         .evidence(&suspect.at, "spec.ports[].targetPort", wanted, format!("targetPort {wanted} is a name"))
         .evidence(

@@ -2,13 +2,14 @@
 
 use super::control::{self, Control};
 use super::flavor::Flavor;
-use super::route::{Met, PathKind, Request, Rule};
+use super::route::{Met, PathKind, Request, Rule, foreign};
 use super::{backend, backend_lead, code, policy, short, way, ways_in};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::kinds::NETWORKPOLICIES;
 use crate::diagnose::pods::{Stand, stand};
 use crate::diagnose::verdict::{Hop, Mark, Verdict};
 use crate::world::object::{ObjectRef, namespace};
+use crate::world::text::count;
 use serde_json::Value;
 
 /// A hop before its mark is known.
@@ -29,8 +30,17 @@ pub fn chain(case: &Case<'_>, url: &str, verdict: &Verdict) -> Fact<(Vec<Hop>, S
     let way = way(case, url)?;
     let mut allow_empty = false;
     let flavor = way.rule().map_or(Flavor::Other, |r| r.flavor);
+    let foreign = match &way.met {
+        Met::Rule { .. } => None,
+        _ => foreign::of_host(case, &way.request.host)?,
+    };
     let not_asked = || raw("DNS", None, None, format!("{} (not asked)", way.request.host));
     let hops = match &way.met {
+        _ if foreign.is_some() => {
+            let words = foreign.as_ref().map(ToString::to_string).unwrap_or_default();
+            let text = format!("{words} names the host; routes of its kind are not followed");
+            vec![not_asked(), raw("Ingress", None, foreign.clone(), text)]
+        }
         Met::Rule { rule, others, canaries } => {
             let control = control::of_rule(case, rule).known()?.unwrap_or_default();
             allow_empty = control.allows_empty();
@@ -55,20 +65,33 @@ pub fn chain(case: &Case<'_>, url: &str, verdict: &Verdict) -> Fact<(Vec<Hop>, S
         }
     };
     let fault = verdict.primary.iter().chain(&verdict.contributing).find_map(|f| code::fault_of(&f.cause));
-    let fault = fault.or_else(|| verdict.primary.as_ref().map(|_| code::Fault::NoEndpoints));
+    // A certificate that clients refuse is no answer with a status code.
+    let mut blamed = verdict.primary.iter().chain(&verdict.contributing);
+    let certificate = blamed.any(|f| f.cause == "ingress-tls-secret-missing");
+    let fault = fault.or_else(|| verdict.primary.as_ref().filter(|_| !certificate).map(|_| code::Fault::NoEndpoints));
     let code = fault.map(|f| code::predicted(flavor, f, allow_empty));
     let headline = match code {
+        Some(code) if shares_only(verdict) => {
+            format!("{url} → {code} for a share of the requests (predicted for {})", flavor.name())
+        }
         Some(code) => format!("{url} → {code} (predicted for {})", flavor.name()),
+        None if certificate => format!("{url} → a certificate that clients refuse"),
+        None if foreign.is_some() => format!("{url} → could not be followed"),
         None if hops.iter().any(|h| h.good == Some(false)) => format!("{url} → does not work"),
         None => format!("{url} → every hop works"),
     };
     Ok((marked(hops, verdict), headline))
 }
 
+/// Whether what is wrong meets a share of the requests only: the backend that the hops show is not the broken one.
+fn shares_only(verdict: &Verdict) -> bool {
+    verdict.primary.iter().chain(&verdict.contributing).any(|f| f.cause == "canary-backend-dead")
+}
+
 /// Puts the marks: the hop of the reason is broken, and so is one that is bad for a reason of its own; what else is bad
 /// follows.
 fn marked(hops: Vec<Raw>, verdict: &Verdict) -> Vec<Hop> {
-    let primary = verdict.primary.as_ref().map(|p| hop_of(&p.cause));
+    let primary = verdict.primary.as_ref().map(|p| if shares_only(verdict) { "Ingress" } else { hop_of(&p.cause) });
     let blamed = primary.and_then(|name| hops.iter().position(|h| h.name == name));
     let broken = blamed.or_else(|| hops.iter().position(|h| h.good == Some(false)));
     let second = |name: &str| verdict.also_true.iter().any(|f| hop_of(&f.cause) == name);
@@ -118,10 +141,8 @@ fn dns_hop(resolved: Option<&[String]>, request: &Request, rule: &Rule, entrance
             (None, format!("{host} → {}; the cluster announces {address}", found.join(", ")))
         }
         (Some(found), None) => (Some(true), format!("{host} → {}", found.join(", "))),
-        (None, Some(address)) => {
-            (Some(true), format!("{host} → {address} (from the status; the name itself is not asked)"))
-        }
-        (None, None) => (None, format!("{host}: no address in the route's status; the name itself is not asked")),
+        (None, Some(address)) => (None, format!("{host}: the name is not asked; the cluster announces {address}")),
+        (None, None) => (None, format!("{host}: no address in the route's status; the name is not asked")),
     };
     raw("DNS", good, None, text)
 }
@@ -142,10 +163,11 @@ fn route_hop(rule: &Rule, others: &[Rule], canaries: &[Rule]) -> Raw {
     let kind = if rule.kind == PathKind::Exact { "exactly " } else { "" };
     let to = &rule.backend;
     let host = if rule.host.is_empty() { "any host" } else { &rule.host };
-    let mut text = format!(
-        "{}  class {}, rule {host} {kind}{} → service {}/{}:{}",
-        rule.at, rule.class, rule.path, to.namespace, to.name, to.port
-    );
+    let to = match to.name.as_str() {
+        "" => "no Service (a redirect, or an answer of its own)".to_owned(),
+        name => format!("service {}/{name}:{}", to.namespace, to.port),
+    };
+    let mut text = format!("{}  class {}, rule {host} {kind}{} → {to}", rule.at, rule.class, rule.path);
     if !rule.unclaimed.is_empty() {
         text = format!("{}: {}", rule.at, rule.unclaimed);
     }
@@ -173,7 +195,7 @@ fn control_hop(rule: &Rule, control: &Control<'_>) -> Raw {
     }
 }
 
-fn backend_hops(case: &Case<'_>, rule: &Rule, control: &Control<'_>, hops: &mut Vec<Raw>) -> Fact<()> {
+fn backend_hops<'a>(case: &Case<'a>, rule: &Rule, control: &Control<'a>, hops: &mut Vec<Raw>) -> Fact<()> {
     if rule.backend.name.is_empty() {
         hops.push(raw("Service", None, None, "the rule leads to no Service"));
         return Ok(());
@@ -197,7 +219,7 @@ fn backend_hops(case: &Case<'_>, rule: &Rule, control: &Control<'_>, hops: &mut 
         let shown = ill.or(all.first()).map(|p| ObjectRef::of(p));
         let text = match all.len() {
             0 => "none".to_owned(),
-            n => format!("{} of {n} Ready ({n} pods)", ready.len()),
+            n => format!("{} of {} Ready", ready.len(), count(n, "pod")),
         };
         hops.push(raw("Pods", Some(!ready.is_empty()), shown, text));
         hops.push(policy_hop(case, rule, control, &ready, port)?);
@@ -215,8 +237,9 @@ fn service_hop(at: &ObjectRef, service: &Value, port: Option<&Value>, wanted: &s
         (Some(n), _) => (
             Some(n > 0),
             format!(
-                "{at}: port {wanted} → targetPort {}, selector {selector} matches {n} pods",
-                target.unwrap_or_default()
+                "{at}: port {wanted} → targetPort {}, selector {selector} matches {}",
+                target.unwrap_or_default(),
+                count(n, "pod")
             ),
         ),
     };
@@ -237,11 +260,11 @@ fn endpoints_hop(case: &Case<'_>, rule: &Rule, at: &ObjectRef, service: &Value, 
     Ok(raw("Endpoints", Some(usable > 0), Some(at.clone()), text))
 }
 
-fn policy_hop(
-    case: &Case<'_>,
+fn policy_hop<'a>(
+    case: &Case<'a>,
     rule: &Rule,
-    control: &Control<'_>,
-    ready: &[&Value],
+    control: &Control<'a>,
+    ready: &[&'a Value],
     port: Option<&Value>,
 ) -> Fact<Raw> {
     let Some(to) = ready.first() else {
@@ -250,16 +273,14 @@ fn policy_hop(
     let Some(number) = port.and_then(|p| backend::target(p, to)) else {
         return Ok(raw("NetworkPolicy", None, None, "not looked at: the port leads nowhere"));
     };
-    let flows = policy::flows(rule.flavor, &control.pods, to, number);
-    if flows.is_empty() {
+    if policy::flows(rule.flavor, &control.pods, to, number).is_empty() {
         return Ok(raw("NetworkPolicy", None, None, "not looked at: no pod of the controller"));
     }
-    for flow in flows {
-        if let Some((_, refusal)) = policy::refused(case, &flow)? {
-            let at = refusal.policies.first().cloned().unwrap_or(NETWORKPOLICIES.at(namespace(to), ""));
-            let text = format!("{} refuses port {number} of {} to the controller", refusal.names(), short(to));
-            return Ok(raw("NetworkPolicy", Some(false), Some(at), text));
-        }
+    let refused = port.map(|port| policy::first_refused(case, rule.flavor, &control.pods, ready, port));
+    if let Some((flow, _, refusal)) = refused.transpose()?.flatten() {
+        let at = refusal.policies.first().cloned().unwrap_or(NETWORKPOLICIES.at(namespace(flow.to), ""));
+        let text = format!("{} refuses port {} of {} to the controller", refusal.names(), flow.port, short(flow.to));
+        return Ok(raw("NetworkPolicy", Some(false), Some(at), text));
     }
     let text = format!("the controller may reach the pods on port {number}");
     Ok(raw("NetworkPolicy", Some(true), None, text))

@@ -17,7 +17,7 @@ use serde_json::Value;
 pub struct Control<'a> {
     /// Deployments and DaemonSets.
     pub workloads: Vec<&'a Value>,
-    /// All its pods.
+    /// All its pods that carry traffic.
     pub pods: Vec<&'a Value>,
     /// The ready ones.
     pub ready: Vec<&'a Value>,
@@ -83,8 +83,8 @@ pub fn control<'a>(case: &Case<'a>, flavor: Flavor, gateway: &str) -> Fact<Contr
     for home in homes {
         let here = case.list(PODS, Some(home))?;
         pods.extend(here.into_iter().filter(|p| {
-            !is_finished(p)
-                && flavor.serves(p.pointer("/metadata/labels"), p.get("spec").unwrap_or(&Value::Null), gateway)
+            let spec = p.get("spec").unwrap_or(&Value::Null);
+            !is_finished(p) && flavor.carries(spec) && flavor.serves(p.pointer("/metadata/labels"), spec, gateway)
         }));
     }
     let ready = pods.iter().copied().filter(|p| is_true(p, "Ready")).collect();

@@ -53,8 +53,13 @@ impl Flavor {
         }
     }
 
-    /// Whether pods of this shape carry its traffic: an object with `labels` and a pod's `spec` side by side, as a pod's
-    /// and a workload's template's are handed over. `gateway` is the Gateway whose proxies are meant, where there is one.
+    /// Whether a pod of its own carries traffic. Contour's Envoys do, the pods that configure them do not.
+    pub fn carries(self, spec: &Value) -> bool {
+        self != Flavor::Contour || list_at(spec, "/containers").iter().any(|c| str_at(c, "/image").contains("envoy"))
+    }
+
+    /// Whether pods of this shape are its own: an object with `labels` and a pod's `spec` side by side, as a pod's and a
+    /// workload's template's are handed over. `gateway` is the Gateway whose proxies are meant, where there is one.
     pub fn serves(self, labels: Option<&Value>, spec: &Value, gateway: &str) -> bool {
         let label = |key: &str| labels.and_then(|l| l.get(key)).and_then(Value::as_str);
         let image = |words: &[&str]| {
@@ -72,7 +77,6 @@ impl Flavor {
                     || label("app.kubernetes.io/name") == Some("traefik")
             }
             Flavor::HaProxy => image(&["haproxytech/kubernetes-ingress", "haproxy-ingress"]),
-            // Contour's envoy pods carry the traffic, its own pods only configure them.
             Flavor::Contour => {
                 image(&["projectcontour/"]) || (image(&["envoyproxy/envoy"]) && label("app") == Some("envoy"))
             }

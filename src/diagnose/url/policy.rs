@@ -89,6 +89,30 @@ pub fn flows<'a>(flavor: Flavor, controller: &[&'a Value], to: &'a Value, port: 
     }
 }
 
+/// More pods than this are not tried at either end: policies select by labels and nodes, and few differ in those.
+const MOST_ENDS: usize = 30;
+
+/// The first flow from a controller to one of these pods that is refused, at which end, and why. One pod may be refused
+/// where another is not: it may carry another label, or run on the controller's own node.
+pub fn first_refused<'a>(
+    case: &Case<'a>,
+    flavor: Flavor,
+    controller: &[&'a Value],
+    ready: &[&'a Value],
+    port: &Value,
+) -> Fact<Option<(Flow<'a>, Direction, Refusal)>> {
+    let controller = &controller[..controller.len().min(MOST_ENDS)];
+    for to in ready.iter().copied().take(MOST_ENDS) {
+        let Some(number) = super::backend::target(port, to) else { continue };
+        for flow in flows(flavor, controller, to, number) {
+            if let Some((direction, refusal)) = refused(case, &flow)? {
+                return Ok(Some((flow, direction, refusal)));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// Which end refuses a flow, and why; `None` when both let it pass.
 pub fn refused(case: &Case<'_>, flow: &Flow<'_>) -> Fact<Option<(Direction, Refusal)>> {
     for direction in [Direction::Ingress, Direction::Egress] {
@@ -136,6 +160,9 @@ fn by_network_policies(case: &Case<'_>, flow: &Flow<'_>, direction: Direction) -
     if bool_at(subject, "/spec/hostNetwork") {
         return Ok(Ruling::Open);
     }
+    if peer.is_some_and(|peer| is_own_node(peer, subject)) {
+        return Ok(Ruling::Open);
+    }
     let policies = case.list(NETWORKPOLICIES, Some(namespace(subject)))?;
     let mine: Vec<&Value> = policies.into_iter().filter(|p| affects(p, direction) && selects(p, subject)).collect();
     if mine.is_empty() {
@@ -165,6 +192,12 @@ fn by_network_policies(case: &Case<'_>, flow: &Flow<'_>, direction: Direction) -
     refusal.misses.extend(without.iter().map(|p| format!("{}: allows nothing (default deny)", p.name)));
     refusal.policies = with_rules.into_iter().chain(without).collect();
     Ok(Ruling::Refused(refusal))
+}
+
+/// Whether a pod on the host network stands for the node that the other one runs on: that traffic is always allowed.
+fn is_own_node(host: &Value, pod: &Value) -> bool {
+    let node = str_at(pod, "/spec/nodeName");
+    bool_at(host, "/spec/hostNetwork") && !node.is_empty() && node == str_at(host, "/spec/nodeName")
 }
 
 /// Without policyTypes a policy is for ingress, and for egress too when it has an egress section.

@@ -1,5 +1,6 @@
 //! Routes of every flavour as one list of rules, and which of them a request meets (causes C.2).
 
+pub mod foreign;
 mod gateway;
 mod ingress;
 mod traefik;
@@ -36,7 +37,12 @@ impl Request {
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let host = authority.split(':').next().unwrap_or_default().to_lowercase();
+        let host = match authority.split_once(']') {
+            Some((address, _)) => address.trim_start_matches('['),
+            // A name's last dot says only that it is whole.
+            None => authority.split(':').next().unwrap_or_default().trim_end_matches('.'),
+        };
+        let host = host.to_lowercase();
         Self { scheme: scheme.to_lowercase(), host, path: format!("/{path}") }
     }
 
@@ -212,7 +218,7 @@ pub fn rules(case: &Case<'_>) -> Fact<Vec<Rule>> {
     let gateway_classes = case.list(GATEWAYCLASSES, None).known();
     let classes = classes?.unwrap_or_default();
     for ingress in ingresses? {
-        ingress::read(ingress, &classes, &mut all);
+        ingress::read(case, ingress, &classes, &mut all)?;
     }
     for route in traefik?.unwrap_or_default() {
         traefik::read(case, route, &mut all)?;
@@ -224,6 +230,9 @@ pub fn rules(case: &Case<'_>) -> Fact<Vec<Rule>> {
     Ok(all)
 }
 
+/// The rank of a rule for any host.
+const CATCH_ALL: u8 = 1;
+
 /// How well a rule's host matches: 3 exact, 2 wildcard or pattern, 1 any, `None` not at all. An Ingress' wildcard stands
 /// for one label, a Gateway's for one or more.
 pub fn host_rank(rule: &Rule, host: &str) -> Option<u8> {
@@ -231,7 +240,7 @@ pub fn host_rank(rule: &Rule, host: &str) -> Option<u8> {
         return Regex::new(pattern).is_ok_and(|r| r.is_match(host)).then_some(2);
     }
     match rule.host.strip_prefix("*.") {
-        _ if rule.host.is_empty() => Some(1),
+        _ if rule.host.is_empty() => Some(CATCH_ALL),
         _ if rule.host == host => Some(3),
         Some(base) => {
             let label = host.strip_suffix(base)?.strip_suffix('.')?;
@@ -255,24 +264,50 @@ pub fn path_matches(rule: &Rule, path: &str) -> bool {
     }
 }
 
+/// How long the rule is that Traefik makes of a host and a path of an Ingress: its priority.
+pub fn traefik_priority(host: &str, path: &str) -> i64 {
+    let part = |matcher: &str, text: &str| if text.is_empty() { 0 } else { matcher.len() + text.len() + 4 };
+    let both = if host.is_empty() || path.is_empty() { 0 } else { " && ".len() };
+    i64::try_from(part("Host", host) + both + part("PathPrefix", path)).unwrap_or(i64::MAX)
+}
+
+/// Orders routes that were made in the same second: ingress-nginx lets the name that sorts last win (its
+/// `sortIngressSlice`), the others the one that sorts first.
+fn tie(rule: &Rule) -> (Option<Reverse<String>>, ObjectRef) {
+    let nginx = rule.flavor == Flavor::Nginx;
+    (nginx.then(|| Reverse(format!("{}/{}", rule.at.namespace, rule.at.name))), rule.at.clone())
+}
+
 /// The rule that a request meets. Rules that a controller takes come before those that nobody takes, rules for the
 /// request's scheme before others.
 pub fn meet(rules: &[Rule], request: &Request) -> Met {
     for claimed in [true, false] {
         let all = || rules.iter().filter(|r| r.unclaimed.is_empty() == claimed && !r.partial && !r.canary);
         let Some(best) = all().filter_map(|r| host_rank(r, &request.host)).max() else { continue };
+        if !claimed && best == CATCH_ALL && rules.iter().any(|r| r.unclaimed.is_empty()) {
+            // Who mistypes a host is not helped by a rule for every host that nobody takes.
+            continue;
+        }
         let of_host: Vec<&Rule> = all().filter(|r| host_rank(r, &request.host) == Some(best)).collect();
         // A server for the very host hides wildcards and catch-alls; a mere catch-all is no sign of the host.
         let mut fitting: Vec<&Rule> = of_host.iter().copied().filter(|r| path_matches(r, &request.path)).collect();
+        if of_host.iter().any(|r| r.flavor == Flavor::Traefik) {
+            // Traefik asks its routers in the order of their priority, whatever they say of the host.
+            let met = |r: &&Rule| host_rank(r, &request.host).is_some() && path_matches(r, &request.path);
+            let beside = all().filter(|r| r.flavor == Flavor::Traefik && host_rank(r, &request.host) != Some(best));
+            fitting.extend(beside.filter(met));
+        }
         fitting.sort_by_key(|r| {
             let other_scheme = r.tls.is_some_and(|tls| tls != request.tls());
+            let traefik = r.flavor == Flavor::Traefik;
             (
                 other_scheme,
+                Reverse(traefik.then_some(r.priority)),
                 r.kind != PathKind::Exact,
                 Reverse(r.path.len()),
                 Reverse(r.priority),
                 r.created,
-                r.at.clone(),
+                tie(r),
             )
         });
         let Some((first, rest)) = fitting.split_first() else {

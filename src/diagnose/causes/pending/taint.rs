@@ -33,8 +33,11 @@ fn judge(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
     let Some(placement) = placement(case, suspect)? else { return Ok(vec![]) };
     let pod = Pod::new(suspect.object);
     let failing = placement.failing("TaintToleration");
-    let tainted: Vec<(&Node, &Taint, bool)> =
-        (failing.iter()).filter_map(|(node, only)| Some((*node, other_taint(node, &pod)?, *only))).collect();
+    // Where the pod is refused before any node is looked at, more than a taint keeps it from all of them.
+    let refused = !placement.judgement.refused.is_empty();
+    let tainted: Vec<(&Node, &Taint, bool)> = (failing.iter())
+        .filter_map(|(node, only)| Some((*node, other_taint(node, &pod)?, *only && !refused)))
+        .collect();
     if tainted.is_empty() {
         return Ok(vec![]);
     }

@@ -1,13 +1,48 @@
 //! Rules of an Ingress, and the class that decides who serves it.
 
-use super::{Backend, PathKind, Rule};
-use crate::diagnose::url::control::addresses;
+use super::{Backend, PathKind, Rule, traefik_priority};
+use crate::diagnose::facts::{Case, Fact, Knowable};
+use crate::diagnose::url::control::{addresses, control};
 use crate::diagnose::url::flavor::Flavor;
 use crate::world::object::{list_at, name, namespace, str_at};
 use serde_json::Value;
 
+/// A controller that takes Ingresses without a class: ingress-nginx with `--watch-ingress-without-class`; Traefik, HAProxy
+/// and Contour as long as they were not told a class.
+fn takes_classless(case: &Case<'_>) -> Fact<Option<Flavor>> {
+    let told = [
+        (Flavor::Nginx, "watch-ingress-without-class"),
+        (Flavor::Traefik, "providers.kubernetesingress.ingressclass"),
+        (Flavor::HaProxy, "ingress.class"),
+        (Flavor::Contour, "ingress-class-name"),
+    ];
+    for (flavor, flag) in told {
+        let control = control(case, flavor, "")?;
+        let takes = match flavor {
+            Flavor::Nginx => control.has(flag),
+            _ => control.flag(flag).is_none(),
+        };
+        if takes && !control.workloads.is_empty() {
+            return Ok(Some(flavor));
+        }
+    }
+    Ok(None)
+}
+
 /// The class of an Ingress: its name, its controller, and why nobody takes the Ingress (empty when somebody does).
-pub fn class_of(ingress: &Value, classes: &[&Value]) -> (String, String, String) {
+pub fn class_of(case: &Case<'_>, ingress: &Value, classes: &[&Value]) -> Fact<(String, String, String)> {
+    let (class, controller, unclaimed) = named_class(ingress, classes);
+    if unclaimed.is_empty() || !class.is_empty() {
+        return Ok((class, controller, unclaimed));
+    }
+    Ok(match takes_classless(case).known()?.flatten() {
+        Some(flavor) => (class, flavor.name().to_lowercase(), String::new()),
+        None => (class, controller, unclaimed),
+    })
+}
+
+/// As [`class_of`], as far as the Ingress and the classes say.
+fn named_class(ingress: &Value, classes: &[&Value]) -> (String, String, String) {
     const LEGACY: &str = "/metadata/annotations/kubernetes.io~1ingress.class";
     let controller =
         |wanted: &str| classes.iter().find(|c| name(c) == wanted).map(|c| str_at(c, "/spec/controller").to_owned());
@@ -41,8 +76,8 @@ pub fn class_of(ingress: &Value, classes: &[&Value]) -> (String, String, String)
 }
 
 /// Adds the rules of an Ingress.
-pub fn read(ingress: &Value, classes: &[&Value], all: &mut Vec<Rule>) {
-    let (class, controller, unclaimed) = class_of(ingress, classes);
+pub fn read(case: &Case<'_>, ingress: &Value, classes: &[&Value], all: &mut Vec<Rule>) -> Fact<()> {
+    let (class, controller, unclaimed) = class_of(case, ingress, classes)?;
     let flavor = Flavor::of_controller(&controller);
     let annotation = |name: &str| {
         ingress
@@ -53,6 +88,8 @@ pub fn read(ingress: &Value, classes: &[&Value], all: &mut Vec<Rule>) {
     };
     let regex =
         flavor == Flavor::Nginx && (annotation("use-regex") == "true" || !annotation("rewrite-target").is_empty());
+    const PRIORITY: &str = "/metadata/annotations/traefik.ingress.kubernetes.io~1router.priority";
+    let stated = str_at(ingress, PRIORITY).parse().ok().filter(|n: &i64| *n > 0);
     let mut index = 0;
     let mut add = |host: &str, path: &str, kind: &str, backend: &Value| {
         let path = if path.is_empty() { "/" } else { path };
@@ -71,6 +108,11 @@ pub fn read(ingress: &Value, classes: &[&Value], all: &mut Vec<Rule>) {
             unclaimed: unclaimed.clone(),
             addresses: addresses(ingress),
             canary: annotation("canary") == "true",
+            priority: if flavor == Flavor::Traefik {
+                stated.unwrap_or_else(|| traefik_priority(host, path))
+            } else {
+                0
+            },
             ..Rule::of(ingress, index, flavor).with_backends(vec![service(ingress, backend)])
         });
         index += 1;
@@ -84,6 +126,7 @@ pub fn read(ingress: &Value, classes: &[&Value], all: &mut Vec<Rule>) {
     if let Some(backend) = ingress.pointer("/spec/defaultBackend") {
         add("", "/", "Prefix", backend);
     }
+    Ok(())
 }
 
 fn service(ingress: &Value, backend: &Value) -> Backend {

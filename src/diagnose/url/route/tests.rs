@@ -53,6 +53,39 @@ fn exact_before_longest_prefix_and_the_oldest_wins() {
 }
 
 #[test]
+fn of_the_same_second_ingress_nginx_takes_the_last_name_and_others_the_first() {
+    let winner = |flavor: Flavor| {
+        let named = |name: &str| {
+            let mut one = rule("a", "/", PathKind::Prefix);
+            (one.at.name, one.flavor) = (name.into(), flavor);
+            one
+        };
+        match meet(&[named("one"), named("two")], &Request::parse("http://a/")) {
+            Met::Rule { rule, .. } => rule.at.name.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((winner(Flavor::Nginx).as_str(), winner(Flavor::Contour).as_str()), ("two", "one"));
+}
+
+#[test]
+fn the_host_of_a_url_is_its_name_alone() {
+    let of = |url: &str| Request::parse(url).host;
+    assert_eq!(of("https://u:p@Shop.example.com.:8443/x?y#z"), "shop.example.com");
+    assert_eq!(of("http://[fd00::1]:8080/"), "fd00::1");
+    assert_eq!(of("shop.example.com/x"), "shop.example.com");
+}
+
+#[test]
+fn a_rule_for_every_host_that_nobody_takes_is_no_answer_to_a_mistyped_one() {
+    let mut stray = rule("", "/", PathKind::Prefix);
+    stray.unclaimed = "it names no class".into();
+    let request = Request::parse("http://b/");
+    assert!(matches!(meet(&[stray.clone(), rule("a", "/", PathKind::Prefix)], &request), Met::NoHost { .. }));
+    assert!(matches!(meet(&[stray], &request), Met::Rule { .. }), "it is all there is");
+}
+
+#[test]
 fn a_pattern_is_shown_by_what_it_begins_with() {
     assert_eq!((literal("(?i)^/api(.*)"), literal("^(?:/v1/x)$")), ("/api", "/v1/x"));
     let of = |path: &str| rule("a.b", path, PathKind::Regex).url(true);

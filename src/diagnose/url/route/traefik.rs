@@ -22,7 +22,8 @@ pub fn read(case: &Case<'_>, route: &Value, all: &mut Vec<Rule>) -> Fact<()> {
             backends.extend(services(case, route, service)?);
         }
         let priority = int_at(entry, "/priority").filter(|p| *p > 0).unwrap_or(text.len() as i64);
-        for part in text.split("||") {
+        for part in alternatives(text) {
+            let part = part.as_str();
             for (host, (path, kind)) in hosts(part).iter().flat_map(|h| paths(part).into_iter().map(move |p| (h, p))) {
                 all.push(Rule {
                     host: host.clone(),
@@ -66,7 +67,88 @@ pub fn matched(rule: &str) -> Vec<(String, String)> {
         let hosts = hosts(part).into_iter().map(|host| if host.starts_with('~') { String::new() } else { host });
         hosts.flat_map(|host| paths.iter().map(move |path| (host.clone(), path.clone())).collect::<Vec<_>>()).collect()
     };
-    rule.split("||").flat_map(|part| -> Vec<(String, String)> { of_part(part) }).collect()
+    alternatives(rule).iter().flat_map(|part| -> Vec<(String, String)> { of_part(part) }).collect()
+}
+
+/// How deep brackets may lie in each other, and how many alternatives a rule may have, before it is no longer taken apart.
+const DEEPEST: usize = 32;
+const MOST: usize = 100;
+
+/// The alternatives of a rule, each a row of matchers that must all be met: `a && (b || c)` is `a && b` or `a && c`. A
+/// rule that cannot be read stays whole.
+fn alternatives(rule: &str) -> Vec<String> {
+    let mut reader = Reader { rest: rule };
+    match reader.either(0) {
+        Some(all) if reader.rest.trim().is_empty() => all,
+        _ => vec![rule.to_owned()],
+    }
+}
+
+/// Reads a rule from left to right: matchers joined by `||`, `&&`, `!` and brackets.
+struct Reader<'a> {
+    rest: &'a str,
+}
+
+impl Reader<'_> {
+    fn eat(&mut self, sign: &str) -> bool {
+        let found = self.rest.trim_start().strip_prefix(sign);
+        self.rest = found.unwrap_or(self.rest);
+        found.is_some()
+    }
+
+    fn either(&mut self, depth: usize) -> Option<Vec<String>> {
+        let mut all = self.both(depth)?;
+        while self.eat("||") {
+            all.extend(self.both(depth)?);
+        }
+        (all.len() <= MOST).then_some(all)
+    }
+
+    fn both(&mut self, depth: usize) -> Option<Vec<String>> {
+        let mut all = self.one(depth)?;
+        while self.eat("&&") {
+            let more = self.one(depth)?;
+            if all.len() * more.len() > MOST {
+                return None;
+            }
+            all = all.iter().flat_map(|a| more.iter().map(move |b| format!("{a} && {b}"))).collect();
+        }
+        Some(all)
+    }
+
+    fn one(&mut self, depth: usize) -> Option<Vec<String>> {
+        if depth > DEEPEST {
+            return None;
+        }
+        if self.eat("!") {
+            return Some(vec![format!("!({})", self.one(depth + 1)?.join(" || "))]);
+        }
+        if self.eat("(") {
+            let inner = self.either(depth + 1)?;
+            return self.eat(")").then_some(inner);
+        }
+        self.matcher().map(|matcher| vec![matcher])
+    }
+
+    /// A name and its arguments, up to the bracket that closes them outside of quotes.
+    fn matcher(&mut self) -> Option<String> {
+        let text = self.rest.trim_start();
+        let open = text.find('(').filter(|at| *at > 0 && text[..*at].chars().all(char::is_alphanumeric))?;
+        let mut quote = None;
+        for (at, c) in text[open..].char_indices() {
+            match quote {
+                None if c == ')' => {
+                    let (matcher, rest) = text.split_at(open + at + 1);
+                    self.rest = rest;
+                    return Some(matcher.to_owned());
+                }
+                None if matches!(c, '`' | '"' | '\'') => quote = Some(c),
+                Some(open) if c == open => quote = None,
+                _ => {}
+            }
+        }
+        None
+    }
 }
 
 fn backend(home: &str, entry: &Value) -> Backend {
@@ -148,6 +230,20 @@ mod tests {
         assert_eq!(seen, [("a.b", "/x"), ("c.d", "/x")]);
         assert_eq!(all[0].backend.service().to_string(), "Service n/s");
         assert!(arguments("PathPrefix(`/x`)", "Path(").is_empty());
+    }
+
+    #[test]
+    fn alternatives_in_brackets_keep_what_stands_outside() {
+        assert_eq!(
+            matched("Host(`t.b`) && (PathPrefix(`/api`) || PathPrefix(`/dashboard`))"),
+            ["/api", "/dashboard"].map(|path| ("t.b".to_owned(), path.to_owned()))
+        );
+        assert_eq!(matched("Host(`a`) || Host(`b`)").len(), 2);
+        assert_eq!(alternatives("PathRegexp(`^/(a||b)`)"), ["PathRegexp(`^/(a||b)`)"], "what is quoted is no sign");
+        assert_eq!(alternatives("Host(`a`) && !(Path(`/x`) || Path(`/y`))").len(), 1);
+        assert_eq!(alternatives("Host(`a`) &&"), ["Host(`a`) &&"], "what cannot be read stays whole");
+        assert_eq!(alternatives(&"(".repeat(100_000)).len(), 1);
+        assert_eq!(alternatives(&vec!["(Host(`a`) || Host(`b`))"; 40].join(" && ")).len(), 1);
     }
 
     #[test]
