@@ -75,12 +75,18 @@ impl Args {
         if let Some(Command::Why(why)) = &mut self.command
             && why.target.is_none()
             && !why.pending
-            && let Some(last) = self.global.from.pop_if(|last| !exists(last))
+            && let Some(last) = self.global.from.pop_if(|last| !exists(last) && !is_meant_as_file(last))
         {
             why.target = Some(last.to_string_lossy().into_owned());
         }
         self
     }
+}
+
+/// Whether a word can only mean a file: none of a target's forms begins or ends so.
+fn is_meant_as_file(word: &Path) -> bool {
+    let ends = word.extension().is_some_and(|end| ["json", "gz", "jsonl"].iter().any(|known| end == *known));
+    ends || ["/", ".", "~"].iter().any(|begin| word.to_string_lossy().starts_with(begin))
 }
 
 /// What to do.
@@ -454,6 +460,7 @@ mod tests {
             assert_eq!(read(line), (1, Some("pod/x".into())), "{line}");
         }
         assert_eq!(read("kokpit why --pending --from a.gz a.gz"), (2, None));
+        assert_eq!(read("kokpit why --from b.gz"), (1, None), "a file that is not there is no target");
     }
 
     #[test]

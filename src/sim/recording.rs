@@ -27,7 +27,7 @@ pub const READ_ONLY: &str = "this cluster is a recording: it shows what was, not
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// The file cannot be read.
-    #[error("{path}: cannot read the recording: {source}")]
+    #[error("{path}: cannot read the recording")]
     Read {
         /// The file.
         path: PathBuf,
