@@ -1,7 +1,7 @@
-//! More than half of what an API server sends of a pod stands in arrays of which no row shows anything, a third of it in
-//! `metadata.managedFields` alone. Finding the end of an array is several times quicker than parsing through it.
+//! More than half of what an API server sends of a pod stands in arrays and objects of which no row shows anything, a
+//! third of it in `metadata.managedFields` alone. Finding the end of one is several times quicker than parsing through it.
 
-/// Elements of an array that were left out of a text.
+/// What was left out of a text: the inside of an array or object.
 #[derive(Clone, Copy, Debug)]
 struct Cut {
     /// Where, in the text that is left.
@@ -10,7 +10,7 @@ struct Cut {
     bytes: usize,
 }
 
-/// A pod without the elements of the arrays that rows do not need.
+/// A pod without what stands in the arrays and objects that rows do not need.
 #[derive(Default)]
 pub struct Skimmed {
     text: Vec<u8>,
@@ -18,7 +18,7 @@ pub struct Skimmed {
 }
 
 /// Arrays of a pod of which rows show nothing; in no part of a pod does an array of the same name matter to one.
-fn is_unneeded(key: &[u8]) -> bool {
+fn is_unneeded_array(key: &[u8]) -> bool {
     matches!(
         key,
         b"managedFields"
@@ -31,11 +31,27 @@ fn is_unneeded(key: &[u8]) -> bool {
             | b"command"
             | b"tolerations"
             | b"topologySpreadConstraints"
-            | b"preferredDuringSchedulingIgnoredDuringExecution"
             | b"imagePullSecrets"
             | b"hostAliases"
             | b"hostIPs"
             | b"podIPs"
+    )
+}
+
+/// The same of objects. (Labels may have any key, but only texts as values.)
+fn is_unneeded_object(key: &[u8]) -> bool {
+    matches!(
+        key,
+        b"annotations"
+            | b"livenessProbe"
+            | b"readinessProbe"
+            | b"startupProbe"
+            | b"lifecycle"
+            | b"securityContext"
+            | b"affinity"
+            | b"nodeSelector"
+            | b"limits"
+            | b"allocatedResources"
     )
 }
 
@@ -46,13 +62,16 @@ impl Skimmed {
         self.text.clear();
         self.cuts.clear();
         let (mut copied, mut at) = (0, 0);
-        while let Some(bracket) = memchr::memchr(b'[', &json[at..]) {
+        while let Some(bracket) = memchr::memchr2(b'[', b'{', &json[at..]) {
             let open = at + bracket + 1;
             at = open;
-            if !key_before(&json[..open - 1]).is_some_and(is_unneeded) {
-                continue;
-            }
-            let Some(end) = end_of_array(json, open) else { break };
+            let Some(key) = key_before(&json[..open - 1]) else { continue };
+            let end = match json[open - 1] {
+                b'[' if is_unneeded_array(key) => end_of(json, open, b'[', b']'),
+                b'{' if is_unneeded_object(key) => end_of(json, open, b'{', b'}'),
+                _ => continue,
+            };
+            let Some(end) = end else { break };
             self.text.extend_from_slice(&json[copied..open]);
             self.cuts.push(Cut { at: self.text.len(), bytes: end - open });
             (copied, at) = (end, end);
@@ -78,12 +97,12 @@ fn key_before(json: &[u8]) -> Option<&[u8]> {
     Some(&key[memchr::memrchr(b'"', key)? + 1..])
 }
 
-/// Where the `]` stands that closes the array whose elements begin at `from`. A bracket behind an odd number of quotes
-/// stands in a string and does not count; nor does a quote behind a backslash, which only strings have.
-fn end_of_array(json: &[u8], from: usize) -> Option<usize> {
+/// Where the bracket stands that closes the array or object whose inside begins at `from`. A bracket behind an odd number
+/// of quotes stands in a string and does not count; nor does a quote behind a backslash, which only strings have.
+fn end_of(json: &[u8], from: usize, open: u8, close: u8) -> Option<usize> {
     let inside = &json[from..];
     let (mut depth, mut quotes, mut counted, mut escaped) = (1, 0, 0, None);
-    for at in memchr::memchr3_iter(b'[', b']', b'\\', inside) {
+    for at in memchr::memchr3_iter(open, close, b'\\', inside) {
         if escaped == Some(at) {
             continue;
         }
@@ -97,7 +116,11 @@ fn end_of_array(json: &[u8], from: usize) -> Option<usize> {
         if quotes % 2 == 1 {
             continue;
         }
-        depth += if inside[at] == b'[' { 1 } else { -1 };
+        if inside[at] == open {
+            depth += 1;
+            continue;
+        }
+        depth -= 1;
         if depth == 0 {
             return Some(from + at);
         }
@@ -125,9 +148,22 @@ mod tests {
             let text = format!(r#"{{"env":[{inside}],"conditions":[{inside}],"args":null}}"#);
             assert_eq!(skimmed(&text), format!(r#"{{"env":[],"conditions":[{inside}],"args":null}}"#));
         }
+        for inside in ["", r#""a":1"#, r#""}":"{""#, r#""\\":{}"#, r#""\"}":[{}]"#, r#""a":{"b":"\\\"}"}"#] {
+            let text = format!(r#"{{"annotations":{{{inside}}},"labels":{{{inside}}},"affinity":null}}"#);
+            assert_eq!(skimmed(&text), format!(r#"{{"annotations":{{}},"labels":{{{inside}}},"affinity":null}}"#));
+        }
         let inner = r#"{"volumes":[{"projected":{"sources":[{"items":[1]}]}}],"x":1}"#;
         assert_eq!(skimmed(inner), r#"{"volumes":[],"x":1}"#);
-        for same in [r#"{"env":["a","b"#, r#"{"note":"\"env\":[1]","b":[2]}"#, r#"{"env": [1]}"#, "", "[", r#"":["#] {
+        for same in [
+            r#"{"env":["a","b"#,
+            r#"{"note":"\"env\":[1]","b":[2]}"#,
+            r#"{"env": [1]}"#,
+            "",
+            "[",
+            "{",
+            r#"":["#,
+            r#"{"affinity":{"a":1"#,
+        ] {
             assert_eq!(skimmed(same), same);
         }
     }
@@ -179,6 +215,7 @@ mod tests {
             "",
             r#","managedFields":[{"manager":"kubelet","fieldsV1":{"f:status":{"k:{\"type\":\"Ready\"}":{}}}}]"#,
             r#","managedFields":[{"x":["y"]}],"annotations":{"a":"\"env\":[1]"}"#,
+            r#","annotations":{"a":"{\"env\":{}","b\\":"}"},"managedFields":[{"x":["y"]}]"#,
         ] {
             let (text, len) = list(managed);
             let mut decoder = Decoder::new(&resource, Default::default());
