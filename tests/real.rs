@@ -1,5 +1,5 @@
-//! The spine against a server that is not ours: browse, follow, why, the same with few rights, cordon with a commit,
-//! drain with a PodDisruptionBudget.
+//! What people do most, against a server that is not ours: browse, follow, why, the same with few rights, logs, a shell, a
+//! port-forward, scale, edit, delete, cordon with a commit, drain with a PodDisruptionBudget.
 //!
 //! `KOKPIT_TEST_KUBECONFIG=FILE cargo test --test real -- --ignored`; docs/testing.md says what it does to the cluster.
 
@@ -11,14 +11,18 @@ use kokpit::cluster::{connect, kubeconfig};
 use kokpit::diagnose::scheduling::message;
 use kokpit::world::object::{bool_at, list_at, name, str_at};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Home, Ran, until};
+use support::{Home, Ran, Served, until};
 use tokio::runtime::Runtime;
 
 /// Where the pods of the tests come from; any image whose program keeps running.
 const IMAGE: &str = "registry.k8s.io/pause:3.10";
+/// A server of HTTP that says so in its log and has a shell.
+const SERVER: &str = "registry.k8s.io/e2e-test-images/agnhost:2.47";
 /// A user without any rights but those that the test gives.
 const NOBODY: &str = "kokpit-test-nobody";
 
@@ -162,11 +166,14 @@ fn commits(home: &Home, repository: &Path) -> String {
 #[ignore = "needs a cluster: KOKPIT_TEST_KUBECONFIG=FILE cargo test --test real -- --ignored"]
 fn the_spine_on_a_real_cluster() {
     let cluster = Cluster::open();
-    let home = Home::new();
+    let mut home = Home::new();
+    home.set("KUBE_EDITOR", "sed -i s/blue/green/");
     browse(&cluster, &home);
     follow(&cluster, &home);
     why(&cluster, &home);
     few_rights(&cluster, &home);
+    go_inside(&cluster, &home);
+    change(&cluster, &home);
     let repository = home.repository("fleet", &[("README.md", "The fleet\n")]);
     cordon(&cluster, &home, &repository);
     drain(&cluster, &home, &repository);
@@ -180,7 +187,7 @@ fn browse(cluster: &Cluster, home: &Home) {
     tui.send(":pods kube-system\r").wait("kube-system");
     let system = cluster.get("/api/v1/namespaces/kube-system/pods");
     let pod = name(list_at(&system, "/items").first().expect("kube-system has pods")).to_string();
-    tui.send(&format!("/{pod}\r")).wait(&pod);
+    tui.send(&format!("/{pod}\r")).wait(&format!("▸{pod}"));
     tui.send("d").wait("Containers");
     tui.send("\u{1b}").send("y").wait("apiVersion: v1");
     tui.quit();
@@ -235,6 +242,89 @@ fn few_rights(cluster: &Cluster, home: &Home) {
     tui.send(":pods\r").wait("giant");
     tui.send(":nodes\r").wait("you may not list nodes");
     tui.quit();
+}
+
+/// A Deployment of one server on port 8080.
+fn server() -> Value {
+    let labels = json!({"app": "server"});
+    let container = json!({"name": "app", "image": SERVER, "args": ["netexec", "--http-port=8080"],
+        "ports": [{"name": "http", "containerPort": 8080}]});
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "server"},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]}}}})
+}
+
+/// The log of a container, a shell in it, and a local port that leads to it.
+fn go_inside(cluster: &Cluster, home: &Home) {
+    cluster.make("deployments", "apis/apps/v1", &server());
+    let file = cluster.kubeconfig.to_string_lossy().into_owned();
+    let place = ["--kubeconfig", &file, "-n", &cluster.namespace];
+    let mut tui = home.tui_sized(&place, 140, 40);
+    tui.send(":pods /server-\r").wait_within(Duration::from_secs(180), "the server", |screen| {
+        let text = screen.contents();
+        text.contains("server-") && text.contains("Running") && text.contains("1/1")
+    });
+    tui.send("d").wait("Containers");
+    tui.send("\u{1b}").wait("▸server-");
+    tui.send("l").wait("Started HTTP server on port 8080");
+    tui.send("\u{1b}").wait("▸server-");
+    tui.send("s").wait("exit or Ctrl-D leaves it");
+    // What is typed before a shell listens is lost.
+    until("an answer from the shell", || {
+        tui.send("echo in-$((40+2))\r");
+        std::thread::park_timeout(Duration::from_millis(200));
+        tui.text().contains("in-42").then_some(())
+    });
+    tui.send("exit\r").wait("ended");
+    tui.quit();
+    tui.assert_restored();
+    let args = [&["port-forward", "deploy/server", ":http"], &place[..]].concat();
+    let forward = Served::start(home.command(support::kokpit(), &args), |line| line.contains(" -> "));
+    let line = forward.lines.last().expect("a line").clone();
+    let local = line.split(" -> ").next().and_then(|local| local.rsplit_once(':')).expect("a local port").1.to_string();
+    let answer = until("an answer through the forward", || get(&format!("127.0.0.1:{local}"), "/hostname"));
+    assert!(answer.contains(" 200 "), "{answer}");
+}
+
+/// The head of what answers to one request.
+fn get(address: &str, path: &str) -> Option<String> {
+    let mut socket = TcpStream::connect(address).ok()?;
+    socket.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+    write!(socket, "GET {path} HTTP/1.0\r\nhost: here\r\n\r\n").ok()?;
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        socket.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).ok()
+}
+
+/// Scaled, edited, deleted: each shown first, done, and on record.
+fn change(cluster: &Cluster, home: &Home) {
+    let ns = &cluster.namespace;
+    let ran = cluster
+        .kokpit(home, &["scale", "deployment/server", "--replicas", "2", "-n", ns, "--reason", "a test", "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let deployment = cluster.get(&format!("/apis/apps/v1/namespaces/{ns}/deployments/server"));
+    assert_eq!(deployment.pointer("/spec/replicas"), Some(&json!(2)));
+    let settings =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"colour": "blue"}});
+    cluster.make("configmaps", "api/v1", &settings);
+    let path = format!("/api/v1/namespaces/{ns}/configmaps/settings");
+    let file = cluster.kubeconfig.to_string_lossy().into_owned();
+    let mut tui = home.tui_sized(&["--kubeconfig", &file, "-n", ns], 140, 40);
+    tui.send(":configmaps /settings\r").wait("▸settings");
+    tui.send("e").wait("green");
+    assert_eq!(cluster.get(&path).pointer("/data/colour"), Some(&json!("blue")), "nothing happens before it was shown");
+    tui.send("\t\r");
+    until("the edit", || (cluster.get(&path).pointer("/data/colour")? == "green").then_some(()));
+    tui.wait("done");
+    tui.quit();
+    let ran = cluster.kokpit(home, &["delete", "cm/settings", "-n", ns, "--reason", "a test", "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    until("the ConfigMap gone", || cluster.runtime.block_on(cluster.api.get(&path)).is_err().then_some(()));
+    let ran = cluster.kokpit(home, &["ops"]);
+    assert!(["scale", "edit", "delete"].iter().all(|done| ran.out.contains(done)), "all are on record:\n{}", ran.out);
 }
 
 fn cordon(cluster: &Cluster, home: &Home, repository: &Path) {

@@ -105,7 +105,7 @@ pub enum Command {
     Uncordon(NodeOp),
     /// Move the pods off a node: plan first, cordon committed, then evictions
     Drain(Drain),
-    /// Change the replicas of a Deployment in the repository it is deployed from
+    /// Change the replicas of a Deployment: in the repository it is deployed from, live where nothing tracks it
     Scale(Scale),
     /// Change requests and limits of a Deployment's container in the repository it is deployed from
     Resources(Resources),
