@@ -4,6 +4,7 @@
 use crate::sim::controllers::meta::{deleting, time_at, uid};
 use crate::sim::controllers::plan::{Plan, Snapshot, Write};
 use crate::world::object::{list_at, str_at};
+use crate::world::time::Time;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -25,6 +26,10 @@ const KINDS: [&str; 11] = [
 /// How long an event is kept (`--event-ttl`), in seconds.
 const EVENT_TTL: i64 = 3_600;
 
+/// Seconds that a pod is left alone on a node that is not there (`podgc`'s `quarantineTime`): the node may be about to
+/// register, and a ReplicaSet whose template names a node that never was must not be kept making pods.
+const QUARANTINE: i64 = 40;
+
 /// Deletes what nobody owns any more and lets go of owners that wait for their dependents.
 pub fn reconcile(s: &Snapshot) -> Plan {
     let mut plan = Plan::default();
@@ -39,8 +44,14 @@ pub fn reconcile(s: &Snapshot) -> Plan {
     let nodes: HashSet<&str> = s.of("nodes").iter().map(|n| str_at(n, "/metadata/name")).collect();
     for pod in s.of("pods") {
         let node = str_at(pod, "/spec/nodeName");
-        if !node.is_empty() && !nodes.contains(node) {
+        if node.is_empty() || nodes.contains(node) {
+            continue;
+        }
+        let due = time_at(pod, "/metadata/creationTimestamp").0.saturating_add(QUARANTINE);
+        if due <= s.now.0 {
             plan.push(Write::Remove((**pod).clone()));
+        } else {
+            plan.wake_at(Time(due));
         }
     }
     for event in s.of("events").iter().filter(|e| last_seen(e) + EVENT_TTL < s.now.0) {
@@ -101,7 +112,6 @@ fn finalize(s: &Snapshot, owner: &Value, plan: &mut Plan) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::time::Time;
     use std::sync::Arc;
 
     #[test]
@@ -122,5 +132,21 @@ mod tests {
         );
         let plan = reconcile(&s);
         assert!(matches!(&plan.writes[..], [Write::Delete(o)] if str_at(o, "/metadata/name") == "gone"));
+    }
+
+    #[test]
+    fn pods_of_a_node_that_never_was_are_left_for_a_while() {
+        let made = Time::parse("2026-11-21T10:00:00Z").unwrap();
+        let at = |seconds: i64| {
+            let pod = json!({"kind": "Pod", "metadata": {"name": "lost", "uid": "l", "creationTimestamp": made.rfc3339()},
+                "spec": {"nodeName": "n99"}});
+            let mut s = Snapshot::new(Time(made.0 + seconds), 1);
+            s.put("pods", vec![Arc::new(pod)]);
+            reconcile(&s)
+        };
+        let early = at(1);
+        assert!(early.writes.is_empty());
+        assert_eq!(early.wake, Some(Time(made.0 + QUARANTINE)));
+        assert!(matches!(&at(QUARANTINE).writes[..], [Write::Remove(_)]));
     }
 }
