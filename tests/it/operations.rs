@@ -3,6 +3,7 @@
 //! Every operation runs in a process of its own (this test binary again, as [`child`]), so that it can be killed: the
 //! journal, the cluster and git are then looked at from outside.
 
+mod editing;
 mod objects;
 
 use crate::embedded::Embedded;
