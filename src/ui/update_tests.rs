@@ -788,6 +788,19 @@ fn a_why_line_leads_into_another_cluster() {
 }
 
 #[test]
+fn keys_that_come_faster_than_frames_act_on_what_they_were_meant_for() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods @prod-eu\n");
+    stage.screen();
+    stage.effects();
+    stage.type_in("/cart\n");
+    stage.press("d");
+    let asked = stage.effects();
+    let cart = |effect: &Effect| matches!(effect, Effect::FetchObject { name, .. } if name.starts_with("cart"));
+    assert!(asked.iter().any(cart), "{asked:?}");
+}
+
+#[test]
 fn pasted_text_presses_no_keys() {
     let mut stage = Stage::live(80, 24);
     stage.effects();
