@@ -133,6 +133,7 @@ pub static TABLE: &[Action] = &[
     Action::read("clear-filter", "clear filter", "Show all rows again.", going::clear_filter),
     Action::read("back", "back", "Clear the filter; else go back to the screen before.", going::back),
     Action::read("help", "keys", "Show the keys of this screen and every action.", going::help),
+    Action::read("tour", "tour", "Show the ten keys that matter, on one page.", going::tour),
     Action::read("aliases", "aliases", "List every kind with the names it answers to.", going::aliases),
     Action::read("problems", "problems", "List what is wrong in the fleet, grouped.", going::problems),
     Action::read("objects", "objects", "Show the objects that a problem is seen at.", going::objects).when(on_problem),
@@ -204,7 +205,13 @@ pub static TABLE: &[Action] = &[
     .when(has_object),
     Action::read("fold", "fold", "Fold the line, or go to the one it hangs on.", relating::fold).when(on_tree),
     Action::read("unfold", "unfold", "Unfold the line.", relating::unfold).when(on_tree),
-    Action::read("fold-all", "fold all", "Unfold every line, or fold all again.", relating::fold_all).when(on_tree),
+    Action::read(
+        "fold-all",
+        "fold all",
+        "Unfold every line, or fold all again; YAML to a level, 0 for none: `:fold-all 2`.",
+        relating::fold_all,
+    )
+    .when(on_tree_or_yaml),
     Action::read("in-table", "in table", "Go to the object in the table of its kind.", relating::in_table)
         .when(on_tree),
     Action::read("wide", "wide", "Show all columns, or the usual ones.", sorting::wide).when(on_table),
@@ -335,6 +342,21 @@ pub static TABLE: &[Action] = &[
         reading::managed_fields,
     )
     .when(on_yaml),
+    Action::read(
+        "fold-line",
+        "fold",
+        "Fold what belongs to the line, or unfold it.",
+        reading::fold_line,
+    )
+    .when(on_yaml),
+    Action::read(
+        "decode",
+        "decode",
+        "Show the values of the Secret, read anew; nothing keeps them when the screen is left.",
+        reading::decode,
+    )
+    .when(of_secret)
+    .needs(need::GET_SECRET),
     // Logs
     Action::read("follow", "follow", "Stay at the end of the log as lines come, or stop doing so.", logging::follow)
         .when(on_logs),
@@ -562,6 +584,15 @@ fn on_text(state: &State) -> bool {
 
 fn on_yaml(state: &State) -> bool {
     matches!(&state.nav.top().view, View::Text(text) if matches!(text.of, TextOf::Yaml { .. }))
+}
+
+fn on_tree_or_yaml(state: &State) -> bool {
+    on_tree(state) || on_yaml(state)
+}
+
+fn of_secret(state: &State) -> bool {
+    let shown = matches!(&state.nav.top().view, View::Text(text) if matches!(text.of, TextOf::Decoded { .. }));
+    !shown && state.picked().is_some_and(|picked| picked.resource == crate::world::object::ResourceId::core("secrets"))
 }
 
 fn on_logs(state: &State) -> bool {

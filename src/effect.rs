@@ -50,6 +50,8 @@ pub enum Effect {
     Unwatch { cluster: ClusterId, resource: ResourceId },
     /// GET one object; answered by [`Msg::Object`](crate::msg::Msg::Object).
     FetchObject { request: RequestId, cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
+    /// GET one Secret and decode it; answered by [`Msg::Revealed`](crate::msg::Msg::Revealed).
+    Reveal { request: RequestId, cluster: ClusterId, namespace: String, name: String },
     /// The events about one object; answered by [`Msg::Events`](crate::msg::Msg::Events).
     FetchEvents { request: RequestId, cluster: ClusterId, object: ObjectRef },
     /// Stream logs, beside those of the same request; answered by [`Msg::LogLines`](crate::msg::Msg::LogLines),

@@ -33,6 +33,8 @@ pub const SECTIONS: &[&str] = &[
     "describe",
     "yaml",
     "why",
+    "decoded",
+    "tour",
     "logs",
     "operation",
 ];

@@ -25,6 +25,7 @@ pub mod redact;
 pub mod relations;
 pub mod replicasets;
 pub mod resolve;
+pub mod secret;
 pub mod services;
 pub mod statefulsets;
 pub mod uses;

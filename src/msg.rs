@@ -12,6 +12,7 @@ use crate::diagnose::verdict::Verdict;
 use crate::effect::logs::LogSource;
 use crate::effect::plugin::PluginCall;
 use crate::effect::{Found, Intent, RequestId};
+use crate::kinds::secret::Entry;
 use crate::world::access::Access;
 use crate::world::choice::Choice;
 use crate::world::fleet::{ClusterId, Delta};
@@ -43,6 +44,9 @@ pub enum Msg {
     World(Vec<(ClusterId, Delta)>),
     /// Answer to [`Effect::FetchObject`](crate::effect::Effect::FetchObject): the object, or why not, in words.
     Object { request: RequestId, answer: Result<Arc<Value>, String> },
+    /// Answer to [`Effect::Reveal`](crate::effect::Effect::Reveal): the entries of the Secret, or why not. Printed for a
+    /// developer it shows no value.
+    Revealed { request: RequestId, answer: Result<Vec<Entry>, String> },
     /// Answer to [`Effect::FetchEvents`](crate::effect::Effect::FetchEvents): event objects, or why not.
     Events { request: RequestId, answer: Result<Vec<Value>, String> },
     /// Log lines, in the order they came.

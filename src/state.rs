@@ -4,6 +4,7 @@ mod belonging;
 pub mod command;
 pub mod favourites;
 pub mod filter;
+mod fold;
 pub mod forwards;
 pub mod grid;
 pub mod head;
@@ -24,6 +25,7 @@ pub mod prompt;
 pub mod recall;
 pub mod table;
 pub mod text;
+pub mod tour;
 pub mod transfers;
 pub mod tree;
 pub mod watch;
@@ -131,6 +133,8 @@ pub struct State {
     pub nav: Nav,
     /// The top line names the screens below.
     pub crumbs: bool,
+    /// A column whose edge is being dragged.
+    pub drag: Option<layout::Drag>,
     /// What is being typed.
     pub prompt: Option<Prompt>,
     /// Keys pressed that wait for more (`g` of `g g`).
@@ -237,6 +241,7 @@ impl State {
             nav: Nav::new(scope),
             crumbs: true,
             prompt: None,
+            drag: None,
             pending: vec![],
             notices: Notices::default(),
             operations: vec![],
@@ -440,7 +445,15 @@ impl State {
     /// Puts a screen on top.
     pub fn push(&mut self, screen: Screen) -> Vec<Effect> {
         self.touch();
+        self.forget_secrets();
         self.nav.push(screen).map(|gone| self.close(gone)).unwrap_or_default()
+    }
+
+    /// Values of a Secret are for the moment they are looked at: they go when the screen is left, whichever way.
+    fn forget_secrets(&mut self) {
+        if matches!(&self.nav.top().view, View::Text(text) if matches!(text.of, text::TextOf::Decoded { .. })) {
+            self.nav.pop();
+        }
     }
 
     /// Puts a view on top, in the scope of the one below.
@@ -552,6 +565,8 @@ impl State {
                 text::TextOf::Describe => ["describe", "text"],
                 text::TextOf::Yaml { .. } => ["yaml", "text"],
                 text::TextOf::Why { .. } => ["why", "text"],
+                text::TextOf::Decoded { .. } => ["decoded", "text"],
+                text::TextOf::Tour => ["tour", "text"],
             },
             View::Tree(_) => ["tree", "table"],
             View::Logs(_) => ["logs", "logs"],

@@ -1,6 +1,7 @@
 //! The guard that always gives the terminal back: on return, on panic, on signals, and around a child program.
 
 mod around;
+pub mod links;
 pub mod reply;
 
 pub use around::{Around, Notify};
@@ -12,8 +13,8 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
+use ratatui::style::Color;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,10 +27,10 @@ static MOUSE: AtomicBool = AtomicBool::new(false);
 /// Whether the terminal is lent to another program.
 static LENT: AtomicBool = AtomicBool::new(false);
 
-/// Clicks and the wheel, with coordinates beyond column 223 (xterm's modes 1000 and 1006); no motion, which would
-/// cost bytes on every move.
-const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
-const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
+/// Clicks, the wheel, and motion while a button is held, with coordinates beyond column 223 (xterm's modes 1002 and
+/// 1006); no other motion, which would cost bytes on every move.
+const MOUSE_ON: &[u8] = b"\x1b[?1002h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l";
 
 /// Keeps the title (xterm's window operation 22), and asks terminals that reorder right-to-left text (BDSM, ECMA-48
 /// mode 8) to leave columns where they are.
@@ -38,7 +39,9 @@ const UNPREPARE: &[u8] = b"\x1b[8h\x1b[23;2t";
 
 /// The terminal while the cockpit is on it; dropping it gives the terminal back.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    terminal: Terminal<links::Linked<BufWriter<Stdout>>>,
+    /// Where the links of the frame lead.
+    links: links::Table,
 }
 
 impl Screen {
@@ -55,17 +58,20 @@ impl Screen {
         restore_on_panic();
         enter()?;
         // 64 KiB: a full repaint of a large screen in one write, so that a slow link never sees half a frame.
-        let backend = CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, io::stdout()));
-        Ok(Self { terminal: Terminal::new(backend).inspect_err(|_| give_back())? })
+        let links = links::Table::default();
+        let backend = links::Linked::new(BufWriter::with_capacity(64 * 1024, io::stdout()), links.clone());
+        Ok(Self { terminal: Terminal::new(backend).inspect_err(|_| give_back())?, links })
     }
 
-    /// Draws one frame inside a synchronized update; the terminal is written to once.
+    /// Draws one frame inside a synchronized update; the terminal is written to once. What paints it says where the cells
+    /// of links lead.
     ///
     /// # Errors
     /// When the terminal is gone.
-    pub fn draw(&mut self, paint: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+    pub fn draw(&mut self, paint: impl FnOnce(&mut ratatui::Frame<'_>) -> Vec<(Color, String)>) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
-        self.terminal.draw(paint)?;
+        let links = self.links.clone();
+        self.terminal.draw(|frame| *links.borrow_mut() = paint(frame))?;
         queue!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
         Write::flush(self.terminal.backend_mut())
     }

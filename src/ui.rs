@@ -6,6 +6,7 @@
 mod ascii;
 mod brush;
 mod grid;
+mod link;
 mod logs;
 mod operation;
 mod prompt;
@@ -15,6 +16,8 @@ mod tutorial;
 
 #[cfg(test)]
 mod columns_tests;
+#[cfg(test)]
+mod comfort_tests;
 #[cfg(test)]
 mod feel_tests;
 #[cfg(test)]
@@ -42,15 +45,22 @@ use crate::theme::{Meaning, Theme};
 use brush::Brush;
 use ratatui::Frame;
 
+pub use link::Links;
+
 /// Draws the whole screen. Call after [`settle`](crate::update::settle).
 pub fn draw(state: &State, theme: &Theme, frame: &mut Frame) {
+    draw_linked(state, theme, frame);
+}
+
+/// The same; gives where the cells of links lead. There are none where the terminal does not take them.
+pub fn draw_linked(state: &State, theme: &Theme, frame: &mut Frame) -> Links {
     // The terminal may have changed since the last message; what does not fit is left out until its message is here.
     let whole = frame.area();
     let mut areas = state.areas();
     for area in [&mut areas.head, &mut areas.bar, &mut areas.body, &mut areas.tutorial, &mut areas.foot] {
         *area = area.intersection(whole);
     }
-    let mut brush = Brush::new(frame.buffer_mut(), theme);
+    let mut brush = Brush::new(frame.buffer_mut(), theme, state.look.links);
     brush.fill(whole, Meaning::Text);
     head(&mut brush, areas.head, state);
     brush.line(areas.bar, &state.painted.bar, Meaning::Warn);
@@ -70,12 +80,14 @@ pub fn draw(state: &State, theme: &Theme, frame: &mut Frame) {
             operation::cursor(areas.body, state)
         }
     };
+    let links = brush.links();
     if state.look.ascii {
         ascii::wash(frame.buffer_mut());
     }
     if let Some(at) = cursor.filter(|at| whole.contains(*at)) {
         frame.set_cursor_position(at);
     }
+    links
 }
 
 /// Where one is on the left, how current it is on the right; the right side keeps its room.

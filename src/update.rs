@@ -9,6 +9,7 @@ use crate::actions;
 use crate::diagnose::screen;
 use crate::effect::terminal::Inside;
 use crate::effect::{Effect, Intent, RequestId};
+use crate::kinds::secret::Entry;
 use crate::msg::{Level, Msg, OperationStatus, OperationView, WhyAnswer};
 use crate::state::nav::View;
 use crate::state::prompt::{Asks, Prompt};
@@ -66,6 +67,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.look_at_logs()
         }
         Msg::Object { request, answer } => object(state, request, answer),
+        Msg::Revealed { request, answer } => revealed(state, request, answer),
         Msg::Events { request, answer } => events(state, request, answer),
         Msg::LogLines { request, source, lines } => {
             watches_may_change = false;
@@ -201,6 +203,28 @@ fn object(state: &mut State, request: RequestId, answer: Result<Arc<Value>, Stri
             Err(error) => text.error = Some(error.clone()),
         }
     }
+    vec![]
+}
+
+/// Values of a Secret for the screen that asked. Where that was left meanwhile they are dropped, and wiped with that.
+fn revealed(state: &mut State, request: RequestId, answer: Result<Vec<Entry>, String>) -> Vec<Effect> {
+    let now = state.now;
+    let Some(text) = texts(state, request).next() else { return vec![] };
+    text.waiting = None;
+    let said = match answer {
+        Ok(found) => {
+            let said = (text.cluster, text.object.to_string());
+            text.of = TextOf::Decoded { entries: found };
+            text.write(now);
+            said
+        }
+        Err(error) => {
+            text.error = Some(error);
+            return vec![];
+        }
+    };
+    let cluster = state.fleet.shard(said.0).name.clone();
+    state.say(format!("the values of {} on {cluster} are shown; leaving the screen forgets them", said.1));
     vec![]
 }
 

@@ -14,6 +14,7 @@ use crate::state::order::Within;
 use crate::state::picked::Picked;
 use crate::state::prompt::{Asks, Prompt};
 use crate::state::table::TableView;
+use crate::state::text::{TextOf, TextView};
 use crate::world::fleet::{ClusterId, Link};
 use crate::world::object::{ObjectRef, ResourceId};
 
@@ -65,6 +66,15 @@ pub fn help(state: &mut State, _: &str) -> Vec<Effect> {
         View::List(list) if list.of == ListOf::Help => state.back(),
         _ => state.show_list(ListOf::Help),
     }
+}
+
+pub fn tour(state: &mut State, _: &str) -> Vec<Effect> {
+    let cluster = state.nav.top().scope.clusters.first().copied().unwrap_or(ClusterId(0));
+    let request = state.request();
+    let mut text = TextView::new(TextOf::Tour, cluster, ObjectRef::default(), request);
+    text.waiting = None;
+    text.set_lines(crate::state::tour::lines(state));
+    state.show(View::Text(Box::new(text)))
 }
 
 pub fn aliases(state: &mut State, _: &str) -> Vec<Effect> {

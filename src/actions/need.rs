@@ -37,6 +37,7 @@ pub const EXEC: &[Need] = &[Need::core(&["create", "get"], "pods/exec")];
 pub const ATTACH: &[Need] = &[Need::core(&["create", "get"], "pods/attach")];
 pub const FORWARD: &[Need] = &[Need::core(&["create", "get"], "pods/portforward")];
 pub const PATCH_NODE: &[Need] = &[Need::core(&["patch"], "nodes")];
+pub const GET_SECRET: &[Need] = &[Need::core(&["get"], "secrets")];
 pub const DELETE: &[Need] = &[Need::core(&["delete"], "")];
 pub const DELETE_POD: &[Need] = &[Need::core(&["delete"], "pods")];
 pub const CREATE_JOB: &[Need] = &[Need { verbs: &["create"], group: "batch", resource: "jobs" }];

@@ -20,6 +20,29 @@ pub fn yaml(state: &mut State, _: &str) -> Vec<Effect> {
     show_object(state, TextOf::Yaml { managed_fields: false })
 }
 
+/// The values of a Secret, on a screen of their own.
+pub fn decode(state: &mut State, _: &str) -> Vec<Effect> {
+    let Some(Picked { cluster, resource, object }) = state.picked() else { return vec![] };
+    if state.sealed.contains(&cluster) {
+        let name = state.fleet.shard(cluster).name.clone();
+        state.warn(format!("values of Secrets on {name} are not shown ([secrets] decode in config.toml)"));
+        return vec![];
+    }
+    let request = state.request();
+    let (namespace, name) = (object.namespace.clone(), object.name.clone());
+    let mut text = TextView::new(TextOf::Decoded { entries: vec![] }, cluster, object, request);
+    text.resource = Some(resource);
+    let scope = Scope { clusters: vec![cluster], namespaces: state.nav.top().scope.namespaces.clone() };
+    let mut effects = state.push(Screen { scope, view: View::Text(Box::new(text)) });
+    effects.push(Effect::Reveal { request, cluster, namespace, name });
+    effects
+}
+
+/// Folds or unfolds the block under the cursor.
+pub fn fold_line(state: &mut State, _: &str) -> Vec<Effect> {
+    text(state, TextView::fold)
+}
+
 /// Shows at once what the row keeps of the object, and asks for it as it is now.
 fn show_object(state: &mut State, of: TextOf) -> Vec<Effect> {
     let Some(picked) = state.picked() else { return vec![] };
@@ -102,6 +125,7 @@ pub fn ask_why(state: &mut State, subject: WhySubject, clusters: Option<Vec<Clus
 /// Names of the marked rows or the one under the cursor; the whole text of a text.
 pub fn copy(state: &mut State, _: &str) -> Vec<Effect> {
     let text = match &state.nav.top().view {
+        View::Text(text) if matches!(text.of, TextOf::Decoded { .. }) => return copy_value(state),
         View::Text(text) => text.plain(),
         View::Logs(logs) => logs.plain(),
         View::List(list) if !matches!(list.of, ListOf::Managed { .. }) => state.list_key().unwrap_or_default(),
@@ -112,6 +136,22 @@ pub fn copy(state: &mut State, _: &str) -> Vec<Effect> {
         }
     };
     copied(state, text)
+}
+
+/// One value of a Secret. What is said of it names the key and nothing else.
+fn copy_value(state: &mut State) -> Vec<Effect> {
+    let View::Text(text) = &state.nav.top().view else { return vec![] };
+    match text.entry().map(|entry| (entry.key.clone(), entry.text().map(String::from))) {
+        Some((key, Some(value))) => {
+            state.say(format!("copied the value of {key}; the clipboard keeps it"));
+            vec![Effect::Copy(value)]
+        }
+        Some((key, None)) => {
+            state.warn(format!("{key} is no text that could be copied"));
+            vec![]
+        }
+        None => vec![],
+    }
 }
 
 pub fn copy_namespace(state: &mut State, _: &str) -> Vec<Effect> {

@@ -39,7 +39,9 @@ const REASONS: &[(&[&str], &str)] = &[
     (&["owner"], "it needs an object that a controller owns"),
     (&["node", "kill"], "it is for pods"),
     (&["used-by"], "it is for ConfigMaps, Secrets, claims and ServiceAccounts"),
-    (&["fold", "unfold", "fold-all", "in-table"], "it is for trees"),
+    (&["fold", "unfold", "in-table"], "it is for trees"),
+    (&["fold-all"], "it is for trees and YAML"),
+    (&["decode"], "it is for Secrets"),
     (&["why"], "nothing is known to explain about this kind"),
     (&["logs", "logs-previous"], "it is for pods, containers, Services, workloads and Applications"),
     (&["shell", "attach", "copy-from", "copy-to"], "it is for pods and their containers"),
@@ -61,7 +63,7 @@ const REASONS: &[(&[&str], &str)] = &[
     (&["next-hit", "previous-hit"], "nothing is searched for; / does"),
     (&["next-link", "previous-link"], "it is for texts"),
     (&["wrap"], "it is for texts and logs"),
-    (&["managed-fields"], "it is for YAML"),
+    (&["managed-fields", "fold-line"], "it is for YAML"),
     (
         &[
             "follow",

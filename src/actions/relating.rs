@@ -145,9 +145,14 @@ pub fn unfold(state: &mut State, _: &str) -> Vec<Effect> {
     vec![]
 }
 
-pub fn fold_all(state: &mut State, _: &str) -> Vec<Effect> {
-    if let View::Tree(tree) = &mut state.nav.top_mut().view {
-        tree.fold_all();
+pub fn fold_all(state: &mut State, level: &str) -> Vec<Effect> {
+    match &mut state.nav.top_mut().view {
+        View::Tree(tree) => tree.fold_all(),
+        View::Text(text) => match level.trim().parse() {
+            Ok(level) => text.fold_to(level),
+            Err(_) => text.fold_on(),
+        },
+        _ => {}
     }
     vec![]
 }

@@ -11,6 +11,7 @@ use crate::diagnose::case::Subject;
 use crate::effect::logs::LogRequest;
 use crate::effect::plugin::PluginCall;
 use crate::effect::{Effect, RequestId};
+use crate::kinds::secret;
 use crate::msg::{Level, Msg, WhyAnswer};
 use crate::world::access::Access;
 use crate::world::fleet::ClusterId;
@@ -88,6 +89,7 @@ impl Runner {
             Effect::FetchObject { request, cluster, resource, namespace, name } => {
                 self.fetch_object(request, cluster, resource, namespace, name);
             }
+            Effect::Reveal { request, cluster, namespace, name } => self.reveal(request, cluster, namespace, name),
             Effect::FetchEvents { request, cluster, object } => self.fetch_events(request, cluster, object),
             Effect::StartLogs { request, logs } => self.start_logs(request, logs),
             Effect::SaveLog { path, name, text } => self.save_log(path, name, text),
@@ -162,6 +164,20 @@ impl Runner {
             };
             let answer = answer.await.map(Arc::new).map_err(|e: ApiError| e.to_string());
             sender.send(Msg::Object { request, answer });
+        });
+    }
+
+    /// Reads one Secret for the person's eyes: decoded here, and kept by nobody but the screen that asked.
+    fn reveal(&mut self, request: RequestId, cluster: ClusterId, namespace: String, name: String) {
+        let (session, sender) = (self.session.clone(), self.sender.clone());
+        self.spawn(None, async move {
+            let answer = async {
+                let api = session.hub.api(cluster).await?;
+                let path = format!("/api/v1/namespaces/{}/secrets/{}", encode(&namespace), encode(&name));
+                api.get(&path).await
+            };
+            let answer = answer.await.map(secret::decode).map_err(|e: ApiError| e.to_string());
+            sender.send(Msg::Revealed { request, answer });
         });
     }
 

@@ -60,7 +60,10 @@ pub fn run(global: &Global, paths: Option<Paths>, runtime: &Handle, with: impl F
         let sender = sender.clone();
         Arc::new(move |cluster, delta| sender.send(Msg::World(vec![(cluster, delta)])))
     };
+    let demo = paths.is_some();
     let session = Arc::new(runtime.block_on(Session::start(global, paths, sink))?);
+    // (The demo has its tutorial.)
+    let first = !demo && !session.paths.log_file().exists();
     let _log = super::logging::start(&session.paths.state);
     let (look, keymap, warnings) = look_of(&session);
     let screen = Screen::take()?;
@@ -80,6 +83,10 @@ pub fn run(global: &Global, paths: Option<Paths>, runtime: &Handle, with: impl F
         over: None,
     };
     signals(runtime, &sender);
+    if first {
+        let text = "new here? :tour has the ten keys that matter, ? all of them";
+        sender.send(Msg::Notice(Level::Info, text.into()));
+    }
     for notice in session.notices.iter().cloned().chain(warnings) {
         sender.send(Msg::Notice(Level::Warn, notice));
     }
@@ -159,6 +166,7 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
             own: look.own(),
             ascii: global.ascii || session.config.ui.ascii,
             mouse: session.config.ui.mouse,
+            links: terminal::links::detect(session.config.ui.links.as_deref(), &look::env),
             away: false,
         },
     }
@@ -213,7 +221,7 @@ impl Loop {
             }
             if due && update::settle(&mut self.state) {
                 let (state, theme) = (&self.state, &self.look.theme);
-                self.screen.draw(|frame| ui::draw(state, theme, frame)).context("the terminal is gone")?;
+                self.screen.draw(|frame| ui::draw_linked(state, theme, frame)).context("the terminal is gone")?;
                 if drawn.is_none() && self.look.asks_ground(&self.session.config.ui) {
                     self.ask_ground();
                 }

@@ -69,6 +69,18 @@ impl Grid {
         })
     }
 
+    /// The column whose right edge stands at `x` of an area of this width: the space behind it.
+    pub fn edge_at(&self, x: u16, width: u16) -> Option<&GridColumn> {
+        let gap = self.gap(width);
+        let mut end = 1;
+        self.columns.iter().find(|column| {
+            end += column.width;
+            let here = (end..end + gap).contains(&x);
+            end += gap;
+            here
+        })
+    }
+
     /// The row of the table or list at line `y` under the titles, counted from 0.
     pub fn row_at(&self, y: usize) -> Option<usize> {
         self.rows.get(..=y)?.iter().rev().find_map(|row| row.at)

@@ -73,11 +73,15 @@ pub fn head(state: &State) -> Head {
             }
             left.extend(filter_span(&list.filter));
         }
+        View::Text(text) if matches!(text.of, TextOf::Tour) => left.push((Meaning::Title, "tour".into())),
         View::Text(text) => {
             left.push((Meaning::Cluster, state.fleet.shard(text.cluster).name.clone()));
             let (what, of) = text.title();
             left.push((Meaning::Title, what.into()));
             left.push((Meaning::Text, of));
+            if matches!(&text.of, TextOf::Decoded { entries } if !entries.is_empty()) {
+                left.push((Meaning::Warn, "values shown".into()));
+            }
             if let Some(find) = &text.find {
                 let at = find.hits.iter().position(|n| *n == text.cursor.at).map_or(0, |n| n + 1);
                 left.push((Meaning::Match, format!("/{} {at} of {}", find.text, find.hits.len())));
@@ -204,6 +208,7 @@ fn right(state: &State) -> (Meaning, String) {
             (_, _, TextOf::Why { verdict: Some(verdict), .. }) => {
                 verdict.primary.as_ref().map(|finding| confidence(finding.confidence)).unwrap_or_default().into()
             }
+            (_, _, TextOf::Tour) => String::new(),
             _ => link(state, Some(text.cluster)),
         },
         View::Tree(_) => {

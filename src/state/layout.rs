@@ -119,6 +119,21 @@ pub struct Layouts {
     dragged: Vec<(String, Widths)>,
 }
 
+/// A column whose edge is being dragged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drag {
+    /// The kind of the table.
+    pub resource: ResourceId,
+    /// The column.
+    pub title: String,
+    /// Where on the screen it began.
+    pub from: u16,
+    /// How wide the column was then.
+    pub width: u16,
+    /// How wide it is now.
+    pub now: u16,
+}
+
 /// Columns by title, with the width that a person gave them.
 pub type Widths = Vec<(String, u16)>;
 

@@ -302,7 +302,9 @@ pub fn help(state: &State) -> Listing {
         let doc = format!("{} For {}.", plugin.doc, plugin.is_for());
         row(&format!(":{}", plugin.name), "plugin", doc).tone(Tone::Done)
     });
-    let unbound = actions::TABLE.iter().filter(|action| !bound.iter().any(|name| name == action.name));
+    let tour = actions::find("tour").map(|action| row(":tour", action.name, action.doc.into()));
+    let unbound =
+        actions::TABLE.iter().filter(|action| action.name != "tour" && !bound.iter().any(|name| name == action.name));
     let unbound =
         unbound.map(|action| row(&format!(":{}", action.name), action.name, action.doc.into()).tone(Tone::Done));
     here.extend(elsewhere);
@@ -312,7 +314,8 @@ pub fn help(state: &State) -> Listing {
         true => &[("KEY", false), ("WHAT IT DOES", false)],
         false => &[("KEY", false), ("ACTION", false), ("WHAT IT DOES", false)],
     };
-    Listing { columns, rows: here, wraps: true, empty: "no keys", ..Listing::default() }
+    let rows = tour.into_iter().chain(here).collect();
+    Listing { columns, rows, wraps: true, empty: "no keys", ..Listing::default() }
 }
 
 /// What a `:` line behind a key does.

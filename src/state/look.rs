@@ -20,6 +20,8 @@ pub struct Look {
     pub ascii: bool,
     /// Clicks and the wheel are ours; else the terminal's own selection works.
     pub mouse: bool,
+    /// The terminal opens links.
+    pub links: bool,
     /// The terminal said that its window lost the focus.
     pub away: bool,
 }

@@ -1,17 +1,21 @@
 //! Text with a window and a search: describe, YAML, why.
 
 use super::filter::pattern;
+use super::fold::{self, Block};
 use super::nav::Cursor;
 use super::why;
 use crate::diagnose::case::Subject;
 use crate::diagnose::verdict::Verdict;
 use crate::effect::RequestId;
+use crate::kinds::secret::Entry;
 use crate::kinds::{describe, yaml};
 use crate::theme::Meaning;
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::time::Time;
+use secrecy::zeroize::Zeroize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
@@ -70,6 +74,10 @@ pub enum TextOf {
     Describe,
     /// The object as YAML.
     Yaml { managed_fields: bool },
+    /// The values of a Secret.
+    Decoded { entries: Vec<Entry> },
+    /// The keys that matter.
+    Tour,
     /// A diagnosis.
     Why { subject: Subject, verdict: Option<Box<Verdict>> },
 }
@@ -107,6 +115,14 @@ pub struct TextView {
     pub find: Option<Find>,
     /// Columns that the text was written for.
     columns: usize,
+    /// The whole text of what can be folded.
+    whole: Vec<String>,
+    /// Its blocks.
+    blocks: Vec<Block>,
+    /// Paths of the blocks that are folded.
+    folded: BTreeSet<String>,
+    /// Which line of the whole text each line is.
+    shown: Vec<usize>,
 }
 
 /// A search in a text.
@@ -140,11 +156,16 @@ impl TextView {
             wrap,
             find: None,
             columns: 78,
+            whole: vec![],
+            blocks: vec![],
+            folded: BTreeSet::new(),
+            shown: vec![],
         }
     }
 
     /// Replaces the text; the cursor stays on its line number, the search is done again.
     pub fn set_lines(&mut self, lines: Vec<TextLine>) {
+        self.wipe();
         self.lines = lines;
         if let Some(find) = self.find.take() {
             self.search(&find.text);
@@ -158,6 +179,7 @@ impl TextView {
             return;
         }
         let regex = pattern(text);
+        self.unfold_hits(&regex);
         let hits: Vec<usize> =
             self.lines.iter().enumerate().filter(|(_, line)| regex.is_match(&line.plain())).map(|(n, _)| n).collect();
         if let Some(first) = hits.iter().find(|n| **n >= self.cursor.at).or(hits.first()) {
@@ -195,7 +217,7 @@ impl TextView {
 
     /// Whether the cursor is shown: where lines lead somewhere, and on hits of a search.
     pub fn points(&self) -> bool {
-        matches!(self.of, TextOf::Why { .. }) || self.find.is_some()
+        !matches!(self.of, TextOf::Describe | TextOf::Tour) || self.find.is_some()
     }
 
     /// Moves the cursor; where none is shown, the window.
@@ -229,6 +251,9 @@ impl TextView {
 
     /// The whole text, for the clipboard.
     pub fn plain(&self) -> String {
+        if matches!(self.of, TextOf::Yaml { .. }) {
+            return self.whole.iter().map(|line| format!("{line}\n")).collect();
+        }
         self.lines.iter().map(|line| line.plain() + "\n").collect()
     }
 }
@@ -249,10 +274,13 @@ impl TextView {
     pub fn write(&mut self, now: Time) {
         let lines = match (&self.of, &self.value) {
             (TextOf::Why { verdict: Some(verdict), .. }, _) => why::lines(verdict, self.columns),
-            (TextOf::Why { .. }, _) | (_, None) => return,
+            (TextOf::Decoded { entries }, _) => entries.iter().flat_map(Entry::lines).map(decoded).collect(),
+            (TextOf::Why { .. } | TextOf::Tour, _) | (_, None) => return,
             (TextOf::Yaml { managed_fields }, Some(value)) => {
                 let options = yaml::Options { managed_fields: *managed_fields, decode_secrets: false };
-                yaml::lines(value, options).iter().map(|line| TextLine::keyed(line)).collect()
+                self.whole = yaml::lines(value, options);
+                self.blocks = fold::outline(&self.whole);
+                return self.refold();
             }
             (TextOf::Describe, Some(value)) => {
                 let events: &[Value] = match &self.events {
@@ -279,6 +307,8 @@ impl TextView {
         match &self.of {
             TextOf::Describe => ("describe", self.object.to_string()),
             TextOf::Yaml { .. } => ("yaml", self.object.to_string()),
+            TextOf::Decoded { .. } => ("decoded", self.object.to_string()),
+            TextOf::Tour => ("tour", String::new()),
             TextOf::Why { subject: Subject::Url(url), .. } => ("why", url.clone()),
             TextOf::Why { verdict, .. } => {
                 let headline = verdict.as_ref().map(|v| v.headline.as_str()).filter(|h| !h.is_empty());
@@ -286,6 +316,106 @@ impl TextView {
             }
         }
     }
+}
+
+/// What can be folded.
+impl TextView {
+    /// Writes the lines that are not folded away.
+    fn refold(&mut self) {
+        let (mut lines, mut shown, mut n) = (vec![], vec![], 0);
+        while let (Some(line), Some(block)) = (self.whole.get(n), self.blocks.get(n)) {
+            shown.push(n);
+            n += 1;
+            let written = TextLine::keyed(line);
+            if block.lines > 0 && self.folded.contains(&block.path) {
+                let rest = format!(" … {} line{}", block.lines, if block.lines == 1 { "" } else { "s" });
+                lines.push(written.with(Meaning::Muted, rest));
+                n += block.lines;
+            } else {
+                lines.push(written);
+            }
+        }
+        self.shown = shown;
+        self.set_lines(lines);
+    }
+
+    /// Folds what belongs to the line under the cursor, or unfolds it; a line that has nothing folds what it belongs to.
+    pub fn fold(&mut self) {
+        let Some(&line) = self.shown.get(self.cursor.at) else { return };
+        let has = |n: &usize| self.blocks.get(*n).is_some_and(|block| block.lines > 0 && *n + block.lines >= line);
+        let Some(at) = (0..=line).rev().find(has) else { return };
+        let path = self.blocks[at].path.clone();
+        if !self.folded.remove(&path) {
+            self.folded.insert(path);
+        }
+        self.cursor.at = self.shown.iter().position(|n| *n == at).unwrap_or(self.cursor.at);
+        self.refold();
+    }
+
+    /// Folds everything that lies in so many blocks or more; 0 unfolds all.
+    pub fn fold_to(&mut self, level: usize) {
+        let here = self.shown.get(self.cursor.at).copied().unwrap_or_default();
+        let deep = self.blocks.iter().filter(|block| block.lines > 0 && level > 0 && block.depth + 1 >= level);
+        self.folded = deep.map(|block| block.path.clone()).collect();
+        self.refold();
+        self.cursor.at = self.shown.iter().rposition(|n| *n <= here).unwrap_or(0);
+    }
+
+    /// Folds to the next level: all, the first, the second, and from what is nowhere folded to all again.
+    pub fn fold_on(&mut self) {
+        let deepest =
+            self.blocks.iter().filter(|block| block.lines > 0).map(|block| block.depth + 1).max().unwrap_or(0);
+        let now = (1..=deepest).find(|level| {
+            let mut deep = self.blocks.iter().filter(|block| block.lines > 0 && block.depth + 1 >= *level);
+            deep.all(|block| self.folded.contains(&block.path)) && !self.folded.is_empty()
+        });
+        self.fold_to(now.map_or(1, |level| (level + 1) % (deepest + 1)));
+    }
+
+    /// Unfolds what hides a hit.
+    fn unfold_hits(&mut self, regex: &regex::Regex) {
+        if self.folded.is_empty() {
+            return;
+        }
+        let before = self.folded.len();
+        let (whole, blocks) = (&self.whole, &self.blocks);
+        for (n, block) in blocks.iter().enumerate().filter(|(_, block)| block.lines > 0) {
+            if whole[n + 1..=n + block.lines].iter().any(|line| regex.is_match(line)) {
+                self.folded.remove(&block.path);
+            }
+        }
+        if self.folded.len() < before {
+            self.refold();
+        }
+    }
+
+    /// The entry of a Secret that the cursor is on.
+    pub fn entry(&self) -> Option<&Entry> {
+        let TextOf::Decoded { entries } = &self.of else { return None };
+        let mut line = 0;
+        entries.iter().find(|entry| {
+            line += entry.lines().len();
+            self.cursor.at < line
+        })
+    }
+
+    /// Overwrites what was shown of a Secret.
+    fn wipe(&mut self) {
+        if matches!(self.of, TextOf::Decoded { .. }) {
+            self.lines.iter_mut().flat_map(|line| &mut line.spans).for_each(|(_, text)| text.zeroize());
+        }
+    }
+}
+
+impl Drop for TextView {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
+/// A line of a decoded Secret.
+fn decoded((key, text): (String, String)) -> TextLine {
+    TextLine::new(Meaning::Label, key).with(Meaning::Text, text)
 }
 
 /// A line of a description with its meaning.

@@ -1,5 +1,6 @@
 //! Writing into the buffer by meaning, cut to an area by display width.
 
+use super::link::{self, Links};
 use crate::state::grid::fit;
 use crate::theme::{Meaning, Theme, colour::readable_on};
 use ratatui::buffer::Buffer;
@@ -11,6 +12,8 @@ use unicode_width::UnicodeWidthStr;
 pub struct Brush<'a> {
     buffer: &'a mut Buffer,
     theme: &'a Theme,
+    /// `None`: the terminal takes no links.
+    links: Option<Links>,
 }
 
 /// Columns that a text takes.
@@ -33,8 +36,27 @@ pub fn row(area: Rect, n: usize) -> Rect {
 
 impl<'a> Brush<'a> {
     /// A brush for a buffer.
-    pub fn new(buffer: &'a mut Buffer, theme: &'a Theme) -> Self {
-        Self { buffer, theme }
+    pub fn new(buffer: &'a mut Buffer, theme: &'a Theme, links: bool) -> Self {
+        Self { buffer, theme, links: links.then(Vec::new) }
+    }
+
+    /// Where the links lead that were drawn.
+    pub fn links(self) -> Links {
+        self.links.unwrap_or_default()
+    }
+
+    /// Makes links of the URLs in a row, which shows a part of this text.
+    pub fn link_urls(&mut self, row: Rect, whole: &str) {
+        if let Some(links) = &mut self.links {
+            link::mark(self.buffer, row, whole, links);
+        }
+    }
+
+    /// Makes a link of an area.
+    pub fn link(&mut self, area: Rect, url: &str) {
+        if let Some(links) = &mut self.links {
+            link::set(self.buffer, area, url, links);
+        }
     }
 
     /// The look of a meaning.

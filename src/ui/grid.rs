@@ -89,11 +89,32 @@ fn cell(brush: &mut Brush, at: Rect, area: Rect, column: &GridColumn, text: &str
         return;
     }
     let room = column.width.min(right - at.x);
+    let whole = text;
     let text = match column.title.as_str() {
         // The end of a name tells pods of one ReplicaSet apart.
         "NAME" => grid::fit_middle(text, room.into()),
         _ => grid::fit(text, room.into()),
     };
     let indent = if column.right { room.saturating_sub(width(&text) as u16) } else { 0 };
-    brush.line(Rect { x: at.x + indent, width: room - indent, ..at }, &text, meaning);
+    let space = Rect { x: at.x + indent, width: room - indent, height: at.height.min(1), ..at };
+    brush.line(space, &text, meaning);
+    hosts(brush, space, column, whole);
+}
+
+/// A host of an Ingress or a route leads to its page, where all of it can be seen.
+fn hosts(brush: &mut Brush, space: Rect, column: &GridColumn, text: &str) {
+    if !matches!(column.title.as_str(), "HOSTS" | "HOSTNAMES") {
+        return;
+    }
+    let mut at = 0;
+    for host in text.split(',') {
+        let name = host.trim();
+        let start = at + host.len() - host.trim_start().len();
+        at += host.len() + 1;
+        let is_name = name.contains('.') && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+        if is_name && start + name.len() <= usize::from(space.width) {
+            let area = Rect { x: space.x + start as u16, width: name.len() as u16, ..space };
+            brush.link(area, &format!("https://{name}"));
+        }
+    }
 }

@@ -40,6 +40,7 @@ pub fn draw(brush: &mut Brush, area: Rect, view: &TextView) {
         } else {
             let space = row(area, y);
             cut_line(brush, space, line, view);
+            brush.link_urls(space, &line.plain());
             mark(brush, space, on_cursor, line);
             y += 1;
         }
@@ -102,6 +103,7 @@ fn wrapped_line(brush: &mut Brush, area: Rect, y: usize, line: &TextLine, on_cur
     if width(&text) <= room {
         let space = row(area, y);
         cut_line(brush, space, line, view);
+        brush.link_urls(space, &text);
         mark(brush, space, on_cursor, line);
         return 1;
     }
@@ -115,6 +117,7 @@ fn wrapped_line(brush: &mut Brush, area: Rect, y: usize, line: &TextLine, on_cur
         }
         let x = if n == 0 { 1 } else { 1 + indent as u16 };
         pieces(brush, rest(space, x), part, meaning, view);
+        brush.link_urls(space, &text);
         mark(brush, space, on_cursor, line);
     }
     parts.len()

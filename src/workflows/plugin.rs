@@ -3,7 +3,7 @@
 //!
 //! An argument that is one word gets the values as they are: the program receives it whole. The script of a POSIX shell
 //! (`sh -c SCRIPT`) is not changed by values at all: they travel in the environment, and the script names them. Any other
-//! argument with blanks in it may be code of some language; it takes values without special characters only.
+//! argument with blanks, quotes or brackets in it may be code of some language; it takes values without any of them only.
 
 /// Names and values: `NAME`, `CONTEXT`, `COL-STATUS` …
 pub type Variables = [(String, String)];
@@ -113,8 +113,10 @@ fn value_of(value: &str, negated: bool) -> &str {
 
 /// An argument of its own.
 fn in_word(arg: &str, variables: &Variables) -> Result<String, String> {
-    let (mut out, code) = (String::new(), arg.contains(char::is_whitespace));
-    for piece in pieces(arg, variables) {
+    let pieces = pieces(arg, variables);
+    let special = |piece: &Piece<'_>| matches!(piece, Piece::Text(text) if !text.chars().all(harmless));
+    let (mut out, code) = (String::new(), pieces.iter().any(special));
+    for piece in pieces {
         match piece {
             Piece::Text(text) => out.push_str(text),
             Piece::Variable { name, value, negated } => {
@@ -237,6 +239,9 @@ mod tests {
     #[test]
     fn what_may_be_code_takes_harmless_values_only() {
         assert_eq!(argv("watch", &["kubectl get pod $NAME"]).unwrap(), ["kubectl get pod web-1"]);
+        for arg in ["echo;$FILTER", "{\"name\":\"$FILTER\"}", "f($FILTER)"] {
+            assert!(argv("sh", &["-ci", arg]).is_err(), "{arg}");
+        }
         let said = argv("pwsh", &["-Command", "echo $FILTER"]).unwrap_err();
         assert!(said.starts_with("$FILTER is ") && said.contains("take it for code"), "{said}");
     }

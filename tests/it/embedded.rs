@@ -85,6 +85,11 @@ impl Embedded {
         asked.iter().filter(|((verb, _), _)| changes(verb)).map(|(_, count)| count).sum()
     }
 
+    /// Makes an object of the core group.
+    pub fn create(&self, plural: &str, object: Value) {
+        self.store.create(&ResourceId::core(plural), object).expect("the object is valid");
+    }
+
     /// Deletes a pod of namespace `shop` at once.
     pub fn delete_pod(&self, name: &str) {
         let id = ResourceId::core("pods");

@@ -115,7 +115,7 @@ fn the_mouse_selects_and_opens_until_a_key_releases_it() {
     tui.send(":pods\r").wait("big");
     let line = |tui: &Tui| tui.text().lines().position(|line| line.starts_with([' ', '▸']) && line.contains("big "));
     let row = until("the row", || line(&tui)) + 1;
-    assert_eq!(tui.look(vt100::Screen::mouse_protocol_mode), vt100::MouseProtocolMode::PressRelease);
+    assert_eq!(tui.look(vt100::Screen::mouse_protocol_mode), vt100::MouseProtocolMode::ButtonMotion);
     let click = format!("\u{1b}[<0;10;{row}M\u{1b}[<0;10;{row}m");
     tui.send(&click).send(&click).wait("containers of shop/big");
     assert!(sent(&tui, "kokpit · dev · pods\u{7}"), "the title");

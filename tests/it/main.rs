@@ -4,6 +4,7 @@ mod api;
 mod bad_input;
 mod browse;
 mod causes;
+mod comfort;
 mod connect;
 mod cp;
 mod debug;

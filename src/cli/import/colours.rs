@@ -38,6 +38,11 @@ const NAMED: &str = "\
 pub fn hex(name: &str) -> Result<Option<String>, String> {
     let lower = name.trim().to_lowercase();
     let is_hex = |digits: &str| digits.len() == 6 && digits.chars().all(|c| c.is_ascii_hexdigit());
+    let short =
+        lower.strip_prefix('#').filter(|digits| digits.len() == 3 && digits.chars().all(|c| c.is_ascii_hexdigit()));
+    if let Some(digits) = short {
+        return Ok(Some(digits.chars().fold("#".into(), |all: String, c| format!("{all}{c}{c}"))));
+    }
     match lower.as_str() {
         "default" | "-" | "" => return Ok(None),
         text if text.strip_prefix('#').is_some_and(is_hex) => return Ok(Some(lower)),
@@ -56,6 +61,7 @@ mod tests {
         assert_eq!(hex("CadetBlue"), Ok(Some("#5f9ea0".into())));
         assert_eq!(hex("yellowgreen"), Ok(Some("#9acd32".into())));
         assert_eq!(hex("#A0B1c2"), Ok(Some("#a0b1c2".into())));
+        assert_eq!(hex("#fA0"), Ok(Some("#ffaa00".into())));
         assert_eq!(hex("default"), Ok(None));
         assert!(hex("reddish").is_err() && hex("#12").is_err());
         assert!(NAMED.split(", ").all(|entry| entry.split_once(' ').is_some_and(|(_, hex)| hex.len() == 6)));

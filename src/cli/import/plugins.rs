@@ -2,10 +2,11 @@
 
 use super::{Found, Source, hotkeys, text};
 use crate::config::Plugin;
-use crate::keymap::Keymap;
+use crate::keymap::{Chord, Found as Bound, Keymap};
+use crate::kinds;
 use serde_json::Value;
 
-pub fn read(source: &Source, found: &mut Found, _: &Keymap) {
+pub fn read(source: &Source, found: &mut Found, keymap: &Keymap) {
     let entries = match (source.value.get("plugins"), source.value.get("shortCut")) {
         (Some(_), _) => source.entries("plugins"),
         // One plugin, named as its file.
@@ -18,7 +19,14 @@ pub fn read(source: &Source, found: &mut Found, _: &Keymap) {
     };
     for (name, value) in entries {
         match plugin(&name, &value) {
-            Ok((plugin, notes)) => {
+            Ok((plugin, _)) if found.plugins.iter().any(|known| known.name == plugin.name) => {
+                found.left.push(source.left(&name, "a plugin of that name is there already"));
+            }
+            Ok((mut plugin, mut notes)) => {
+                if let Some(taken) = taken(&plugin, keymap) {
+                    notes.push(format!("{taken}; it is taken over without"));
+                    plugin.key = None;
+                }
                 found.left.extend(notes.iter().map(|note| source.left(&name, note)));
                 found.plugins.push(plugin);
             }
@@ -67,6 +75,30 @@ fn plugin(name: &str, value: &Value) -> Result<(Plugin, Vec<String>), String> {
         line: 0,
     };
     Ok((plugin, notes))
+}
+
+/// What its key does here already, in a sentence.
+fn taken(plugin: &Plugin, keymap: &Keymap) -> Option<String> {
+    let chord = Chord::parse(plugin.key.as_ref().filter(|_| !plugin.replaces)?).ok()?;
+    let section = |word: &String| {
+        let known = kinds::TABLE.iter().find(|kind| {
+            kind.plural == word || kind.kind.eq_ignore_ascii_case(word) || kind.short.contains(&word.as_str())
+        });
+        known.map_or_else(|| word.clone(), |kind| kind.plural.into())
+    };
+    let everything = ["table".to_string()];
+    let sections: Vec<String> = plugin.kinds.iter().map(section).collect();
+    let sections = if sections.is_empty() { everything.as_slice() } else { &sections };
+    sections.iter().find_map(|section| {
+        let inside = section.starts_with("container");
+        let own = if inside { "containers" } else { section };
+        let here = [own, if inside { "list" } else { "table" }, "global"].map(String::from);
+        match keymap.resolve(&here, chord.keys(), |_| true) {
+            Bound::Nothing => None,
+            Bound::Waits => Some(format!("its key {chord} begins other keys on {own} here")),
+            Bound::Runs(action) => Some(format!("its key {chord} is {action} on {own} here")),
+        }
+    })
 }
 
 fn sentence(text: &str) -> String {

@@ -89,18 +89,25 @@ fn theme(skin: &Value, source: &str) -> (String, Vec<String>) {
             let _ = writeln!(out, "text = {look}");
         }
     }
+    let mut faint: Vec<(&str, String, Vec<&str>)> = vec![];
     for (meaning, path, colour, more) in looks {
-        match ground.as_deref().map(|ground| (ground, reads(&colour, ground))) {
-            Some((ground, false)) => {
-                let found = ratio(&colour, ground).unwrap_or_default();
-                wrong.push(format!(
-                    "{path} can hardly be read on its ground ({found:.1}:1); kokpit's own is kept for {meaning}"
-                ));
-            }
-            _ => {
+        match ground.as_deref().filter(|ground| !reads(&colour, ground)) {
+            Some(ground) => match faint.iter_mut().find(|(known, ..)| *known == path) {
+                Some((.., meanings)) => meanings.push(meaning),
+                None => {
+                    let found = ratio(&colour, ground).unwrap_or_default();
+                    faint.push((path, format!("{found:.1}:1"), vec![meaning]));
+                }
+            },
+            None => {
                 let _ = writeln!(out, "{meaning} = {{ fg = \"{colour}\"{more} }}");
             }
         }
+    }
+    if !faint.is_empty() {
+        let told = faint.iter().map(|(path, found, meanings)| format!("{path} ({found}: {})", meanings.join(", ")));
+        let told = told.collect::<Vec<_>>().join(", ");
+        wrong.push(format!("can hardly be read on their ground, so that kokpit's own are kept: {told}"));
     }
     match (&cursor.0, &cursor.1) {
         (Some(fg), Some(bg)) if reads(fg, bg) => {

@@ -38,7 +38,7 @@ fn what_is_written_is_read_without_complaint() {
     let loaded = config::parse("config.toml", text(&plan, "config.toml"));
     assert_eq!(loaded.problems, vec![]);
     assert_eq!(loaded.config.names.alias("roll"), Some("rollouts.argoproj.io"));
-    assert_eq!(loaded.config.plugins.len(), 2);
+    assert_eq!(loaded.config.plugins.len(), 3);
     let (keymap, wrong) = Keymap::load(Some(text(&plan, "keymap.toml")));
     assert_eq!(wrong, Vec::<String>::new());
     let keys = Chord::parse("@").unwrap();
@@ -65,7 +65,9 @@ fn what_is_left_out_is_named_with_its_line_and_the_reason() {
         "plugins.yaml:12: resize: it asks for inputs",
         "plugins.yaml:20: piped: it has pipes",
         "skins/harbour.yaml: frame.status.pendingColor: there is no colour unheard-of",
-        "skins/harbour.yaml: frame.status.killColor can hardly be read on its ground",
+        "skins/harbour.yaml: can hardly be read on their ground, so that kokpit's own are kept: frame.status.killColor (1.1:1: muted, ",
+        "plugins.yaml:27: greedy: its key Ctrl-D is delete on deployments here; it is taken over without",
+        "plugins/twice.yaml:2: look: a plugin of that name is there already",
     ] {
         assert!(plan.left.iter().any(|left| left.starts_with(said)), "{said}\n{:#?}", plan.left);
     }
