@@ -12,6 +12,7 @@ mod fields;
 pub mod http;
 pub mod kubeconfig;
 pub mod kubelet;
+pub mod metrics;
 pub mod nodes;
 mod patch;
 pub mod recording;

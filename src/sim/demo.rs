@@ -77,7 +77,7 @@ pub async fn start(dir: &Path) -> Result<Demo> {
         cluster::fill(&store, name, &repo_url)
             .map_err(|failure| anyhow::anyhow!("demo: cluster {name} cannot be set up: {}", failure.message))?;
         let logs = LogBook::computed(kubelet::logs::read);
-        let server = Server::start(store.clone(), Options { logs, ..Options::default() })
+        let server = Server::start(store.clone(), Options { logs, metrics: true, ..Options::default() })
             .await
             .with_context(|| format!("demo: no port on 127.0.0.1 for {name}"))?;
         tasks.spawn(controllers::run(store.clone()));

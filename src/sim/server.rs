@@ -16,7 +16,7 @@ use crate::sim::http::{self as web, Body, Form, Query};
 use crate::sim::store::{Failure, Store};
 use crate::sim::subresources::disk::Disk;
 use crate::sim::subresources::logs::LogBook;
-use crate::sim::{discovery, subresources};
+use crate::sim::{discovery, metrics, subresources};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Limited};
@@ -54,6 +54,8 @@ pub struct Options {
     pub disk: Disk,
     /// How often a watch that wants bookmarks gets one (a real server: about once a minute).
     pub bookmark_every: Duration,
+    /// Whether it serves `metrics.k8s.io`, as a cluster with metrics-server.
+    pub metrics: bool,
     /// Whether large answers are compressed for clients that accept it.
     pub gzip: bool,
     /// What goes wrong from the start.
@@ -70,6 +72,7 @@ impl Default for Options {
             files: BTreeMap::new(),
             disk: Disk::default(),
             bookmark_every: Duration::from_secs(60),
+            metrics: false,
             gzip: true,
             faults: Faults::default(),
         }
@@ -143,6 +146,9 @@ impl Server {
     pub async fn start(store: Store, options: Options) -> io::Result<Server> {
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
         let url = format!("http://{}", listener.local_addr()?);
+        if options.metrics {
+            store.serve(metrics::kinds());
+        }
         let cluster = Arc::new(Cluster {
             store,
             faults: RwLock::new(options.faults.clone()),
@@ -351,8 +357,11 @@ async fn respond(cluster: Arc<Cluster>, call: Call) -> Result<Response<Body>, Fa
     }
     let target = route::resolve(&cluster.store, &call.path)?;
     let verb = route::verb(&call, &target)?;
-    cluster.count(verb, target.resource());
+    cluster.count(verb, target.counted());
     access::authorise(&cluster, &call, &target, verb)?;
+    if cluster.options.metrics && target.kind.id.group == metrics::GROUP {
+        return metrics::answer(&cluster, &call, &target);
+    }
     if !target.sub.is_empty() && target.sub != "status" {
         return subresources::answer(cluster, call, target).await;
     }

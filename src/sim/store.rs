@@ -170,6 +170,15 @@ impl Store {
         self.read().kinds.clone()
     }
 
+    /// Serves these kinds too, where they are not served yet.
+    pub fn serve(&self, kinds: Vec<Resource>) {
+        let mut state = self.write();
+        let new: Vec<Resource> = kinds.into_iter().filter(|kind| state.kind(&kind.id).is_none()).collect();
+        state.kinds = state.kinds.iter().chain(&new).cloned().collect();
+        state.tables.extend(new.iter().map(|kind| (kind.id.clone(), Table::new())));
+        state.base.extend(new);
+    }
+
     /// One kind by group and plural.
     pub fn kind(&self, id: &ResourceId) -> Option<Resource> {
         self.read().kinds.iter().find(|kind| &kind.id == id).cloned()

@@ -64,7 +64,7 @@ impl World {
             store.create(&ResourceId::core("namespaces"), json!({"metadata": {"name": name}})).unwrap();
         }
         let files = BTreeMap::from([("/etc/app/config".to_string(), "port=8080\n".to_string())]);
-        let options = Options { files, ..Options::default() };
+        let options = Options { files, metrics: true, ..Options::default() };
         let server = runtime.block_on(Server::start(store.clone(), options)).unwrap();
         runtime.spawn(controllers::run(store));
         let dir = tempfile::tempdir().unwrap();
@@ -184,6 +184,30 @@ fn reads() {
     assert_eq!(labelled.lines().count(), 2);
     let paged = world.kubectl(&["get", "pods", "-A", "--chunk-size=1", "-o", "name"]);
     assert_eq!(paged.lines().count(), 2);
+}
+
+#[test]
+fn top() {
+    if !installed() {
+        return;
+    }
+    let world = World::start().with_web(2);
+    let nodes = world.kubectl(&["top", "nodes"]);
+    assert!(nodes.lines().nth(1).is_some_and(|line| line.starts_with("n1 ") && line.contains('%')), "{nodes}");
+    let pods = world.kubectl(&["top", "pods", "-n", "shop", "-l", "app=web", "--containers"]);
+    assert_eq!(
+        pods.lines().filter(|line| line.starts_with("web-") && line.trim_end().ends_with("Mi")).count(),
+        2,
+        "{pods}"
+    );
+    let table = world.kubectl(&["get", "pods.metrics.k8s.io", "-n", "shop"]);
+    assert!(table.starts_with("NAME") && table.contains("CPU") && table.lines().count() == 3, "{table}");
+    let one = world.pods().remove(0);
+    let one = world.kubectl(&["get", "--raw", &format!("/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods/{one}")]);
+    let one: Value = serde_json::from_str(&one).unwrap();
+    assert_eq!((&one["kind"], &one["window"]), (&json!("PodMetrics"), &json!("15s")));
+    let gone = world.run(&["get", "pods.metrics.k8s.io", "nobody", "-n", "shop"], "");
+    assert!(!gone.ok && gone.err.contains("NotFound"), "{}", gone.err);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Who may do what: the deny rules of [`Faults`](super::Faults) as 403s and as answers to access reviews.
 
+use super::route::counted;
 use super::{Call, Cluster, Target};
 use crate::sim::http::{self as web, Body};
-use crate::sim::store::{Failure, builtin_kinds};
+use crate::sim::store::Failure;
 use crate::world::object::{ResourceId, str_at};
 use http::{Method, Response};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ const REVIEWS: &str = "/apis/authorization.k8s.io/v1/";
 pub fn authorise(cluster: &Cluster, call: &Call, target: &Target, verb: &str) -> Result<(), Failure> {
     let resource = target.resource();
     let everywhere = target.kind.namespaced && target.namespace.is_empty();
-    if !cluster.faults().deny.iter().any(|rule| rule.covers(verb, &resource, everywhere)) {
+    if !cluster.faults().deny.iter().any(|rule| rule.covers(verb, &target.counted(), everywhere)) {
         return Ok(());
     }
     let place = match target.namespace.as_str() {
@@ -70,12 +71,11 @@ fn rules(cluster: &Cluster, namespace: &str) -> Value {
     let rules = if deny.is_empty() {
         everything
     } else {
-        let kinds = builtin_kinds();
+        let kinds = cluster.store.kinds();
         let left = kinds.iter().map(|kind| {
-            let open = kind
-                .verbs
-                .iter()
-                .filter(|verb| !deny.iter().any(|rule| rule.covers(verb, &kind.id.plural, namespace.is_empty())));
+            let open = kind.verbs.iter().filter(|verb| {
+                !deny.iter().any(|rule| rule.covers(verb, &counted(kind, &kind.id.plural), namespace.is_empty()))
+            });
             json!({"verbs": open.collect::<Vec<_>>(), "apiGroups": [kind.id.group], "resources": [kind.id.plural]})
         });
         left.collect()

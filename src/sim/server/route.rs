@@ -2,6 +2,7 @@
 
 use super::Call;
 use crate::sim::http::decode;
+use crate::sim::metrics;
 use crate::sim::store::{Failure, Store};
 use crate::world::object::{Resource, ResourceId};
 use http::Method;
@@ -28,9 +29,22 @@ impl Target {
         }
     }
 
+    /// The same for counting and denying: what is measured has the same plurals as what is measured of.
+    pub fn counted(&self) -> String {
+        counted(&self.kind, &self.resource())
+    }
+
     /// The namespace to list: `None` for all.
     pub fn scope(&self) -> Option<&str> {
         Some(self.namespace.as_str()).filter(|ns| !ns.is_empty())
+    }
+}
+
+/// `pods`, and `pods.metrics.k8s.io`.
+pub fn counted(kind: &Resource, resource: &str) -> String {
+    match kind.id.group == metrics::GROUP {
+        true => format!("{resource}.{}", metrics::GROUP),
+        false => resource.into(),
     }
 }
 

@@ -51,7 +51,8 @@ impl Select {
         self.is_all() || self.matches_value(&stored.value())
     }
 
-    fn matches_value(&self, object: &Value) -> bool {
+    /// Whether an object is meant that is not kept.
+    pub fn matches_value(&self, object: &Value) -> bool {
         self.labels.as_ref().is_none_or(|labels| labels.matches(object.pointer("/metadata/labels")))
             && self.fields.iter().all(|term| (field(object, &term.pointer) == term.value) == term.equal)
     }
