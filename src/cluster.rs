@@ -15,6 +15,7 @@ pub mod intern;
 pub mod kubeconfig;
 mod list;
 pub mod logs;
+mod metrics;
 pub mod narrow;
 pub mod raw;
 pub mod skim;

@@ -16,6 +16,7 @@ use crate::workflows::rollback::Revision;
 use crate::world::access::Access;
 use crate::world::choice::Choice;
 use crate::world::fleet::ClusterId;
+use crate::world::metrics::Wanted;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::quantity::Amounts;
 use crate::world::row::{Cell, Raw, Uid};
@@ -48,6 +49,8 @@ pub enum Effect {
     Watch { cluster: ClusterId, resource: ResourceId, namespaces: Vec<String> },
     /// Nobody looks at it any more.
     Unwatch { cluster: ClusterId, resource: ResourceId },
+    /// Keep asking what nodes and pods of a cluster use; nothing wanted: ask no more. Answered by deltas.
+    Measure { cluster: ClusterId, wanted: Wanted },
     /// GET one object; answered by [`Msg::Object`](crate::msg::Msg::Object).
     FetchObject { request: RequestId, cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
     /// GET one Secret and decode it; answered by [`Msg::Revealed`](crate::msg::Msg::Revealed).

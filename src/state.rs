@@ -2,6 +2,7 @@
 
 mod belonging;
 pub mod command;
+mod containers;
 pub mod favourites;
 pub mod filter;
 mod fold;
@@ -13,6 +14,7 @@ pub mod list;
 mod listings;
 pub mod logs;
 pub mod look;
+pub mod metering;
 pub mod nav;
 pub mod notices;
 pub mod operation;
@@ -22,6 +24,7 @@ pub mod picked;
 pub mod plugins;
 pub mod problems;
 pub mod prompt;
+pub mod pulses;
 pub mod recall;
 pub mod table;
 pub mod text;
@@ -171,6 +174,8 @@ pub struct State {
     pub help_for: Vec<&'static str>,
     start_namespaces: Vec<String>,
     watches: watch::Watches,
+    metering: metering::Metering,
+    pulses: pulses::Pulses,
     next_request: u64,
     touched: bool,
     first_command: Option<String>,
@@ -260,6 +265,8 @@ impl State {
             help_for: vec![],
             start_namespaces: start.namespaces,
             watches: watch::Watches::default(),
+            metering: metering::Metering::default(),
+            pulses: pulses::Pulses::default(),
             next_request: 0,
             touched: true,
             first_command: start.command,
@@ -559,6 +566,7 @@ impl State {
                 ListOf::Forwards => ["forwards", "list"],
                 ListOf::Managed { .. } => ["applications", "list"],
                 ListOf::Columns { .. } => ["columns", "list"],
+                ListOf::Pulses => ["pulses", "list"],
                 _ => ["list", "list"],
             },
             View::Text(text) => match text.of {

@@ -27,6 +27,8 @@ mod fleet_tests;
 #[cfg(test)]
 mod into_pods_tests;
 #[cfg(test)]
+mod metrics_tests;
+#[cfg(test)]
 mod monkey_tests;
 #[cfg(test)]
 mod order_tests;

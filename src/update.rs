@@ -135,10 +135,13 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Terminate => vec![Effect::Quit],
     };
     state.reorder();
+    state.refresh_pulses();
+    state.refresh_described();
     effects.extend(state.look_at_objects());
     state.grow();
     if watches_may_change {
         effects.extend(state.sync_watches());
+        effects.extend(state.sync_metering());
     }
     effects
 }

@@ -13,6 +13,7 @@ use crate::state::operation::OperationScreen;
 use crate::state::order::Within;
 use crate::state::picked::Picked;
 use crate::state::prompt::{Asks, Prompt};
+use crate::state::pulses;
 use crate::state::table::TableView;
 use crate::state::text::{TextOf, TextView};
 use crate::world::fleet::{ClusterId, Link};
@@ -256,6 +257,7 @@ fn open_list(state: &mut State, of: ListOf) -> Vec<Effect> {
             Some(problem) => super::reading::why_problem(state, &problem),
             None => open_clusters(state, &key),
         },
+        ListOf::Pulses => open_pulse(state, &key),
         ListOf::Namespaces => open_namespaces(state, key),
         ListOf::Containers { .. } => super::logging::logs(state, &key),
         ListOf::Managed { .. } => match state.picked() {
@@ -348,6 +350,28 @@ pub fn objects(state: &mut State, _: &str) -> Vec<Effect> {
     table.within = Some(within);
     let scope = Scope { clusters: problem.clusters().into_iter().collect(), namespaces: problem.namespaces() };
     show_table(state, scope, table)
+}
+
+/// From a pulse to the table behind it, or to the pod that is named.
+fn open_pulse(state: &mut State, key: &str) -> Vec<Effect> {
+    let Some(pulses::Target { cluster, of, pod }) = pulses::target(key) else { return vec![] };
+    let Some(cluster) = state.fleet.iter().find(|(_, shard)| shard.name == cluster).map(|(id, _)| id) else {
+        return vec![];
+    };
+    if let Some((namespace, name)) = pod {
+        return go_to(state, cluster, &ObjectRef::new("", "Pod", namespace, name));
+    }
+    let (plural, sorted) = match of {
+        "cpu" => ("nodes", Some("%CPU")),
+        "memory" => ("nodes", Some("%MEM")),
+        "nodes" => ("nodes", None),
+        _ => ("pods", None),
+    };
+    let effects = drill(state, cluster, "", ResourceId::core(plural), None);
+    if let (View::Table(table), Some(title)) = (&mut state.nav.top_mut().view, sorted) {
+        table.sort_by(title);
+    }
+    effects
 }
 
 fn open_object(state: &mut State, picked: &Picked) -> Vec<Effect> {

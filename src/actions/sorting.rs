@@ -33,12 +33,14 @@ fn by(state: &mut State, names: &[&str]) -> Vec<Effect> {
     let hidden = match &state.nav.top().view {
         View::Table(table) => {
             let kind = table.kind_columns(&state.fleet, &state.nav.top().scope);
-            names.iter().find(|name| kind.iter().any(|column| column.title == **name))
+            names.iter().find_map(|name| Some((name, kind.iter().find(|column| column.title == **name)?.yields)))
         }
         _ => None,
     };
     match hidden {
-        Some(name) => {
+        // One that only gave way comes back by this.
+        Some((name, true)) => table(state, |table| table.sort_by(name)),
+        Some((name, false)) => {
             state.say(format!("sorted by {name}, which is not shown (Ctrl-W shows all columns)"));
             table(state, |table| table.sort_by(name))
         }

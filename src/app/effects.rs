@@ -86,6 +86,7 @@ impl Runner {
             Effect::Retry(cluster) => hub.retry(cluster),
             Effect::Watch { cluster, resource, namespaces } => hub.watch(cluster, resource, namespaces),
             Effect::Unwatch { cluster, resource } => hub.unwatch(cluster, &resource),
+            Effect::Measure { cluster, wanted } => hub.measure(cluster, wanted),
             Effect::FetchObject { request, cluster, resource, namespace, name } => {
                 self.fetch_object(request, cluster, resource, namespace, name);
             }

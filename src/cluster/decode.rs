@@ -7,6 +7,7 @@ use super::skim::Skimmed;
 use super::split::Step;
 use crate::kinds::Kind;
 use crate::world::column::{Column, Source};
+use crate::world::metrics::Usage;
 use crate::world::object::{Resource, str_at};
 use crate::world::pod::{self, ContainerRow, PodRow, Role};
 use crate::world::quantity::Quantity;
@@ -230,7 +231,7 @@ impl Decoder {
 
     fn pod(&mut self, pod: &wire::Pod, bytes: &[u8]) -> Row {
         let judged = pod::judge(pod);
-        let sums = requests(pod);
+        let (requests, limits) = (requests(pod), limits(pod));
         let body = PodRow {
             node: self.text(&pod.spec.node_name),
             status: self.text(&judged.status),
@@ -241,8 +242,10 @@ impl Decoder {
             last_restart: judged.last_restart,
             unready_since: judged.unready_since,
             qos: self.text(&pod.status.qos_class),
-            cpu: sums.0,
-            memory: sums.1,
+            cpu: requests.cpu,
+            memory: requests.memory,
+            cpu_limit: limits.cpu,
+            memory_limit: limits.memory,
             containers: self.containers(pod),
         };
         let meta = self.meta(&pod.metadata);
@@ -341,21 +344,43 @@ fn valid(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_else(|e| std::str::from_utf8(&bytes[..e.valid_up_to()]).unwrap_or_default())
 }
 
-/// Requests of the containers and sidecars, in thousandths of a CPU and bytes.
-fn requests(pod: &wire::Pod) -> (i64, i64) {
-    let sidecars = pod.spec.init_containers.iter().filter(|c| pod::is_sidecar(c));
-    let of = |quantity: &wire::Quantity| match quantity {
+/// A quantity as text or number; `None` where there is none.
+fn quantity(quantity: &wire::Quantity) -> Option<Quantity> {
+    match quantity {
         wire::Quantity::Text(text) if text.is_empty() => None,
         wire::Quantity::Text(text) => Quantity::parse(text),
         wire::Quantity::Number(number) => Quantity::parse(&number.to_string()),
+    }
+}
+
+/// Containers and sidecars: what runs at the same time.
+fn together<'p, 'a>(pod: &'p wire::Pod<'a>) -> impl Iterator<Item = &'p wire::Container<'a>> {
+    pod.spec.containers.iter().chain(pod.spec.init_containers.iter().filter(|c| pod::is_sidecar(c)))
+}
+
+/// What the containers and sidecars request, where the pod as a whole does not say it.
+fn requests(pod: &wire::Pod) -> Usage {
+    let whole = &pod.spec.resources.requests;
+    let sum = |own: &wire::Quantity, of: fn(&wire::Container) -> Option<Quantity>, unit: fn(Quantity) -> i64| {
+        quantity(own).map_or_else(|| together(pod).filter_map(of).map(unit).fold(0, i64::saturating_add), unit)
     };
-    pod.spec.containers.iter().chain(sidecars).fold((0, 0), |(cpu, memory), container| {
-        let requests = &container.resources.requests;
-        (
-            of(&requests.cpu).map_or(cpu, |q| cpu.saturating_add(q.milli())),
-            of(&requests.memory).map_or(memory, |q| memory.saturating_add(q.units())),
-        )
-    })
+    Usage {
+        cpu: sum(&whole.cpu, |c| quantity(&c.resources.requests.cpu), Quantity::milli),
+        memory: sum(&whole.memory, |c| quantity(&c.resources.requests.memory), Quantity::units),
+    }
+}
+
+/// What they may use: nothing is the limit where one of them has none, and the pod as a whole has none.
+fn limits(pod: &wire::Pod) -> Usage {
+    let whole = &pod.spec.resources.limits;
+    let sum = |own: &wire::Quantity, of: fn(&wire::Container) -> Option<Quantity>, unit: fn(Quantity) -> i64| {
+        let all = || together(pod).map(of).try_fold(0, |sum: i64, one| Some(sum.saturating_add(unit(one?))));
+        quantity(own).map(unit).or_else(all).unwrap_or(0)
+    };
+    Usage {
+        cpu: sum(&whole.cpu, |c| quantity(&c.resources.limits.cpu), Quantity::milli),
+        memory: sum(&whole.memory, |c| quantity(&c.resources.limits.memory), Quantity::units),
+    }
 }
 
 /// A row of a `Table`, or a plain object where a server does not speak `Table`.
@@ -382,6 +407,7 @@ fn columns(definitions: &[Value]) -> Vec<Column> {
             () => Source::Server,
         },
         right: matches!(str_at(definition, "/type"), "integer" | "number") || is_age(definition),
+        yields: false,
         wide: definition.get("priority").and_then(Value::as_i64).unwrap_or_default() > 0,
     };
     definitions.iter().map(column).collect()

@@ -9,10 +9,12 @@ use super::connect::{self, Connection};
 use super::credentials::Credentials;
 use super::discovery::{self, Catalog};
 use super::kubeconfig::Context;
+use super::metrics::Meter;
 use super::throttle::Throttle;
 use super::watch::{self, Job};
 use super::words::in_words;
 use crate::world::fleet::{ClusterId, Delta, Link};
+use crate::world::metrics::Wanted;
 use crate::world::object::{Resource, ResourceId, str_at};
 use crate::world::text::clean;
 use crate::world::time::{Time, human};
@@ -42,6 +44,8 @@ pub struct HubOptions {
     pub retry_most: Duration,
     /// Objects per page of a list.
     pub page: usize,
+    /// How often at most is asked what nodes and pods use; the cluster looks itself about every 15 s.
+    pub metrics: Duration,
 }
 
 impl Default for HubOptions {
@@ -52,6 +56,7 @@ impl Default for HubOptions {
             retry_first: Duration::from_secs(1),
             retry_most: Duration::from_secs(30),
             page: 500,
+            metrics: Duration::from_secs(15),
         }
     }
 }
@@ -79,6 +84,7 @@ pub(super) struct Cluster {
     /// A watch has failed: see whether the server still answers.
     suspect: Notify,
     watches: Mutex<HashMap<ResourceId, Watching>>,
+    meter: Mutex<Option<Meter>>,
     recorded: OnceCell<Option<Time>>,
 }
 
@@ -123,6 +129,7 @@ impl Hub {
                 wake: Notify::new(),
                 suspect: Notify::new(),
                 watches: Mutex::default(),
+                meter: Mutex::default(),
                 recorded: OnceCell::new(),
             })
         });
@@ -148,6 +155,9 @@ impl Hub {
     pub fn close(&self, id: ClusterId) {
         let Some(cluster) = self.cluster(id) else { return };
         cluster.watches().drain().for_each(|(_, watching)| watching.end());
+        if let Some(meter) = cluster.meter().take() {
+            meter.end();
+        }
         if let Some(task) = cluster.keeper.lock().unwrap_or_else(PoisonError::into_inner).take() {
             task.abort();
         }
@@ -194,6 +204,17 @@ impl Hub {
         let watching = self.cluster(id).and_then(|cluster| cluster.watches().remove(resource));
         if let Some(watching) = watching {
             watching.end();
+        }
+    }
+
+    /// Keeps asking what nodes and pods use, for as long as that is wanted.
+    pub fn measure(&self, id: ClusterId, wanted: Wanted) {
+        let Some(cluster) = self.cluster(id) else { return };
+        let mut meter = cluster.meter();
+        match &*meter {
+            Some(meter) => meter.want(wanted),
+            None if wanted.is_nothing() => {}
+            None => *meter = Some(Meter::start(cluster.clone(), wanted, &self.runtime)),
         }
     }
 
@@ -272,6 +293,10 @@ impl Watching {
 impl Cluster {
     fn watches(&self) -> MutexGuard<'_, HashMap<ResourceId, Watching>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn meter(&self) -> MutexGuard<'_, Option<Meter>> {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn say(&self, delta: Delta) {

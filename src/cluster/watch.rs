@@ -225,7 +225,7 @@ pub(super) async fn run(mut job: Job) {
 }
 
 /// Waits until the session with this number is no more.
-async fn left(mut states: Receiver<State>, number: u64) {
+pub(super) async fn left(mut states: Receiver<State>, number: u64) {
     let gone = |state: &State| !matches!(state, State::Live(session) if session.number == number);
     if states.wait_for(gone).await.is_err() {
         std::future::pending::<()>().await;

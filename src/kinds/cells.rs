@@ -1,7 +1,9 @@
 //! Cells made from fields of raw objects, shared by many kinds.
 
+use crate::world::metrics::Reading;
 use crate::world::object::{int_at, list_at, str_at};
-use crate::world::row::{Cell, Tone};
+use crate::world::row::{Cell, Row, Tone};
+use crate::world::sparkline::sparkline;
 use crate::world::text::clean;
 use crate::world::time::Time;
 use compact_str::CompactString;
@@ -23,6 +25,21 @@ pub(super) fn text_at(object: &Value, pointer: &str) -> Cell {
 /// The number at a pointer, 0 where there is none.
 pub(super) fn count_at(object: &Value, pointer: &str) -> Cell {
     Cell::Int(int_at(object, pointer).unwrap_or_default())
+}
+
+/// Columns of a trend.
+const TREND: usize = 12;
+
+/// How the CPU was used lately.
+pub(super) fn cpu_trend(_: &Row, used: &Reading) -> Cell {
+    let values: Vec<i64> = used.history().iter().map(|usage| usage.cpu).collect();
+    Cell::Text(CompactString::from(sparkline(&values, TREND)))
+}
+
+/// How the memory was used lately.
+pub(super) fn memory_trend(_: &Row, used: &Reading) -> Cell {
+    let values: Vec<i64> = used.history().iter().map(|usage| usage.memory).collect();
+    Cell::Text(CompactString::from(sparkline(&values, TREND)))
 }
 
 /// The time at a pointer.

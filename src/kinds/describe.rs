@@ -13,6 +13,7 @@ mod page;
 mod pod;
 mod storage;
 mod template;
+pub mod usage;
 mod workload;
 
 use super::yaml;
@@ -20,6 +21,7 @@ use crate::world::object::{self, bool_at, int_at, list_at, str_at};
 use crate::world::time::{Time, human};
 use page::Page;
 use serde_json::Value;
+use usage::InUse;
 
 /// One line of a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +52,15 @@ type Describer = fn(&mut Page, &Value);
 /// Describes an object. `events` are the Events about it (core/v1 or events.k8s.io/v1) in any order;
 /// `now` is what ages are counted to.
 pub fn lines(object: &Value, events: &[Value], now: Time) -> Vec<Line> {
+    with_use(object, events, now, &[])
+}
+
+/// The same, with what the object uses, where that is known.
+pub fn with_use(object: &Value, events: &[Value], now: Time, used: &[InUse]) -> Vec<Line> {
     let mut page = Page::new(now);
     metadata(&mut page, object);
     describer(object)(&mut page, object);
+    usage::section(&mut page, object, used);
     if str_at(object, "/kind") != "Event" {
         event::table(&mut page, events);
     }

@@ -74,6 +74,11 @@ const SCREENS: &[(&[&str], ListOf, &str)] = &[
         "Every cluster: open, close, mark several to view them together",
     ),
     (&["problems"], ListOf::Problems, "What is wrong in the fleet, grouped by cause"),
+    (
+        &["pulses", "pulse", "pu", "hz"],
+        ListOf::Pulses,
+        "CPU, memory, pods and nodes of every cluster, and what uses most",
+    ),
     (&["operations", "ops"], ListOf::Operations, "Everything that was changed, and how it went"),
     (&["forwards", "pf", "portforward", "portforwards"], ListOf::Forwards, "The port-forwards that run"),
     (&["notices", "messages"], ListOf::Notices, "What was said so far, newest first"),

@@ -6,7 +6,7 @@ use super::operation::is_open;
 use super::problems::Problem;
 use super::table::thousands;
 use super::text::TextOf;
-use super::{State, forwards, listings, transfers};
+use super::{State, forwards, listings, pulses, transfers};
 use crate::actions;
 use crate::diagnose::verdict::Confidence;
 use crate::keymap::written;
@@ -198,6 +198,7 @@ fn right(state: &State) -> (Meaning, String) {
     let text = match &screen.view {
         View::Table(table) => table.freshness(&state.fleet, &screen.scope, state.now),
         View::List(list) if list.of == ListOf::Fleet => quiet(state),
+        View::List(list) if list.of == ListOf::Pulses => pulses::freshness(state, &screen.scope).into(),
         View::List(list) => match &list.of {
             ListOf::Containers { cluster, .. } | ListOf::Managed { cluster, .. } => link(state, Some(*cluster)),
             _ => String::new(),

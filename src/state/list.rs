@@ -4,7 +4,7 @@ use super::State;
 use super::filter::Filter;
 use super::grid::{self, Grid, GridColumn, GridRow};
 use super::nav::{Cursor, Scope};
-use super::{forwards, layout, listings, look, problems};
+use super::{containers, forwards, layout, listings, look, problems, pulses};
 use crate::world::fleet::ClusterId;
 use crate::world::object::ResourceId;
 use crate::world::row::Tone;
@@ -18,6 +18,8 @@ pub enum ListOf {
     Fleet,
     /// What is wrong, grouped.
     Problems,
+    /// CPU, memory, pods and nodes of every cluster in view.
+    Pulses,
     /// The namespaces known.
     Namespaces,
     /// The containers of a pod.
@@ -46,6 +48,7 @@ impl ListOf {
         match self {
             Self::Fleet => "fleet".into(),
             Self::Problems => "problems".into(),
+            Self::Pulses => "pulses".into(),
             Self::Namespaces => "namespaces".into(),
             Self::Containers { namespace, pod, .. } => format!("containers of {namespace}/{pod}"),
             Self::Managed { namespace, name, .. } => format!("resources of Application {namespace}/{name}"),
@@ -260,8 +263,9 @@ fn listing(state: &State, of: &ListOf, scope: &Scope) -> Listing {
     match of {
         ListOf::Fleet => listings::fleet(state),
         ListOf::Problems => problems::listing(state),
+        ListOf::Pulses => pulses::listing(state, scope),
         ListOf::Namespaces => listings::namespaces(state, scope),
-        ListOf::Containers { cluster, namespace, pod } => listings::containers(state, *cluster, namespace, pod),
+        ListOf::Containers { cluster, namespace, pod } => containers::listing(state, *cluster, namespace, pod),
         ListOf::Managed { cluster, namespace, name } => listings::managed(state, *cluster, namespace, name),
         ListOf::Columns { resource } => layout::listing(state, resource),
         ListOf::Operations => listings::operations(state),

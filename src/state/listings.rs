@@ -8,8 +8,7 @@ use crate::actions;
 use crate::msg::{Level, OperationStatus, StepMark};
 use crate::world::fleet::{ClusterId, Feed, Link, Shard, Table};
 use crate::world::object::{ResourceId, list_at, str_at};
-use crate::world::pod::Role;
-use crate::world::row::{Body, Tone};
+use crate::world::row::Tone;
 use crate::world::time::{Time, human};
 
 /// Every cluster: version, how much, what is wrong, how the way there stands.
@@ -120,50 +119,6 @@ pub fn namespaces(state: &State, scope: &Scope) -> Listing {
         columns: &[("NAME", false), ("IN VIEW", false), ("KEY", false)],
         rows: std::iter::once(all).chain(rest).collect(),
         empty: "no namespaces are known",
-        ..Listing::default()
-    }
-}
-
-/// The containers of a pod, from its row.
-pub fn containers(state: &State, cluster: ClusterId, namespace: &str, pod: &str) -> Listing {
-    let row = state.fleet.shard(cluster).table(&ResourceId::core("pods")).and_then(|table| table.find(namespace, pod));
-    let containers = match row.map(|row| &row.body) {
-        Some(Body::Pod(pod)) => &pod.containers[..],
-        _ => &[],
-    };
-    let rows = containers.iter().map(|c| {
-        let last = match c.last_exit {
-            Some(code) => format!("{} (exit {code})", dash(&c.last_reason)),
-            None => "–".into(),
-        };
-        let cells = vec![
-            c.name.to_string(),
-            match c.role {
-                Role::Init => "init",
-                Role::Main => "",
-                Role::Ephemeral => "ephemeral",
-            }
-            .into(),
-            if c.ready { "yes" } else { "no" }.into(),
-            c.state.to_string(),
-            c.restarts.to_string(),
-            last,
-            c.image.to_string(),
-        ];
-        ListRow::new(&*c.name, cells).tone(c.tone())
-    });
-    Listing {
-        columns: &[
-            ("NAME", false),
-            ("TYPE", false),
-            ("READY", false),
-            ("STATE", false),
-            ("RESTARTS", true),
-            ("LAST RUN", false),
-            ("IMAGE", false),
-        ],
-        rows: rows.collect(),
-        empty: "the pod is gone",
         ..Listing::default()
     }
 }

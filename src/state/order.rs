@@ -11,6 +11,7 @@ use crate::world::choice::Choice;
 use crate::world::column::{Column, Source, cell};
 use crate::world::fleet::{ClusterId, Fleet, Table};
 use crate::world::glob::shell;
+use crate::world::metrics::Metrics;
 use crate::world::object::ResourceId;
 use crate::world::row::{Cell, Row, Tone, Uid};
 use std::cmp::Ordering;
@@ -116,6 +117,7 @@ static FALLBACK_COLUMNS: [Column; 2] = [Column::new("NAME", Source::Name), Colum
 /// The part of [`Rules`] that belongs to one cluster, looked up once.
 struct Part<'a> {
     table: &'a Table,
+    metrics: &'a Metrics,
     columns: &'a [Column],
     name: &'a str,
     sorted_by: Option<usize>,
@@ -131,7 +133,8 @@ impl<'a> Parts<'a> {
             let Some(table) = shard.table(rules.resource) else { continue };
             let columns = columns(rules.fleet, id, rules.resource);
             let sorted_by = rules.sort.and_then(|sort| columns.iter().position(|c| c.title == sort.column));
-            parts[usize::from(id.0)] = Some(Part { table, columns, name: &shard.name, sorted_by });
+            parts[usize::from(id.0)] =
+                Some(Part { table, metrics: &shard.metrics, columns, name: &shard.name, sorted_by });
         }
         Self(parts)
     }
@@ -187,7 +190,7 @@ impl<'a> Rules<'a> {
         let (part, row) = parts.get(entry)?;
         let cell = match (self.chosen, part.sorted_by) {
             (Some((choice, looked)), _) => looked.cell(entry.cluster, row, choice),
-            (None, Some(n)) => cell(part.columns, n, row),
+            (None, Some(n)) => cell(part.columns, n, row, part.metrics),
             (None, None) => Cell::Empty,
         };
         Some(Keyed { entry, cell, row })
@@ -203,7 +206,9 @@ impl<'a> Rules<'a> {
                     "NAMESPACE" => compare_str(&a.row.meta.namespace, &b.row.meta.namespace),
                     _ => compare_cells(&a.cell, &b.cell),
                 };
-                if sort.reverse { by.reverse() } else { by }
+                // What has nothing there stands last either way.
+                let nothing = (a.cell == Cell::Empty) != (b.cell == Cell::Empty);
+                if sort.reverse && !nothing { by.reverse() } else { by }
             }
         };
         chosen
@@ -224,10 +229,10 @@ fn words(part: &Part, row: &Row, test: &mut dyn FnMut(Word) -> bool) {
         return;
     }
     for (n, column) in part.columns.iter().enumerate() {
-        if matches!(column.source, Source::Name | Source::Age) {
+        if matches!(column.source, Source::Name | Source::Age | Source::Used(_)) {
             continue;
         }
-        let stop = match cell(part.columns, n, row) {
+        let stop = match cell(part.columns, n, row, part.metrics) {
             Cell::Text(text) => test(Word::Own(&text)),
             Cell::Shared(text) => test(Word::Shared(&text)),
             _ => false,

@@ -12,8 +12,9 @@ use crate::kinds;
 use crate::world::choice::{Choice, From};
 use crate::world::column::{Column, cell};
 use crate::world::fleet::{ClusterId, Feed, Fleet, Link};
+use crate::world::metrics::{Metrics, Of};
 use crate::world::object::{ObjectRef, ResourceId};
-use crate::world::row::{Cell, Row, Uid};
+use crate::world::row::{Body, Cell, Row, Uid};
 use crate::world::time::{Time, human};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -72,6 +73,10 @@ pub struct TableView {
     pub looked: Looked,
     /// Only rows whose objects contain a text.
     pub grep: Option<Grep>,
+    /// There is no room for the columns that give way.
+    cramped: bool,
+    /// Columns in view say what is used.
+    uses: bool,
     /// Stands still since then, and what it shows meanwhile.
     frozen: Option<(Time, Arc<Fleet>)>,
 }
@@ -118,6 +123,8 @@ impl TableView {
             layout: None,
             looked: Looked::default(),
             grep: None,
+            cramped: false,
+            uses: false,
             frozen: None,
         }
     }
@@ -294,27 +301,61 @@ impl TableView {
 
     /// Sorts by a column; again: the other way round.
     pub fn sort_by(&mut self, title: &str) {
-        let reverse = self.sort.as_ref().is_some_and(|sort| sort.column == title && !sort.reverse);
+        let before = self.sort.as_ref().filter(|sort| sort.column == title);
+        // Whoever asks for use looks for the largest.
+        let reverse = before.map_or_else(|| self.is_use(title), |sort| !sort.reverse);
         self.sort = Some(Sort { column: title.into(), reverse });
         self.unordered = true;
     }
 
-    /// The columns of the view, left to right.
-    pub fn columns(&self, fleet: &Fleet, scope: &Scope) -> Vec<(ViewColumn, String, bool)> {
-        self.all_columns(fleet, scope, false)
+    /// Whether a column of the kind says what is used.
+    fn is_use(&self, title: &str) -> bool {
+        let columns = kinds::of(&self.resource).map_or(&[][..], |kind| kind.columns);
+        columns.iter().any(|column| column.title == title && column.is_use())
     }
 
-    /// The same, with the column that names causes where there are any.
-    fn all_columns(&self, fleet: &Fleet, scope: &Scope, why: bool) -> Vec<(ViewColumn, String, bool)> {
+    /// Whether it needs to know what is used: to show it, or to sort by it.
+    pub fn shows_use(&self) -> bool {
+        self.frozen.is_none() && (self.uses || self.sorts_by_use())
+    }
+
+    /// Whether it sorts by what is used.
+    pub fn sorts_by_use(&self) -> bool {
+        self.sort.as_ref().is_some_and(|sort| self.is_use(&sort.column))
+    }
+
+    /// The columns of the view, left to right.
+    pub fn columns(&self, fleet: &Fleet, scope: &Scope) -> Vec<(ViewColumn, String, bool)> {
+        self.all_columns(fleet, scope, false, !self.cramped)
+    }
+
+    /// Whether a column is shown that gives way where there is no room: not where no cluster has anything to say there,
+    /// always where the view is sorted by it.
+    fn has_way(&self, fleet: &Fleet, scope: &Scope, column: &Column, room: bool) -> bool {
+        let served = |id: &ClusterId| fleet.shard(*id).serves_metrics();
+        !column.yields
+            || self.wide
+            || self.sort.as_ref().is_some_and(|sort| sort.column == column.title)
+            || (room && scope.clusters.iter().any(served))
+    }
+
+    /// The same, with the column that names causes where there are any; `room`: also for those that give way.
+    fn all_columns(&self, fleet: &Fleet, scope: &Scope, why: bool, room: bool) -> Vec<(ViewColumn, String, bool)> {
         let kind = self.kind_columns(fleet, scope);
         if let Some(layout) = &self.layout {
             let namespaces = self.namespaced && scope.one_namespace().is_none();
-            return layout.place(kind, scope.clusters.len() > 1, namespaces, why, self.wide);
+            let mut placed = layout.place(kind, scope.clusters.len() > 1, namespaces, why, self.wide);
+            placed.retain(|(column, ..)| match column {
+                ViewColumn::Kind(n) => kind.get(*n).is_none_or(|column| self.has_way(fleet, scope, column, room)),
+                _ => true,
+            });
+            return placed;
         }
         let cluster = (scope.clusters.len() > 1).then(|| (ViewColumn::Cluster, "CLUSTER".to_string(), false));
         let namespace = (self.namespaced && scope.one_namespace().is_none())
             .then(|| (ViewColumn::Namespace, "NAMESPACE".to_string(), false));
         let shown = kind.iter().enumerate().filter(|(_, column)| self.wide || !column.wide);
+        let shown = shown.filter(|(_, column)| self.has_way(fleet, scope, column, room));
         let kind = shown.map(|(n, column)| (ViewColumn::Kind(n), column.title.to_string(), column.right));
         let why = why.then(|| (ViewColumn::Why, WHY.to_string(), false));
         cluster.into_iter().chain(namespace).chain(kind).chain(why).collect()
@@ -346,8 +387,8 @@ impl TableView {
         let now = self.frozen.as_ref().map_or(now, |(at, _)| *at);
         self.cursor.clamp(self.order.entries.len(), height.saturating_sub(1));
         let kind = kinds::of(&self.resource).map_or("", |kind| kind.kind);
-        let all = self.all_columns(fleet, scope, problems.explains(kind, &self.resource.group));
-        let columns: Vec<_> = scrolled(all, self.left);
+        let why = problems.explains(kind, &self.resource.group);
+        let mut columns: Vec<_> = scrolled(self.all_columns(fleet, scope, why, true), self.left);
         let end = (self.cursor.top + height.saturating_sub(1)).min(self.order.entries.len());
         if columns.iter().any(|(column, ..)| matches!(column, ViewColumn::Chosen(_))) {
             let visible = self.order.entries.get(self.cursor.top..end).unwrap_or_default();
@@ -355,10 +396,20 @@ impl TableView {
         }
         let mut rows: Vec<GridRow> =
             (self.cursor.top..end).filter_map(|at| self.grid_row(fleet, problems, &columns, now, at)).collect();
-        let wanted = self.wanted(&columns, &rows);
+        let mut wanted = self.wanted(&columns, &rows);
+        let total = wanted.iter().sum::<usize>() + wanted.len().saturating_sub(1);
+        self.cramped = total > width.saturating_sub(1);
+        if self.cramped {
+            let least = scrolled(self.all_columns(fleet, scope, why, false), self.left);
+            let stays: Vec<bool> = columns.iter().map(|column| least.contains(column)).collect();
+            keep(&mut columns, &stays);
+            keep(&mut wanted, &stays);
+            rows.iter_mut().for_each(|row| keep(&mut row.cells, &stays));
+        }
         let fixed: Vec<bool> = columns.iter().map(|(_, title, _)| self.fixed(title).is_some()).collect();
         let widths = name_first(&columns, &wanted, &fixed, width.saturating_sub(1));
         rows.iter_mut().for_each(|row| row.cells.truncate(widths.len()));
+        self.uses = columns.iter().take(widths.len()).any(|(_, title, _)| self.is_use(title));
         let heads = columns.iter().zip(&widths).map(|((_, title, right), width)| GridColumn {
             title: title.clone(),
             width: *width as u16,
@@ -384,6 +435,7 @@ impl TableView {
             columns.iter().map(|column| match (&column.0, self.cell_of(fleet, problems, column, cluster, row)) {
                 // Where nothing is wrong, nothing is said.
                 (ViewColumn::Why, Cell::Empty) => String::new(),
+                (ViewColumn::Kind(_), Cell::Empty) if self.is_use(&column.1) => unmeasured(&shard.metrics, row).into(),
                 (_, cell) => grid::text(&cell, now),
             });
         let feed = shard.table(&self.resource).map(|table| &table.feed);
@@ -402,7 +454,7 @@ impl TableView {
     pub fn cells(&self, fleet: &Fleet, problems: &Problems, scope: &Scope, now: Time) -> Vec<(String, String)> {
         let Some((cluster, row)) = self.row(fleet) else { return vec![] };
         let kind = self.kind_columns(fleet, scope).iter().enumerate();
-        let mut columns = self.all_columns(fleet, scope, true);
+        let mut columns = self.all_columns(fleet, scope, true, !self.cramped);
         for (n, column) in kind {
             if !columns.iter().any(|(_, title, _)| *title == *column.title) {
                 columns.push((ViewColumn::Kind(n), column.title.to_string(), column.right));
@@ -426,7 +478,7 @@ impl TableView {
         let fleet = self.source(fleet);
         let kind = kinds::of(&self.resource).map_or("", |kind| kind.kind);
         let columns = match with_cells {
-            true => self.all_columns(fleet, scope, problems.explains(kind, &self.resource.group)),
+            true => self.all_columns(fleet, scope, problems.explains(kind, &self.resource.group), !self.cramped),
             false => vec![],
         };
         let choice = |column: &ViewColumn| match column {
@@ -469,6 +521,7 @@ impl TableView {
         row: &Row,
     ) -> Cell {
         let kind = order::columns(fleet, cluster, &self.resource);
+        let metrics = &fleet.shard(cluster).metrics;
         match column {
             ViewColumn::Cluster => Cell::Text(fleet.shard(cluster).name.as_str().into()),
             ViewColumn::Namespace => Cell::Shared(row.meta.namespace.clone()),
@@ -483,8 +536,10 @@ impl TableView {
             }
             // Clusters of different versions may print different columns.
             ViewColumn::Kind(n) => match kind.get(*n).is_some_and(|c| c.title == *title) {
-                true => cell(kind, *n, row),
-                false => kind.iter().position(|c| c.title == *title).map_or(Cell::Empty, |n| cell(kind, n, row)),
+                true => cell(kind, *n, row, metrics),
+                false => {
+                    kind.iter().position(|c| c.title == *title).map_or(Cell::Empty, |n| cell(kind, n, row, metrics))
+                }
             },
         }
     }
@@ -611,6 +666,18 @@ impl TableView {
         }
         if said.is_empty() { "live".into() } else { said.join(" · ") }
     }
+}
+
+/// What stands where nothing is known of the use of an object: nothing as long as it may still come.
+fn unmeasured(metrics: &Metrics, row: &Row) -> &'static str {
+    let of = if matches!(row.body, Body::Pod(_)) { Of::Pods } else { Of::Nodes };
+    if matches!(metrics.feed(of), Feed::Idle | Feed::Loading { .. }) { "" } else { "n/a" }
+}
+
+/// Keeps what stays.
+fn keep<T>(all: &mut Vec<T>, stays: &[bool]) {
+    let mut stays = stays.iter();
+    all.retain(|_| stays.next().copied().unwrap_or(true));
 }
 
 /// Widths of columns: a name tells the row, so it is cut only when everything else is as short as it may be.

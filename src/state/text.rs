@@ -7,6 +7,7 @@ use super::why;
 use crate::diagnose::case::Subject;
 use crate::diagnose::verdict::Verdict;
 use crate::effect::RequestId;
+use crate::kinds::describe::usage::InUse;
 use crate::kinds::secret::Entry;
 use crate::kinds::{describe, yaml};
 use crate::theme::Meaning;
@@ -99,6 +100,8 @@ pub struct TextView {
     pub value: Option<Arc<Value>>,
     /// The events about it, for describe; an error in words.
     pub events: Option<Result<Vec<Value>, String>>,
+    /// What it uses, for describe, and the revision of the metrics that say so.
+    pub used: (u64, Vec<InUse>),
     /// What is being waited for.
     pub waiting: Option<String>,
     /// What went wrong.
@@ -148,6 +151,7 @@ impl TextView {
             request,
             value: None,
             events: None,
+            used: (0, vec![]),
             waiting: Some("reading".into()),
             error: None,
             lines: vec![],
@@ -287,7 +291,8 @@ impl TextView {
                     Some(Ok(events)) => events,
                     _ => &[],
                 };
-                let mut lines: Vec<TextLine> = describe::lines(value, events, now).iter().map(described).collect();
+                let mut lines: Vec<TextLine> =
+                    describe::with_use(value, events, now, &self.used.1).iter().map(described).collect();
                 let unread = match &self.events {
                     Some(Ok(_)) => return self.set_lines(lines),
                     Some(Err(error)) => TextLine::new(Meaning::Warn, format!("  could not be read: {error}")),

@@ -97,6 +97,7 @@ impl State {
                 shard.drop_table(&resource);
             }
         }
+        self.forget_metering(cluster);
         self.problems.ledger.closed(cluster);
         if let Some(shard) = self.fleet.shards.get_mut(usize::from(cluster.0)) {
             shard.link = Link::Closed;
@@ -173,6 +174,6 @@ impl State {
 }
 
 /// The namespaces to ask a server for: a pattern is matched here, over all of them.
-fn asked(namespaces: &[String]) -> Vec<String> {
+pub(super) fn asked(namespaces: &[String]) -> Vec<String> {
     if namespaces.iter().any(|name| is_pattern(name)) { vec![] } else { namespaces.to_vec() }
 }

@@ -215,8 +215,8 @@ fn marked_rows_or_all_are_written_with_the_columns_shown() {
 #[test]
 fn a_column_that_is_not_shown_sorts_and_says_so() {
     let mut stage = ranks();
-    stage.press("shift-m");
-    assert!(stage.screen().contains("sorted by MEMORY, which is not shown"), "{}", stage.screen());
+    stage.press("shift-i");
+    assert!(stage.screen().contains("sorted by IP, which is not shown"), "{}", stage.screen());
 }
 
 #[test]

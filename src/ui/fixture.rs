@@ -288,6 +288,8 @@ pub fn pod(name: &str, namespace: &str, status: &str, ready: u16, total: u16, no
         qos: "Burstable".into(),
         cpu: 250,
         memory: 256 << 20,
+        cpu_limit: 500,
+        memory_limit: 512 << 20,
         containers: (0..total).map(container).collect(),
     };
     let value = json!({

@@ -18,6 +18,7 @@ use crate::msg::transfer::TransferMsg;
 use crate::msg::*;
 use crate::state::nav::View;
 use crate::world::fleet::{ClusterId, Delta, Feed, Link, TableDelta};
+use crate::world::metrics::{Measured, MetricsDelta, Of, Usage};
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::row::Row;
 use crate::world::time::Time;
@@ -325,11 +326,39 @@ impl Monkey {
         }
     }
 
+    /// What a cluster says that is used, or why it does not.
+    fn measured(&mut self, cluster: ClusterId) {
+        let of = self.dice.pick(&[Of::Nodes, Of::Pods]);
+        let mut sample = || Measured {
+            namespace: if of == Of::Nodes { "" } else { "shop" }.into(),
+            name: format!("{}{}", if of == Of::Nodes { "n" } else { "web-" }, self.dice.roll(30)).into(),
+            at: self.now,
+            parts: vec![(
+                self.dice.pick(&["", "app", "side1"]).into(),
+                Usage {
+                    cpu: self.dice.pick(&[0, 1, 250, i64::MAX]),
+                    memory: self.dice.pick(&[0, -1, 1 << 30, i64::MAX]),
+                },
+            )],
+        };
+        let samples = (0..20).map(|_| sample()).collect();
+        let feed = match self.dice.roll(4) {
+            0 => Feed::Idle,
+            1 => Feed::Denied("no".into()),
+            2 => Feed::Unknown("none".into()),
+            _ => Feed::Live,
+        };
+        let deltas =
+            [MetricsDelta::Samples(of, samples), MetricsDelta::End(of, self.now), MetricsDelta::Feed(of, feed)];
+        self.tell(Msg::World(deltas.into_iter().map(|delta| (cluster, Delta::Metrics(delta))).collect()));
+    }
+
     /// What clusters say, in any order: lists, events, refusals, losses.
     fn cluster(&mut self) {
         let cluster = self.dice.pick(&[EU, EU, US, EDGE, ClusterId(3), ClusterId(77)]);
         if self.dice.once_in(8) {
-            return match self.dice.roll(3) {
+            return match self.dice.roll(4) {
+                3 => self.measured(cluster),
                 0 if cluster.0 < 4 => self.stage.connect(cluster),
                 1 => {
                     let text = self.dice.pick(WORDS).into();

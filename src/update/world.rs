@@ -5,6 +5,7 @@ use crate::state::State;
 use crate::state::nav::View;
 use crate::state::order::Entry;
 use crate::world::fleet::{ClusterId, Delta, Feed, TableDelta};
+use crate::world::metrics::MetricsDelta;
 use crate::world::object::ResourceId;
 use crate::world::row::Uid;
 
@@ -23,7 +24,7 @@ pub fn apply(state: &mut State, deltas: Vec<(ClusterId, Delta)>) -> bool {
             continue;
         }
         // What was on its way when the cluster was closed. (Whoever asks a closed cluster hears how the way there stands.)
-        if matches!(delta, Delta::Table(..)) && !state.opened.contains(&cluster) {
+        if matches!(delta, Delta::Table(..) | Delta::Metrics(_)) && !state.opened.contains(&cluster) {
             continue;
         }
         match &delta {
@@ -34,6 +35,12 @@ pub fn apply(state: &mut State, deltas: Vec<(ClusterId, Delta)>) -> bool {
             Delta::Link(_) | Delta::Discovered { .. } => watches_may_change = true,
             Delta::Table(_, TableDelta::Feed(Feed::Denied(_)) | TableDelta::Narrowed(_)) => watches_may_change = true,
             Delta::Table(..) => {}
+            Delta::Metrics(delta) => {
+                state.hear_of_metrics(cluster, delta);
+                if matches!(delta, MetricsDelta::End(..)) {
+                    state.reorder_by_use();
+                }
+            }
         }
         let mine = match (&delta, &viewed) {
             (Delta::Table(kind, delta), Some((resource, clusters))) => {

@@ -1,5 +1,6 @@
 //! A column is one value: title, where its cell comes from, how it is aligned.
 
+use super::metrics::{Metrics, Reading};
 use super::pod::PodRow;
 use super::row::{Body, Cell, Row};
 use serde_json::Value;
@@ -16,6 +17,8 @@ pub struct Column {
     pub right: bool,
     /// Shown in wide mode only.
     pub wide: bool,
+    /// Gives way where there is no room for all, before any other is cut.
+    pub yields: bool,
 }
 
 /// Where a cell comes from.
@@ -29,6 +32,8 @@ pub enum Source {
     Pod(fn(&Row, &PodRow) -> Cell),
     /// Computed from the whole object when it arrives; stored in the row's cells, n-th of these.
     Object(fn(&Value) -> Cell),
+    /// What the object uses, as the metrics API says.
+    Used(fn(&Row, &Reading) -> Cell),
     /// Printed by the server (`Table`); stored in the row's cells, n-th of these.
     Server,
 }
@@ -36,7 +41,7 @@ pub enum Source {
 impl Column {
     /// A left-aligned column of a kind with a file of its own.
     pub const fn new(title: &'static str, source: Source) -> Self {
-        Self { title: Cow::Borrowed(title), source, right: false, wide: false }
+        Self { title: Cow::Borrowed(title), source, right: false, wide: false, yields: false }
     }
 
     /// The same, aligned right.
@@ -50,15 +55,27 @@ impl Column {
         self.wide = true;
         self
     }
+
+    /// The same, which gives way where there is no room for all.
+    pub const fn yielding(mut self) -> Self {
+        self.yields = true;
+        self
+    }
+
+    /// Whether it says what is used.
+    pub fn is_use(&self) -> bool {
+        matches!(self.source, Source::Used(_))
+    }
 }
 
 /// The cell of a row in the n-th of `columns`. Stored cells are counted over the columns that store one.
-pub fn cell(columns: &[Column], n: usize, row: &Row) -> Cell {
+pub fn cell(columns: &[Column], n: usize, row: &Row, metrics: &Metrics) -> Cell {
     let Some(column) = columns.get(n) else { return Cell::Empty };
     match (column.source, &row.body) {
         (Source::Name, _) => Cell::Text(row.meta.name.clone()),
         (Source::Age, _) => Cell::Since(row.meta.created),
         (Source::Pod(get), Body::Pod(pod)) => get(row, pod),
+        (Source::Used(get), _) => metrics.of_row(row).map_or(Cell::Empty, |reading| get(row, &reading)),
         (Source::Object(_) | Source::Server, Body::Cells(cells)) => {
             let stored = columns[..n].iter().filter(|c| matches!(c.source, Source::Object(_) | Source::Server)).count();
             cells.get(stored).cloned().unwrap_or_default()

@@ -1,5 +1,6 @@
 //! The fleet: one [`Shard`] per cluster, fed by [`Delta`]s, read by everything else.
 
+use super::metrics::{self, Metrics, MetricsDelta};
 use super::object::{Resource, ResourceId};
 use super::row::{Row, Tone, Uid};
 use super::time::Time;
@@ -54,6 +55,8 @@ pub enum Delta {
     Notice(String),
     /// Something about one table.
     Table(ResourceId, TableDelta),
+    /// Something about what nodes and pods use.
+    Metrics(MetricsDelta),
 }
 
 /// What happened to one table.
@@ -88,6 +91,8 @@ pub struct Shard {
     pub version: String,
     /// The kinds it serves, empty until discovered.
     pub catalog: Arc<[Resource]>,
+    /// What nodes and pods use.
+    pub metrics: Metrics,
     tables: HashMap<ResourceId, Table>,
 }
 
@@ -130,7 +135,9 @@ impl Fleet {
         let copy = |(id, shard): (ClusterId, &Shard)| {
             let kept = shard.tables.get(resource).filter(|_| clusters.contains(&id));
             let tables = kept.map(|table| (resource.clone(), table.clone())).into_iter().collect();
-            Shard { name: shard.name.clone(), link: shard.link.clone(), tables, ..Shard::default() }
+            let metrics = if kept.is_some() { shard.metrics.clone() } else { Metrics::default() };
+            let catalog = shard.catalog.clone();
+            Shard { name: shard.name.clone(), link: shard.link.clone(), catalog, metrics, tables, ..Shard::default() }
         };
         Self { shards: self.iter().map(copy).collect() }
     }
@@ -153,6 +160,7 @@ impl Fleet {
             Delta::Discovered { version, catalog } => (shard.version, shard.catalog) = (version, catalog),
             Delta::Notice(_) => {}
             Delta::Table(kind, delta) => shard.tables.entry(kind).or_default().apply(delta),
+            Delta::Metrics(delta) => shard.metrics.apply(delta),
         }
     }
 }
@@ -161,6 +169,12 @@ impl Shard {
     /// A table that is, or was, watched.
     pub fn table(&self, kind: &ResourceId) -> Option<&Table> {
         self.tables.get(kind)
+    }
+
+    /// Whether it says what nodes or pods use.
+    pub fn serves_metrics(&self) -> bool {
+        let kinds = [metrics::of_pods(), metrics::of_nodes()];
+        self.catalog.iter().any(|resource| kinds.contains(&resource.id))
     }
 
     /// Forgets a table that nobody watches any more.

@@ -32,6 +32,10 @@ pub struct PodRow {
     pub cpu: i64,
     /// Requested memory of all containers (sidecars included), in bytes.
     pub memory: i64,
+    /// The CPU that all containers together may use, in thousandths; 0: one of them has no limit.
+    pub cpu_limit: i64,
+    /// The memory that all containers together may use, in bytes; 0: one of them has no limit.
+    pub memory_limit: i64,
     /// The containers: init containers first, then those of the application, then ephemeral ones.
     pub containers: Box<[ContainerRow]>,
 }

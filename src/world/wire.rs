@@ -143,6 +143,8 @@ pub struct PodSpec<'a> {
     pub init_containers: Vec<Container<'a>>,
     #[serde(borrow, deserialize_with = "nullable")]
     pub ephemeral_containers: Vec<Container<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub resources: Resources<'a>,
 }
 
 /// A container of a pod's `spec`.
@@ -167,9 +169,11 @@ pub struct Container<'a> {
 pub struct Resources<'a> {
     #[serde(borrow, deserialize_with = "nullable")]
     pub requests: Requests<'a>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub limits: Requests<'a>,
 }
 
-/// The requests that rows show.
+/// The amounts that rows show.
 #[derive(Derive, Clone, Debug, Default)]
 #[serde(default)]
 #[allow(missing_docs)]

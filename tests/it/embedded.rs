@@ -28,6 +28,15 @@ impl Embedded {
 
     /// As [`Embedded::shop`], with what goes wrong from the start.
     pub fn with(faults: Faults) -> Self {
+        Self::serving(Options { faults, ..Options::default() })
+    }
+
+    /// As [`Embedded::shop`], and it says what nodes and pods use.
+    pub fn measured() -> Self {
+        Self::serving(Options { metrics: true, ..Options::default() })
+    }
+
+    fn serving(options: Options) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let store = Store::new(builtin_kinds());
@@ -35,7 +44,7 @@ impl Embedded {
             store.create(&id, object).expect("the object is valid");
         }
         runtime.spawn(controllers::run(store.clone()));
-        let mut cluster = Self { runtime, store, server: None, options: Options { faults, ..Options::default() } };
+        let mut cluster = Self { runtime, store, server: None, options };
         cluster.start();
         cluster.options.port = cluster.server.as_ref().map_or(0, Server::port);
         cluster

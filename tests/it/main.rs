@@ -23,6 +23,7 @@ mod inside;
 mod kubectl;
 mod layers;
 mod logs;
+mod metrics;
 mod monkey;
 mod moods;
 mod navigation;

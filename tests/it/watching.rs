@@ -55,6 +55,7 @@ impl Watcher {
             retry_first: Duration::from_millis(50),
             retry_most: Duration::from_millis(200),
             page: 2,
+            metrics: Duration::from_millis(50),
         };
         Self { hub: Hub::new(contexts, options, runtime.handle().clone(), sink), seen, runtime }
     }
@@ -470,7 +471,7 @@ fn any_kind_shows_through_the_servers_table() {
     let titles: Vec<(&str, bool, bool)> = columns.iter().map(|c| (&*c.title, c.right, c.wide)).collect();
     assert_eq!(titles, [("NAME", false, false), ("SIZE", true, false), ("AGE", true, false), ("NOTE", false, true)]);
     let (_, row) = table.rows().next().unwrap();
-    let cells: Vec<Cell> = (0..4).map(|n| kokpit::world::column::cell(columns, n, row)).collect();
+    let cells: Vec<Cell> = (0..4).map(|n| kokpit::world::column::cell(columns, n, row, &Default::default())).collect();
     assert_eq!((&cells[1], &cells[3]), (&Cell::Int(2), &Cell::Text("[31mred".into())));
     assert!(matches!(cells[2], Cell::Since(time) if time.rfc3339() == "2026-11-21T09:00:00Z"));
 }

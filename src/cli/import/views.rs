@@ -5,9 +5,6 @@ use crate::kinds::{self, Kind};
 use crate::world::choice::Choice;
 use serde_json::Value;
 
-/// What columns are called there, where it is called otherwise here.
-const CALLED: &[(&str, &str)] = &[("MEM", "MEMORY")];
-
 pub fn read(source: &Source, found: &mut Found) {
     for (key, view) in source.entries("views") {
         let (gvr, namespace) = key.split_once('@').map_or((key.as_str(), None), |(gvr, ns)| (gvr, Some(ns)));
@@ -43,17 +40,12 @@ pub fn read(source: &Source, found: &mut Found) {
 /// `AGE:desc`
 fn sorted(text: &str) -> Option<String> {
     let (column, how) = text.rsplit_once(':')?;
-    let column = called(column);
+    let column = column.trim().to_uppercase();
     match how.trim() {
         "asc" => Some(column),
         "desc" => Some(format!("{column} desc")),
         _ => None,
     }
-}
-
-fn called(title: &str) -> String {
-    let title = title.trim().to_uppercase();
-    CALLED.iter().find(|(there, _)| *there == title).map_or(title, |(_, here)| (*here).into())
 }
 
 /// `TITLE`, `TITLE:path`, each with attributes behind `|`. `None`: it is hidden there, and so it is here.
@@ -68,7 +60,6 @@ fn column(text: &str, kind: Option<&Kind>) -> Result<Option<String>, String> {
         return Ok(None);
     }
     let Some(path) = path.filter(|path| !path.is_empty()) else {
-        let title = called(&title);
         let known = |kind: &Kind| {
             ["NAMESPACE", "CLUSTER", "WHY"].contains(&title.as_str()) || kind.columns.iter().any(|c| *c.title == title)
         };

@@ -61,6 +61,8 @@ fn pod(status: &str, tone: Tone, unready: i64, change: impl FnOnce(&mut PodRow))
         qos: "".into(),
         cpu: 0,
         memory: 0,
+        cpu_limit: 500,
+        memory_limit: 512 << 20,
         containers: [ContainerRow {
             name: "app".into(),
             image: "web:1".into(),

@@ -469,9 +469,10 @@ fn standing(state: &State, cluster: ClusterId, object: &ObjectRef, row: &Row) ->
     }
     let Some(resource) = command::resource_of(state, object) else { return (String::new(), row.tone) };
     let columns = columns(&state.fleet, cluster, &resource);
+    let metrics = &state.fleet.shard(cluster).metrics;
     let said = |title: &str| {
         let at = columns.iter().position(|column| column.title == title)?;
-        Some(grid::text(&cell(columns, at, row), state.now)).filter(|text| text != "-")
+        Some(grid::text(&cell(columns, at, row, metrics), state.now)).filter(|text| text != "-")
     };
     let status = match (said("DESIRED"), said("READY")) {
         (Some(wanted), Some(ready)) => format!("{ready}/{wanted}"),
