@@ -227,18 +227,21 @@ fn keymap(paths: &Paths, config: &Config) -> Keymap {
     Keymap::named(config.ui.keymap.as_deref().unwrap_or("default"), &own, None).0
 }
 
+/// Reads one file.
+type Read = fn(&Source, &mut Found, &Keymap);
+
 /// Everything in the directory.
 fn read(dir: &Path, keymap: &Keymap) -> Found {
     let mut found = Found::default();
-    let mut files: Vec<(String, fn(&Source, &mut Found, &Keymap))> = vec![
+    let mut files: Vec<(String, Read)> = vec![
         ("aliases.yaml".into(), |source, found, _| aliases::read(source, found)),
         ("views.yaml".into(), |source, found, _| views::read(source, found)),
         ("hotkeys.yaml".into(), hotkeys::read),
         ("plugins.yaml".into(), plugins::read),
     ];
-    files.extend(yaml_files(dir, "plugins").into_iter().map(|name| (name, plugins::read as fn(&_, &mut _, &_))));
+    files.extend(yaml_files(dir, "plugins").into_iter().map(|name| (name, plugins::read as Read)));
     files.extend(yaml_files(dir, "skins").into_iter().map(|name| {
-        let read: fn(&Source, &mut Found, &Keymap) = |source, found, _| skins::read(source, found);
+        let read: Read = |source, found, _| skins::read(source, found);
         (name, read)
     }));
     for (name, read) in files {

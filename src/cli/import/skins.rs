@@ -84,10 +84,9 @@ fn theme(skin: &Value, source: &str) -> (String, Vec<String>) {
         (Some(fg), None) => Some(format!("{{ fg = \"{fg}\" }}")),
         _ => None,
     };
-    if text.as_deref().zip(ground.as_deref()).is_none_or(|(text, ground)| reads(text, ground)) {
-        if let Some(look) = pair(&text, &ground) {
-            let _ = writeln!(out, "text = {look}");
-        }
+    let readable = text.as_deref().zip(ground.as_deref()).is_none_or(|(text, ground)| reads(text, ground));
+    if let Some(look) = pair(&text, &ground).filter(|_| readable) {
+        let _ = writeln!(out, "text = {look}");
     }
     let mut faint: Vec<(&str, String, Vec<&str>)> = vec![];
     for (meaning, path, colour, more) in looks {
