@@ -48,9 +48,28 @@ pub fn measure(url: &str) -> Result<()> {
     keys(&mut tui, "key to screen, 1,000 events a second", 16.0)?;
     let share = (cpu(pid) - before.0).as_secs_f64() / before.1.elapsed().as_secs_f64() * 100.0;
     line("  processor time meanwhile, of one core", &format!("{share:.0} %"));
+    traffic(&tui);
     rate(url, 0)?;
     tui.quit();
     Ok(())
+}
+
+/// What goes over the line while pods change of which a screenful is in view.
+fn traffic(tui: &Tui) {
+    const BEGIN: &[u8] = b"\x1b[?2026h";
+    tui.forget_raw();
+    std::thread::sleep(IDLE);
+    let sent = tui.raw();
+    let seconds = IDLE.as_secs_f64();
+    let frames: Vec<usize> =
+        sent.windows(BEGIN.len()).enumerate().filter(|(_, at)| *at == BEGIN).map(|(n, _)| n).collect();
+    let rate = sent.len() as f64 / seconds / 1e3;
+    judged("to the terminal, 1,000 events a second, nobody types", &format!("{rate:.2} kB/s"), rate, 4.0, " kB/s");
+    let often = frames.len() as f64 / seconds;
+    judged("  frames", &format!("{often:.1} a second"), often, 30.0, " a second");
+    let ends = frames.iter().skip(1).copied().chain([sent.len()]);
+    let largest = frames.iter().zip(ends).map(|(begin, end)| end - begin).max().unwrap_or_default();
+    line("  largest frame", &format!("{largest} bytes"));
 }
 
 /// Whether the top line counts every pod, with or without a separator of thousands.

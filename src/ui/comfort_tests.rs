@@ -1,6 +1,7 @@
 //! Values of Secrets, folds of YAML, the tour, links and widths by mouse.
 
 use super::fixture::*;
+use super::tests::everywhere;
 use crate::config::Secrets;
 use crate::effect::{Effect, RequestId};
 use crate::kinds::secret;
@@ -169,7 +170,7 @@ fn yaml_folds_by_line_and_to_a_level() {
     for _ in 0..8 {
         stage.press("z");
     }
-    insta::assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "yaml_folded");
 }
 
 #[test]
@@ -187,7 +188,7 @@ fn copying_takes_what_is_folded_along() {
 fn the_tour_fits_on_a_small_screen_and_names_the_keys_in_use() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":tour\n");
-    insta::assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "tour");
     let longest = match &stage.state.nav.top().view {
         View::Text(text) => text.lines.iter().map(|line| line.plain().chars().count()).max(),
         _ => None,

@@ -1,7 +1,7 @@
 //! Keymaps, chords, themes, ASCII, names of every script.
 
 use super::fixture::*;
-use super::tests::walk;
+use super::tests::{everywhere, walk};
 use crate::actions;
 use crate::effect::Effect;
 use crate::keymap::{Keymap, SHIPPED};
@@ -9,7 +9,6 @@ use crate::msg::{Msg, OperationStatus, OperationView};
 use crate::state::command::{Command, parse};
 use crate::state::nav::View;
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use insta::assert_snapshot;
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthChar;
 
@@ -69,7 +68,7 @@ fn themes() {
     stage.effects();
     stage.press("down down");
     assert_eq!(stage.effects().last(), Some(&Effect::Theme("ansi16".into())), "shown at once");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "themes");
     stage.press("esc");
     assert_eq!(stage.effects().last(), Some(&Effect::Theme("dark".into())), "not kept");
     stage.type_in(":theme\n");

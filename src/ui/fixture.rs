@@ -19,6 +19,8 @@ use crate::world::time::Time;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::style::{Color, Modifier};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -174,24 +176,62 @@ impl Stage {
     /// The screen as text, lines without the blanks at their ends.
     pub fn screen(&mut self) -> String {
         settle(&mut self.state);
-        let (width, height) = self.state.size;
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| crate::ui::draw(&self.state, &self.theme, frame)).unwrap();
-        let buffer = terminal.backend().buffer();
-        let mut lines = vec![];
-        for y in 0..height {
-            let mut line = String::new();
-            let mut x = 0;
-            while x < width {
-                let symbol = buffer[(x, y)].symbol();
-                line.push_str(symbol);
-                x += (unicode_width::UnicodeWidthStr::width(symbol) as u16).max(1);
-            }
-            lines.push(line.trim_end().to_string());
-        }
-        self.drawn = lines.join("\n");
+        self.drawn = text_of(&self.buffer(&self.theme));
         self.drawn.clone()
     }
+
+    /// The screen in the colours of the theme `dark`: its text, and below it a letter for each cell's style, with what
+    /// the letters mean. A cell in the terminal's own colours is a dot.
+    pub fn coloured(&mut self) -> (String, String) {
+        settle(&mut self.state);
+        let buffer = self.buffer(&Theme::load("dark", &|_| None).0);
+        (text_of(&buffer), styles_of(&buffer))
+    }
+
+    fn buffer(&self, theme: &Theme) -> Buffer {
+        let (width, height) = self.state.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| crate::ui::draw(&self.state, theme, frame)).unwrap();
+        terminal.backend().buffer().clone()
+    }
+}
+
+fn text_of(buffer: &Buffer) -> String {
+    let mut lines = vec![];
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        let mut x = 0;
+        while x < buffer.area.width {
+            let symbol = buffer[(x, y)].symbol();
+            line.push_str(symbol);
+            x += (unicode_width::UnicodeWidthStr::width(symbol) as u16).max(1);
+        }
+        lines.push(line.trim_end().to_string());
+    }
+    lines.join("\n")
+}
+
+fn styles_of(buffer: &Buffer) -> String {
+    let mut legend: Vec<String> = vec![];
+    let mut letter = |cell: &Cell| {
+        // A foreground without a letter in it paints nothing.
+        let blank = cell.symbol() == " " && !cell.modifier.intersects(Modifier::REVERSED | Modifier::UNDERLINED);
+        let fg = if blank { Color::Reset } else { cell.fg };
+        let modifier = if blank { Modifier::empty() } else { cell.modifier };
+        if (fg, cell.bg, modifier) == (Color::Reset, Color::Reset, Modifier::empty()) {
+            return '.';
+        }
+        let style = format!("{fg} on {} {modifier:?}", cell.bg);
+        let at = legend.iter().position(|known| *known == style).unwrap_or_else(|| {
+            legend.push(style);
+            legend.len() - 1
+        });
+        char::from(b'a' + u8::try_from(at).expect("few styles"))
+    };
+    let rows = (0..buffer.area.height).map(|y| (0..buffer.area.width).map(|x| letter(&buffer[(x, y)])).collect());
+    let rows: Vec<String> = rows.map(|row: String| row.trim_end_matches('.').to_string()).collect();
+    let legend = legend.iter().enumerate().map(|(n, style)| format!("{} {style}", char::from(b'a' + n as u8)));
+    rows.into_iter().chain(legend).collect::<Vec<_>>().join("\n")
 }
 
 /// A container whose log is read.

@@ -1,6 +1,7 @@
 //! Screens and decisions about port-forwards, copies and going into containers.
 
 use super::fixture::*;
+use super::tests::everywhere;
 use crate::effect::Effect;
 use crate::effect::forward::{ForwardEffect, Wish};
 use crate::effect::terminal::Inside;
@@ -10,7 +11,6 @@ use crate::msg::forward::{ForwardMsg, ForwardView, Seen};
 use crate::msg::transfer::TransferMsg;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::time::Time;
-use insta::assert_snapshot;
 
 fn wish(ports: &str) -> Wish {
     let pair = Pair::parse(ports).unwrap();
@@ -56,7 +56,7 @@ fn port_forwards() {
     stage.tell(Msg::Forward(ForwardMsg::Stands(Box::new(forward(2, 9090, waiting)))));
     assert!(stage.screen().lines().next().is_some_and(|head| head.contains("pf 2")), "{}", stage.screen());
     stage.type_in(":pf\n");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "port_forwards");
     stage.effects();
     stage.press("c");
     assert_eq!(stage.effects(), [Effect::Copy("http://127.0.0.1:8080".into())]);

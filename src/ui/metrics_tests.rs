@@ -1,6 +1,7 @@
 //! CPU and memory in use: columns, containers, descriptions and pulses.
 
 use super::fixture::*;
+use super::tests::everywhere;
 use crate::effect::Effect;
 use crate::kinds;
 use crate::msg::Msg;
@@ -173,14 +174,14 @@ fn pods_wide() {
     let mut stage = measured(160, 20);
     stage.type_in(":pods shop @prod-eu\n");
     stage.press("ctrl-w");
-    assert_snapshot!("metrics_pods_wide", stage.screen());
+    everywhere(&mut stage, "metrics_pods_wide");
 }
 
 #[test]
 fn nodes() {
     let mut stage = measured(110, 14);
     stage.type_in(":nodes\n");
-    assert_snapshot!("metrics_nodes", stage.screen());
+    everywhere(&mut stage, "metrics_nodes");
 }
 
 #[test]
@@ -228,9 +229,7 @@ fn pulses() {
         Delta::Metrics(MetricsDelta::Feed(Of::Nodes, Feed::Unknown("the cluster has no metrics API".into()))),
     )]));
     stage.press("down up");
-    assert_snapshot!("pulses", stage.screen());
-    stage.tell(Msg::Resize(120, 24));
-    assert_snapshot!("pulses_wide", stage.screen());
+    everywhere(&mut stage, "pulses");
 }
 
 #[test]

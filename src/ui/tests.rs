@@ -25,6 +25,29 @@ fn request(stage: &mut Stage) -> RequestId {
     found.unwrap_or_else(|| panic!("nothing was asked: {asked:?}"))
 }
 
+/// The terminals that every screen is looked at in, besides 80x24.
+const LARGER: [(u16, u16); 2] = [(120, 40), (200, 60)];
+
+/// Snapshots of a screen in its own size and two larger ones, without colours and with them. Colours say nothing that the
+/// text does not say.
+pub fn everywhere(stage: &mut Stage, name: &str) {
+    let size = stage.state.size;
+    assert_snapshot!(name, stage.screen());
+    let mut styles = vec![];
+    for (width, height) in [size].into_iter().chain(LARGER) {
+        stage.tell(Msg::Resize(width, height));
+        let plain = stage.screen();
+        if (width, height) != size {
+            assert_snapshot!(format!("{name}_{width}x{height}"), plain);
+        }
+        let (text, painted) = stage.coloured();
+        assert_eq!(text, plain, "{name} says something else in colour");
+        styles.push(format!("{width}x{height}\n{painted}"));
+    }
+    assert_snapshot!(format!("{name}_colours"), styles.join("\n\n"));
+    stage.tell(Msg::Resize(size.0, size.1));
+}
+
 pub fn plan(protected: bool) -> OperationView {
     let line = |label: &str, text: &str, sign| PlanLine { label: label.into(), text: text.into(), sign };
     OperationView {
@@ -119,7 +142,7 @@ pub fn verdict() -> Verdict {
 fn fleet() {
     let mut stage = Stage::live(80, 24);
     stage.press("down down");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "fleet");
 }
 
 #[test]
@@ -128,7 +151,7 @@ fn fleet_with_a_lost_cluster() {
     let reason = "dial tcp 10.1.2.3:6443: connection refused".to_string();
     let lost = Link::Lost { reason, since: Time(NOW.0 - 192), retry_at: Time(NOW.0 + 12) };
     stage.tell(Msg::World(vec![(US, Delta::Link(lost))]));
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "fleet_with_a_lost_cluster");
 }
 
 #[test]
@@ -136,7 +159,7 @@ fn pods_of_two_clusters() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":pods\n");
     stage.press("down space");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "pods_of_two_clusters");
 }
 
 #[test]
@@ -202,7 +225,7 @@ fn tables_say_why_they_are_empty() {
 fn nodes() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":no\n");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "nodes");
 }
 
 #[test]
@@ -212,7 +235,7 @@ fn describe() {
     stage.press("d");
     let request = request(&mut stage);
     stage.tell(Msg::Events { request, answer: Err("events is forbidden".into()) });
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "describe");
 }
 
 #[test]
@@ -226,7 +249,7 @@ fn yaml_with_a_search() {
     stage.tell(Msg::Object { request, answer: Ok(Arc::new(value)) });
     stage.type_in("/name\n");
     stage.press("n");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "yaml_with_a_search");
 }
 
 #[test]
@@ -263,7 +286,7 @@ fn logs_of_two_containers() {
     stage.press("w t");
     let source = log_source(EU, "shop", "api-5f7d-aaaaa", "side1");
     stage.tell(Msg::LogEnd { request, source, reason: None });
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "logs_of_two_containers");
 }
 
 #[test]
@@ -294,9 +317,9 @@ fn logs_in_json_with_levels_a_mark_and_hits() {
     stage.tell(Msg::LogLines { request, source, lines });
     stage.type_in("/database\n");
     stage.press("shift-H n");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "logs_in_json_with_levels_a_mark_and_hits");
     stage.press("f r shift-P");
-    assert_snapshot!("logs_raw_on_the_whole_screen", stage.screen());
+    everywhere(&mut stage, "logs_raw_on_the_whole_screen");
     stage.press("ctrl-s");
     let saved = stage.effects();
     let Some(Effect::SaveLog { path: None, name, text }) = saved.last() else { panic!("{saved:?}") };
@@ -317,14 +340,14 @@ fn why() {
     stage.tell(Msg::Why { request, answer: WhyAnswer::Reading { facts: 14, now: "nodes".into() } });
     assert!(stage.screen().contains("14 facts, reading nodes"));
     stage.tell(Msg::Why { request, answer: WhyAnswer::Verdict(verdict().into()) });
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "why");
 }
 
 #[test]
 fn operation_planned() {
     let mut stage = Stage::live(80, 24);
     planned(&mut stage, plan(false));
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "operation_planned");
 }
 
 #[test]
@@ -332,7 +355,7 @@ fn operation_on_a_protected_cluster() {
     let mut stage = Stage::live(80, 24);
     planned(&mut stage, plan(true));
     stage.type_in("prod");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "operation_on_a_protected_cluster");
 }
 
 #[test]
@@ -349,7 +372,7 @@ fn operation_running() {
     ];
     let view = OperationView { steps, status: OperationStatus::Running, ..plan(false) };
     stage.tell(Msg::Operation(view.into()));
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "operation_running");
 }
 
 #[test]
@@ -360,7 +383,7 @@ fn operations() {
     let done = OperationView { id: "01JD2".into(), status: OperationStatus::Done, ..plan(false) };
     stage.tell(Msg::Operations(vec![done, open]));
     stage.type_in(":ops\n");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "operations");
     stage.press("enter");
     assert!(stage.screen().contains("left open by an earlier run: f finishes it, u undoes it"));
     stage.press("f");
@@ -371,7 +394,7 @@ fn operations() {
 fn problems() {
     let mut stage = Stage::live(80, 24);
     stage.press("!");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "problems");
 }
 
 #[test]
@@ -379,7 +402,7 @@ fn help_on_nodes() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":nodes\n");
     stage.press("?");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "help_on_nodes");
 }
 
 #[test]
@@ -387,7 +410,7 @@ fn containers() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":pods shop @prod-eu\n");
     stage.press("enter");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "containers");
 }
 
 #[test]
@@ -395,21 +418,21 @@ fn managed_resources_of_an_application() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":apps @prod-eu\n");
     stage.press("enter");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "managed_resources_of_an_application");
 }
 
 #[test]
 fn prompt_with_offers() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":no");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "prompt_with_offers");
 }
 
 #[test]
 fn prompt_with_an_error() {
     let mut stage = Stage::live(80, 24);
     stage.type_in(":pdos\n");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "prompt_with_an_error");
 }
 
 #[test]
@@ -419,7 +442,7 @@ fn notices() {
     stage.tell(Msg::Notice(Level::Error, "git push was rejected: main moved on; trying again".into()));
     assert!(stage.screen().ends_with(" git push was rejected: main moved on; trying again"));
     stage.type_in(":notices\n");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "notices");
 }
 
 #[test]
@@ -435,7 +458,7 @@ fn hostile_names_and_wide_characters_keep_their_columns() {
         ],
     );
     stage.type_in(":pods shop @prod-eu\n");
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "hostile_names_and_wide_characters_keep_their_columns");
 }
 
 /// Walks through every kind of screen, drawing each at this size.

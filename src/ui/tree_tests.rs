@@ -1,6 +1,7 @@
 //! Trees: what belongs to what, over owners, uses, Services, Ingresses, nodes and Applications.
 
 use super::fixture::*;
+use super::tests::everywhere;
 use crate::effect::Effect;
 use crate::msg::Msg;
 use crate::state::nav::View;
@@ -137,7 +138,7 @@ fn an_ingress_leads_over_services_and_slices_to_pods() {
     let mut stage = shop(100, 24);
     stage.type_in(":xray ing/shop shop @prod-eu\n");
     stage.rows(EU, "secrets", vec![]);
-    assert_snapshot!(stage.screen());
+    everywhere(&mut stage, "xray_of_an_ingress");
 }
 
 #[test]
