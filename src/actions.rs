@@ -5,6 +5,7 @@
 
 mod argo;
 mod columns;
+mod comparing;
 mod entering;
 mod exporting;
 mod forwarding;
@@ -507,10 +508,40 @@ pub static TABLE: &[Action] = &[
         argo::auto_sync,
     )
     .when(argo::on_application),
+    Action::read(
+        "diff",
+        "diff",
+        "Compare what lives with git: of the Application, or of the object; a revision may follow.",
+        comparing::diff,
+    )
+    .when(has_object),
     Action::read("prune", "prune", "Sync or roll back with deleting what git does not have, or without.", argo::prune)
         .when(argo::on_planned_prune),
     Action::read("dry-run", "dry run", "Plan a dry run of the sync, or the sync itself.", argo::dry_run)
         .when(argo::on_planned_sync),
+    Action::read("apply-only", "no hooks", "Plan the sync without hooks, or with them.", argo::apply_only)
+        .when(argo::on_planned_sync),
+    Action::read(
+        "server-side",
+        "server-side",
+        "Plan the sync with server-side apply, without, or as the Application has it.",
+        argo::server_side,
+    )
+    .when(argo::on_planned_sync),
+    Action::read(
+        "replace",
+        "replace",
+        "Plan the sync to replace objects, not to, or as the Application has it.",
+        argo::replace,
+    )
+    .when(argo::on_planned_sync),
+    Action::read(
+        "only-differing",
+        "what differs",
+        "Plan to apply only what differs, everything, or as the Application has it.",
+        argo::only_differing,
+    )
+    .when(argo::on_planned_sync),
     Action::read(
         "auto-sync-off",
         "switch auto-sync off",

@@ -1,5 +1,6 @@
 //! The program around the heart: event loop, effect runner, drivers of diagnosis and operations.
 
+pub mod compare;
 pub mod desk;
 pub mod doctor;
 pub mod edit;

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod config;
 pub mod cp;
+pub mod diff;
 pub mod doctor;
 pub mod first;
 pub mod forward;
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
         Some(Command::Sync(op)) => runtime.block_on(operations::argo::sync(&args, op)),
         Some(Command::Terminate(op)) => runtime.block_on(operations::argo::terminate(&args, op)),
         Some(Command::AutoSync(op)) => runtime.block_on(operations::argo::auto_sync(&args, op)),
+        Some(Command::Diff(op)) => runtime.block_on(diff::diff(&args, op)),
         Some(Command::Ops(ops)) => runtime.block_on(operations::ops(&args, ops)),
         Some(Command::Theme { command }) => theme::theme(command),
         Some(Command::Doctor { output }) => runtime.block_on(doctor::run(&args, *output)),

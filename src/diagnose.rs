@@ -46,7 +46,6 @@ pub mod status;
 pub mod url;
 pub mod usage;
 pub mod verdict;
-pub mod writers;
 
 use case::{CaseFile, Need};
 use verdict::Verdict;

@@ -68,7 +68,10 @@ pub enum Effect {
     StopLogs(RequestId),
     /// Diagnose; answered by [`Msg::Why`](crate::msg::Msg::Why), progress first, then a verdict or an error.
     Why { request: RequestId, cluster: ClusterId, subject: Subject },
-    /// The why view is gone; stop fetching facts.
+    /// Compare git with what lives: a whole Application, or `only` some of its objects, at a revision (empty: what Argo CD
+    /// compared with last); answered by [`Msg::Compared`](crate::msg::Msg::Compared).
+    Compare { request: RequestId, cluster: ClusterId, application: ObjectRef, only: Vec<ObjectRef>, revision: String },
+    /// The why view, or that of a comparison, is gone; stop fetching facts.
     StopWhy(RequestId),
     /// Diagnose in the background, together and within a budget; answered by
     /// [`Msg::Diagnosed`](crate::msg::Msg::Diagnosed).

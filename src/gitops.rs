@@ -3,6 +3,7 @@
 //! Everything here is pure but [`mirror`], which runs the user's `git`.
 
 pub mod change;
+pub mod compare;
 pub mod field;
 pub mod locate;
 pub mod mirror;

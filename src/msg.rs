@@ -12,6 +12,7 @@ use crate::diagnose::verdict::Verdict;
 use crate::effect::logs::LogSource;
 use crate::effect::plugin::PluginCall;
 use crate::effect::{Found, Intent, RequestId};
+use crate::gitops::compare::Comparison;
 use crate::kinds::secret::Entry;
 use crate::world::access::Access;
 use crate::world::choice::Choice;
@@ -57,6 +58,8 @@ pub enum Msg {
     LogEnd { request: RequestId, source: Arc<LogSource>, reason: Option<String> },
     /// Answer to [`Effect::Why`](crate::effect::Effect::Why).
     Why { request: RequestId, answer: WhyAnswer },
+    /// Answer to [`Effect::Compare`](crate::effect::Effect::Compare), or why it cannot be said.
+    Compared { request: RequestId, answer: Result<Box<Comparison>, String> },
     /// Answer to [`Effect::Diagnose`](crate::effect::Effect::Diagnose): one for each subject.
     Diagnosed { cluster: ClusterId, came: Vec<Diagnosis> },
     /// A diagnosis asks for facts that watches may keep; answered by

@@ -3,6 +3,7 @@
 mod belonging;
 pub mod command;
 mod containers;
+pub mod difference;
 pub mod favourites;
 pub mod filter;
 mod fold;
@@ -503,7 +504,10 @@ impl State {
         match gone.view {
             View::Logs(logs) => vec![Effect::StopLogs(logs.request)],
             View::Table(TableView { grep: Some(grep), .. }) => vec![Effect::StopLook(grep.request)],
-            View::Text(text) if matches!(text.of, text::TextOf::Why { .. }) && text.waiting.is_some() => {
+            View::Text(text)
+                if matches!(text.of, text::TextOf::Why { .. } | text::TextOf::Difference { .. })
+                    && text.waiting.is_some() =>
+            {
                 vec![Effect::StopWhy(text.request)]
             }
             View::Operation(screen) => self.discard(screen.id),
@@ -572,6 +576,7 @@ impl State {
             View::Text(text) => match text.of {
                 text::TextOf::Describe => ["describe", "text"],
                 text::TextOf::Yaml { .. } => ["yaml", "text"],
+                text::TextOf::Difference { .. } => ["diff", "text"],
                 text::TextOf::Why { .. } => ["why", "text"],
                 text::TextOf::Decoded { .. } => ["decoded", "text"],
                 text::TextOf::Tour => ["tour", "text"],

@@ -9,6 +9,7 @@ use crate::actions;
 use crate::diagnose::screen;
 use crate::effect::terminal::Inside;
 use crate::effect::{Effect, Intent, RequestId};
+use crate::gitops::compare::Comparison;
 use crate::kinds::secret::Entry;
 use crate::msg::{Level, Msg, OperationStatus, OperationView, WhyAnswer};
 use crate::state::nav::View;
@@ -76,6 +77,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::LogNote { request, text, .. } => logs::note(state, request, &text),
         Msg::LogEnd { request, source, reason } => logs::end(state, request, &source, reason),
         Msg::Why { request, answer } => why(state, request, answer),
+        Msg::Compared { request, answer } => compared(state, request, answer),
         Msg::Diagnosed { cluster, came } => {
             let pods = state.fleet.shard(cluster).table(&ResourceId::core("pods"));
             let row = |at: &ObjectRef| pods.and_then(|pods| pods.find(&at.namespace, &at.name));
@@ -257,6 +259,22 @@ fn why(state: &mut State, request: RequestId, answer: WhyAnswer) -> Vec<Effect> 
                 text.next_target(true);
             }
         }
+    }
+    vec![]
+}
+
+fn compared(state: &mut State, request: RequestId, answer: Result<Box<Comparison>, String>) -> Vec<Effect> {
+    let now = state.now;
+    let Some(text) = texts(state, request).next() else { return vec![] };
+    text.waiting = None;
+    match answer {
+        Ok(comparison) => {
+            if let TextOf::Difference { found, .. } = &mut text.of {
+                *found = Some(comparison);
+            }
+            text.write(now);
+        }
+        Err(error) => text.error = Some(error),
     }
     vec![]
 }

@@ -20,7 +20,7 @@ pub(super) fn application(state: &State) -> Option<(ClusterId, ObjectRef)> {
     is_application(&picked.object).then_some((picked.cluster, picked.object))
 }
 
-fn is_application(object: &ObjectRef) -> bool {
+pub(super) fn is_application(object: &ObjectRef) -> bool {
     object.group == "argoproj.io" && object.kind == "Application"
 }
 
@@ -83,7 +83,7 @@ pub fn hard_refresh(state: &mut State, reason: &str) -> Vec<Effect> {
     compare(state, true, reason)
 }
 
-/// `prune`, `dry-run`, `force`, `revision=…` and `Option=value` may stand in front of the reason.
+/// `prune`, `dry-run`, `force`, `server-side`, `revision=…` and `Option=value` may stand in front of the reason.
 pub fn sync(state: &mut State, args: &str) -> Vec<Effect> {
     let (mut how, reason) = SyncOptions::parse(args);
     how.resources = listed(state).map(|(.., selected)| selected).unwrap_or_default();
@@ -139,6 +139,35 @@ pub fn dry_run(state: &mut State, _: &str) -> Vec<Effect> {
             how.dry_run = !how.dry_run;
         }
     })
+}
+
+/// Hooks run, or not.
+pub fn apply_only(state: &mut State, _: &str) -> Vec<Effect> {
+    again(state, |intent| {
+        if let Intent::Application { ask: Ask::Sync(how), .. } = intent {
+            how.apply_only = !how.apply_only;
+        }
+    })
+}
+
+fn switch(state: &mut State, word: &str) -> Vec<Effect> {
+    again(state, |intent| {
+        if let Intent::Application { ask: Ask::Sync(how), .. } = intent {
+            how.switch(word);
+        }
+    })
+}
+
+pub fn server_side(state: &mut State, _: &str) -> Vec<Effect> {
+    switch(state, "server-side")
+}
+
+pub fn replace(state: &mut State, _: &str) -> Vec<Effect> {
+    switch(state, "replace")
+}
+
+pub fn only_differing(state: &mut State, _: &str) -> Vec<Effect> {
+    switch(state, "only-differing")
 }
 
 pub fn auto_sync_off(state: &mut State, _: &str) -> Vec<Effect> {

@@ -29,7 +29,18 @@ const REASONS: &[(&[&str], &str)] = &[
         "it is for tables",
     ),
     (
-        &["copy-namespace", "children", "application", "xray", "row-namespace", "describe", "yaml", "edit", "delete"],
+        &[
+            "copy-namespace",
+            "children",
+            "application",
+            "xray",
+            "row-namespace",
+            "describe",
+            "yaml",
+            "edit",
+            "delete",
+            "diff",
+        ],
         "it needs an object under the cursor",
     ),
     (
@@ -58,7 +69,7 @@ const REASONS: &[(&[&str], &str)] = &[
     (&["force"], "it needs a plan to delete or to sync"),
     (&["older", "newer", "auto-sync-off"], "it needs a plan to roll back"),
     (&["prune"], "it needs a plan to sync or to roll back"),
-    (&["dry-run"], "it needs a plan to sync"),
+    (&["dry-run", "apply-only", "server-side", "replace", "only-differing"], "it needs a plan to sync"),
     (&["sync", "refresh-app", "hard-refresh", "terminate", "auto-sync"], "it is for Applications of Argo CD"),
     (&["next-hit", "previous-hit"], "nothing is searched for; / does"),
     (&["next-link", "previous-link"], "it is for texts"),

@@ -1,5 +1,6 @@
 //! Runs effects: each becomes a task that ends in a message. What needs the terminal is handed back to the loop.
 
+use super::compare::{Asked, compare};
 use super::desk::Desk;
 use super::inbox::Sender;
 use super::session::Session;
@@ -96,6 +97,9 @@ impl Runner {
             Effect::SaveLog { path, name, text } => self.save_log(path, name, text),
             Effect::Review { cluster, accesses } => self.review(cluster, accesses),
             Effect::Why { request, cluster, subject } => self.why(request, cluster, subject),
+            Effect::Compare { request, cluster, application, only, revision } => {
+                self.compare(request, Asked { cluster, application, only, revision });
+            }
             Effect::Diagnose { cluster, subjects } => self.look_into(cluster, subjects, why::BACKGROUND),
             Effect::Glance { cluster, subjects } => self.look_into(cluster, subjects, why::GLANCE),
             Effect::Recalled { ticket, kept } => self.desk.answer(ticket, kept),
@@ -259,6 +263,14 @@ impl Runner {
                 Err(e) => WhyAnswer::Failed(e.to_string()),
             };
             sender.send(Msg::Why { request, answer });
+        });
+    }
+
+    fn compare(&mut self, request: RequestId, asked: Asked) {
+        let (session, sender) = (self.session.clone(), self.sender.clone());
+        self.spawn(Some(request), async move {
+            let answer = compare(&session, &asked).await.map(Box::new);
+            sender.send(Msg::Compared { request, answer });
         });
     }
 

@@ -230,15 +230,24 @@ pub fn configuration(session: &Session, cluster: ClusterId) -> Result<config::Co
     operate::writable(&config, &session.context(cluster).name).map(|()| config)
 }
 
+/// Everything that is needed to look around in a cluster; nothing is changed through it.
+///
+/// # Errors
+/// When it cannot be reached.
+pub async fn look(session: &Session, cluster: ClusterId) -> Result<Site, String> {
+    let name = session.context(cluster).name.clone();
+    let config = config::load(&session.paths.config_file()).config;
+    let api = session.hub.api(cluster).await.map_err(|e| format!("{name}: {e}"))?;
+    Ok(Site { api, cluster: name, config, paths: session.paths.clone(), clock: super::clock })
+}
+
 /// Everything that an operation on a cluster needs.
 ///
 /// # Errors
 /// When the cluster is read-only, or cannot be reached.
 pub async fn site(session: &Session, cluster: ClusterId) -> Result<Site, String> {
-    let name = session.context(cluster).name.clone();
     let config = configuration(session, cluster)?;
-    let api = session.hub.api(cluster).await.map_err(|e| format!("{name}: {e}"))?;
-    Ok(Site { api, cluster: name, config, paths: session.paths.clone(), clock: super::clock })
+    Ok(Site { config, ..look(session, cluster).await? })
 }
 
 /// Writes into config.toml which repository belongs to a cluster. `line` is what a person answers:

@@ -3,7 +3,7 @@
 mod argo;
 mod objects;
 
-pub use argo::{AutoSync, Refresh, Switch, Sync, Terminate};
+pub use argo::{AutoSync, Diff, Refresh, Switch, Sync, Terminate};
 pub use objects::{Delete, Hold, Leftovers, Restart, Rollback, SetImage, Trigger};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -135,6 +135,8 @@ pub enum Command {
     Terminate(Terminate),
     /// Let an Application sync by itself, or not
     AutoSync(AutoSync),
+    /// Compare git with what lives: exit status 0 the same, 1 something differs, 2 could not find out
+    Diff(Diff),
     /// List recorded operations, or show one
     Ops(Ops),
     /// Record a cluster's state into a file that --from opens; what looks like a secret is left out

@@ -94,7 +94,7 @@ pub async fn subjects(
 
 /// An object named without `-n`: where the context's namespace has none of that name but exactly one other has,
 /// that one is meant (Applications live in `argocd`, whatever the context says).
-async fn located(session: &Session, cluster: ClusterId, catalog: &[Resource], object: ObjectRef) -> ObjectRef {
+pub async fn located(session: &Session, cluster: ClusterId, catalog: &[Resource], object: ObjectRef) -> ObjectRef {
     let Some(kind) = catalog.iter().find(|k| k.kind == object.kind && k.id.group == object.group) else {
         return object;
     };

@@ -9,11 +9,11 @@ use super::index::By;
 use super::kinds::*;
 use super::pods::condition;
 use super::verdict::{Change, Verdict};
-use super::writers::last_change;
 use super::{git, kin};
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use crate::world::text::clean;
 use crate::world::time::Time;
+use crate::world::writers::last_change;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -5,6 +5,7 @@
 
 use super::Refusal;
 use super::yaml;
+use crate::world::glob;
 use crate::world::object::{ObjectRef, bool_at, list_at, str_at};
 use serde_json::Value;
 
@@ -76,6 +77,10 @@ pub struct Source {
     pub explicit: bool,
     /// Whether Argo CD applies new commits by itself.
     pub automated: bool,
+    /// Pattern of the files that count, by their path below the directory; empty: all.
+    pub include: String,
+    /// Pattern of the files that do not count.
+    pub exclude: String,
 }
 
 /// The source of an Application.
@@ -118,42 +123,121 @@ fn plain(
     source: &Value,
     refuse: &impl Fn(&str) -> Result<Source, Refusal>,
 ) -> Result<Source, Refusal> {
+    if let Some((what, so)) = renderer(source, str_at(application, "/status/sourceType")) {
+        return refuse(&format!("{what}{so}"));
+    }
+    let source = directory(application, source);
+    if !source.include.is_empty() || !source.exclude.is_empty() {
+        return refuse("picks files by pattern (directory.include or exclude): change the file by hand");
+    }
+    Ok(source)
+}
+
+/// What renders a source that is no plain directory, and why its fields are then not where they seem to be. `kind` is what
+/// Argo CD found it to be (`status.sourceType`), may be empty.
+fn renderer(source: &Value, kind: &str) -> Option<(String, &'static str)> {
+    const HELM: (&str, &str) = ("renders a Helm chart", ": the field is made from its values");
+    const KUSTOMIZE: (&str, &str) = ("is built with Kustomize", ": the field may come from a base or a patch");
+    let owned = |(what, so): (&str, &'static str)| Some((what.to_string(), so));
     if !str_at(source, "/chart").is_empty() {
-        return refuse("installs a Helm chart from a chart repository: change its values by hand");
+        return owned(("installs a Helm chart from a chart repository", ": change its values by hand"));
     }
-    for (key, what) in [
-        ("helm", "renders a Helm chart: the field is made from its values"),
-        ("kustomize", "is built with Kustomize: the field may come from a base or a patch"),
-        ("plugin", "is rendered by a plugin: kokpit cannot know which file the field comes from"),
-    ] {
-        if source.get(key).is_some_and(|v| !v.is_null()) {
-            return refuse(what);
-        }
+    let plugin = ("is rendered by a plugin", ": kokpit cannot know which file the field comes from");
+    let said = [("helm", HELM), ("kustomize", KUSTOMIZE), ("plugin", plugin)];
+    if let Some((_, found)) = said.iter().find(|(key, _)| source.get(key).is_some_and(|v| !v.is_null())) {
+        return owned(*found);
     }
-    match str_at(application, "/status/sourceType") {
+    match kind {
         "" | "Directory" => {}
-        "Helm" => return refuse("renders a Helm chart: the field is made from its values"),
-        "Kustomize" => return refuse("is built with Kustomize: the field may come from a base or a patch"),
-        other => return refuse(&format!("is rendered as {other}, not read from a plain directory")),
+        "Helm" => return owned(HELM),
+        "Kustomize" => return owned(KUSTOMIZE),
+        other => return Some((format!("is rendered as {other}, not read from a plain directory"), "")),
     }
+    let jsonnet = source.pointer("/directory/jsonnet").and_then(Value::as_object);
+    jsonnet.filter(|j| !j.is_empty()).and_then(|_| owned(("is written in Jsonnet", ": change it by hand")))
+}
+
+/// A source read as a plain directory.
+fn directory(application: &Value, source: &Value) -> Source {
     let directory = source.get("directory").filter(|d| !d.is_null());
-    if let Some(d) = directory {
-        if !str_at(d, "/include").is_empty() || !str_at(d, "/exclude").is_empty() {
-            return refuse("picks files by pattern (directory.include or exclude): change the file by hand");
-        }
-        if d.get("jsonnet").and_then(Value::as_object).is_some_and(|j| !j.is_empty()) {
-            return refuse("is written in Jsonnet: change it by hand");
-        }
-    }
     let automated = application.pointer("/spec/syncPolicy/automated").filter(|a| !a.is_null());
-    Ok(Source {
+    Source {
         url: str_at(source, "/repoURL").into(),
         revision: Some(str_at(source, "/targetRevision")).filter(|r| *r != "HEAD").unwrap_or_default().into(),
         path: str_at(source, "/path").trim_matches('/').trim_start_matches("./").trim_matches('.').into(),
         recurse: directory.is_some_and(|d| bool_at(d, "/recurse")),
         explicit: directory.is_some(),
         automated: automated.is_some_and(|a| a.get("enabled").and_then(Value::as_bool) != Some(false)),
-    })
+        include: str_at(source, "/directory/include").into(),
+        exclude: str_at(source, "/directory/exclude").into(),
+    }
+}
+
+/// The directories that an Application reads, for looking only: who may write there does not matter. A source that only
+/// lends its files to another one renders nothing and is left out. With each comes its place among the sources.
+///
+/// # Errors
+/// What renders it instead of one or more plain directories.
+pub fn directories(application: &Value) -> Result<Vec<(usize, Source)>, Refusal> {
+    let name = format!("{}/{}", str_at(application, "/metadata/namespace"), str_at(application, "/metadata/name"));
+    let refuse = |why: &str| Err(Refusal(format!("Application {name} {why}")));
+    if application.pointer("/spec/sourceHydrator").is_some() {
+        return refuse("is hydrated: what it reads is rendered by Argo CD itself");
+    }
+    let several = list_at(application, "/spec/sources");
+    let all: Vec<&Value> = if several.is_empty() {
+        application.pointer("/spec/source").into_iter().collect()
+    } else {
+        several.iter().collect()
+    };
+    let mut found = vec![];
+    for (n, source) in all.iter().enumerate() {
+        if !str_at(source, "/ref").is_empty()
+            && str_at(source, "/path").is_empty()
+            && str_at(source, "/chart").is_empty()
+        {
+            continue;
+        }
+        let kind = match str_at(application, &format!("/status/sourceTypes/{n}")) {
+            "" if several.is_empty() => str_at(application, "/status/sourceType"),
+            kind => kind,
+        };
+        if let Some((what, _)) = renderer(source, kind) {
+            return refuse(&what);
+        }
+        found.push((n, directory(application, source)));
+    }
+    if found.is_empty() { refuse("has no source") } else { Ok(found) }
+}
+
+/// Where an Application deploys to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination<'a> {
+    /// To the cluster that it lives in.
+    Here,
+    /// To another one, by what Argo CD knows of it.
+    There {
+        /// As Argo CD calls it; may be empty.
+        name: &'a str,
+        /// The URL of its API server; may be empty.
+        server: &'a str,
+    },
+}
+
+/// Where an Application deploys to.
+pub fn destination(application: &Value) -> Destination<'_> {
+    let (server, name) =
+        (str_at(application, "/spec/destination/server"), str_at(application, "/spec/destination/name"));
+    match (server.trim_end_matches('/'), name) {
+        ("https://kubernetes.default.svc", _) | (_, "in-cluster") | ("", "") => Destination::Here,
+        _ => Destination::There { name, server },
+    }
+}
+
+/// Whether two URLs are those of the same API server.
+pub fn same_server(one: &str, other: &str) -> bool {
+    let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(":443").to_lowercase();
+    plain(one) == plain(other)
 }
 
 /// A repository that may be written to, as configured: its names as URLs and its branch.
@@ -226,7 +310,31 @@ pub fn belongs(source: &Source, file: &str) -> bool {
         path => file.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')),
     };
     let extension = file.rsplit_once('.').map_or("", |(_, e)| e);
-    ["yaml", "yml", "json"].contains(&extension) && inside.is_some_and(|rest| source.recurse || !rest.contains('/'))
+    let picked = |rest: &str| {
+        (source.recurse || !rest.contains('/'))
+            && (source.exclude.is_empty() || !glob::matches(&source.exclude, rest))
+            && (source.include.is_empty() || glob::matches(&source.include, rest))
+    };
+    ["yaml", "yml", "json"].contains(&extension) && inside.is_some_and(picked)
+}
+
+/// What a directory is built with that was not declared to be plain, from (path, text) of all its files.
+pub fn built(source: &Source, files: &[(String, String)]) -> Option<String> {
+    if source.explicit {
+        return None;
+    }
+    let place = place(source);
+    files.iter().find_map(|(file, _)| match file.rsplit('/').next().unwrap_or(file) {
+        "kustomization.yaml" | "kustomization.yml" | "Kustomization" => {
+            Some(format!("{place} is built with Kustomize ({file})"))
+        }
+        "Chart.yaml" => Some(format!("{place} is a Helm chart ({file})")),
+        _ => None,
+    })
+}
+
+fn place(source: &Source) -> &str {
+    if source.path.is_empty() { "the root of the repository" } else { &source.path }
 }
 
 /// The file among those of the source that holds the object's manifest, from (path, text) of all of them.
@@ -234,21 +342,11 @@ pub fn belongs(source: &Source, file: &str) -> bool {
 /// # Errors
 /// None or several hold it; or the directory is not a plain one after all.
 pub fn pick<'a>(source: &Source, files: &'a [(String, String)], object: &ObjectRef) -> Result<&'a str, Refusal> {
-    let place = if source.path.is_empty() { "the root of the repository" } else { &source.path };
-    let base = |file: &'a str| file.rsplit('/').next().unwrap_or(file);
-    if !source.explicit {
-        for (file, _) in files {
-            match base(file) {
-                "kustomization.yaml" | "kustomization.yml" | "Kustomization" => {
-                    return Err(Refusal(format!("{place} is built with Kustomize ({file}): change it by hand")));
-                }
-                "Chart.yaml" => {
-                    return Err(Refusal(format!("{place} is a Helm chart ({file}): change its values by hand")));
-                }
-                _ => {}
-            }
-        }
+    if let Some(what) = built(source, files) {
+        let what_to_do = if what.contains("Helm") { "change its values by hand" } else { "change it by hand" };
+        return Err(Refusal(format!("{what}: {what_to_do}")));
     }
+    let place = place(source);
     let (mut found, mut broken) = (vec![], vec![]);
     for (file, text) in files.iter().filter(|(file, text)| belongs(source, file) && text.contains(&object.name)) {
         match yaml::documents(text) {

@@ -104,23 +104,46 @@ impl Mirror {
     pub async fn fetch(&self) -> Result<Tip, GitError> {
         let before = self.git.lines(&["rev-parse", "--quiet", "--verify", &self.local_ref()]).await.ok();
         let spec = format!("+refs/heads/{}:{}", self.remote.branch, self.local_ref());
-        let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", &self.remote.url, &spec];
-        let mut tries = 0;
-        loop {
-            match self.git.run(&fetch, NETWORK).await {
-                Ok(_) => break,
-                // Another kokpit is fetching into the same mirror.
-                Err(e) if e.text().contains("cannot lock ref") && tries < 5 => tries += 1,
-                Err(e) => return Err(error::transport(e, &self.remote)),
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50 << tries)).await;
-        }
+        self.fetch_ref(&spec).await.map_err(|e| error::transport(e, &self.remote))?;
         let sha = self.git.lines(&["rev-parse", "--verify", &self.local_ref()]).await?;
         let rewound = match before {
             Some(before) if before != sha => !self.contains(&before, &sha).await?,
             _ => false,
         };
         Ok(Tip { sha, rewound })
+    }
+
+    async fn fetch_ref(&self, spec: &str) -> Result<(), GitError> {
+        let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", &self.remote.url, spec];
+        let mut tries = 0;
+        loop {
+            match self.git.run(&fetch, NETWORK).await {
+                Ok(_) => return Ok(()),
+                // Another kokpit is fetching into the same mirror.
+                Err(e) if e.text().contains("cannot lock ref") && tries < 5 => tries += 1,
+                Err(e) => return Err(e),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50 << tries)).await;
+        }
+    }
+
+    /// The full hash of the commit that a revision stands for: a commit, a branch, a tag, or `HEAD` of the remote. What the
+    /// mirror does not have is fetched.
+    ///
+    /// # Errors
+    /// Not a name for a revision, there is none of it, or those of [`Mirror::fetch`].
+    pub async fn resolve(&self, revision: &str) -> Result<String, GitError> {
+        let named = format!("refs/kokpit-read/{revision}");
+        if self.git.check(&["check-ref-format", &named]).await.is_err() || revision.starts_with('-') {
+            return Err(GitError::Config(format!("{revision:?} is not the name of a commit, branch or tag")));
+        }
+        if revision.len() >= 7 && self.known(revision).await? {
+            return self.git.lines(&["rev-parse", "--verify", &format!("{revision}^{{commit}}")]).await;
+        }
+        let remote = Remote { branch: revision.into(), ..self.remote.clone() };
+        let spec = format!("+{revision}:{named}");
+        self.fetch_ref(&spec).await.map_err(|e| error::transport(e, &remote))?;
+        self.git.lines(&["rev-parse", "--verify", &format!("{named}^{{commit}}")]).await
     }
 
     /// Whether `commit` is `tip` or an ancestor of it. A commit that the mirror does not have is not.

@@ -27,6 +27,11 @@ pub fn lines(object: &Value, options: Options) -> Vec<String> {
     text.lines().map(str::to_string).collect()
 }
 
+/// Any value as lines of YAML without control characters, keys sorted. Nothing is masked: that is the caller's part.
+pub fn plain(value: &Value) -> Vec<String> {
+    emit(&sorted(value)).lines().map(str::to_string).collect()
+}
+
 /// The object as it may be shown; see [`lines`].
 pub fn shown(object: &Value, options: Options) -> Value {
     let mut object = sorted(object);

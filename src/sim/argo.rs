@@ -7,7 +7,6 @@
 
 pub mod compare;
 pub mod health;
-pub mod merge;
 pub mod repository;
 pub mod status;
 pub mod sync;

@@ -29,11 +29,16 @@ impl State {
     /// The Application of an object or of what owns it: by Argo CD's tracking id, because an Application of the fleet
     /// lists it, or by its label.
     pub fn application_of(&self, picked: &Picked) -> Option<(ClusterId, ObjectRef)> {
-        application_of(self, picked)
+        self.tracked(picked).map(|(cluster, application, _)| (cluster, application))
+    }
+
+    /// The same, with the object that the Application applies: the one picked, or the owner above it.
+    pub fn tracked(&self, picked: &Picked) -> Option<(ClusterId, ObjectRef, ObjectRef)> {
+        tracked(self, picked)
     }
 }
 
-fn application_of(state: &State, picked: &Picked) -> Option<(ClusterId, ObjectRef)> {
+fn tracked(state: &State, picked: &Picked) -> Option<(ClusterId, ObjectRef, ObjectRef)> {
     let cluster = picked.cluster;
     let mut objects = vec![picked.object.clone()];
     while let Some(owner) =
@@ -43,12 +48,14 @@ fn application_of(state: &State, picked: &Picked) -> Option<(ClusterId, ObjectRe
     }
     for object in &objects {
         let by_id = state.value_of(cluster, object).and_then(|value| tracking(&value).ok());
-        if let Some(found) = by_id.and_then(|id| named(state, cluster, &id.application, id.namespace.as_deref())) {
-            return Some(found);
+        if let Some((at, found)) = by_id.and_then(|id| named(state, cluster, &id.application, id.namespace.as_deref()))
+        {
+            return Some((at, found, object.clone()));
         }
     }
-    let listed = objects.iter().find_map(|object| listing(state, cluster, object));
-    listed.or_else(|| objects.iter().find_map(|object| labelled(state, cluster, object)))
+    let with = |object: &ObjectRef, (at, found): (ClusterId, ObjectRef)| (at, found, object.clone());
+    let listed = objects.iter().find_map(|object| Some(with(object, listing(state, cluster, object)?)));
+    listed.or_else(|| objects.iter().find_map(|object| Some(with(object, labelled(state, cluster, object)?))))
 }
 
 fn owner_of(state: &State, cluster: ClusterId, object: &ObjectRef) -> Option<ObjectRef> {

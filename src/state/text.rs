@@ -3,11 +3,12 @@
 use super::filter::pattern;
 use super::fold::{self, Block};
 use super::nav::Cursor;
-use super::why;
+use super::{difference, why};
 use crate::diagnose::case::Subject;
 use crate::diagnose::verdict::Verdict;
 use crate::effect::RequestId;
 use crate::kinds::describe::usage::InUse;
+use crate::gitops::compare::Comparison;
 use crate::kinds::secret::Entry;
 use crate::kinds::{describe, yaml};
 use crate::theme::Meaning;
@@ -79,6 +80,8 @@ pub enum TextOf {
     Decoded { entries: Vec<Entry> },
     /// The keys that matter.
     Tour,
+    /// Git against what lives: only of some objects, where any are named; the revision asked for.
+    Difference { only: Vec<ObjectRef>, revision: String, found: Option<Box<Comparison>> },
     /// A diagnosis.
     Why { subject: Subject, verdict: Option<Box<Verdict>> },
 }
@@ -279,7 +282,8 @@ impl TextView {
         let lines = match (&self.of, &self.value) {
             (TextOf::Why { verdict: Some(verdict), .. }, _) => why::lines(verdict, self.columns),
             (TextOf::Decoded { entries }, _) => entries.iter().flat_map(Entry::lines).map(decoded).collect(),
-            (TextOf::Why { .. } | TextOf::Tour, _) | (_, None) => return,
+            (TextOf::Difference { found: Some(found), .. }, _) => difference::lines(found),
+            (TextOf::Why { .. } | TextOf::Difference { .. } | TextOf::Tour, _) | (_, None) => return,
             (TextOf::Yaml { managed_fields }, Some(value)) => {
                 let options = yaml::Options { managed_fields: *managed_fields, decode_secrets: false };
                 self.whole = yaml::lines(value, options);
@@ -314,6 +318,10 @@ impl TextView {
             TextOf::Yaml { .. } => ("yaml", self.object.to_string()),
             TextOf::Decoded { .. } => ("decoded", self.object.to_string()),
             TextOf::Tour => ("tour", String::new()),
+            TextOf::Difference { only, revision, .. } => {
+                let of = only.first().unwrap_or(&self.object);
+                ("diff", if revision.is_empty() { of.to_string() } else { format!("{of}  at {revision}") })
+            }
             TextOf::Why { subject: Subject::Url(url), .. } => ("why", url.clone()),
             TextOf::Why { verdict, .. } => {
                 let headline = verdict.as_ref().map(|v| v.headline.as_str()).filter(|h| !h.is_empty());

@@ -9,9 +9,10 @@ use super::State;
 use super::filter::Filter;
 use super::grid::{Grid, GridColumn, GridRow};
 use super::nav::{Cursor, Scope, View};
+use crate::gitops::locate::{self, Destination};
 use crate::world::fleet::ClusterId;
 use crate::world::glob::shell;
-use crate::world::object::{ObjectRef, ResourceId, str_at};
+use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::row::Tone;
 use crate::world::time::{Time, human};
 use build::{Specs, build};
@@ -267,24 +268,18 @@ fn sift(lines: Vec<Line>, filter: &Filter) -> Vec<Line> {
 
 /// The cluster that an Application deploys to: its own, or the one of the fleet that its destination names.
 pub fn destination(state: &State, cluster: ClusterId, application: &Value) -> Option<ClusterId> {
-    let (server, name) =
-        (str_at(application, "/spec/destination/server"), str_at(application, "/spec/destination/name"));
-    if matches!(
-        (server.trim_end_matches('/'), name),
-        ("https://kubernetes.default.svc", _) | (_, "in-cluster") | ("", "")
-    ) {
-        return Some(cluster);
+    match locate::destination(application) {
+        Destination::Here => Some(cluster),
+        Destination::There { name, server } => state.cluster_called(name).or_else(|| state.cluster_called(server)),
     }
-    state.cluster_called(name).or_else(|| state.cluster_called(server))
 }
 
 impl State {
     /// The cluster of the fleet that is called so: by the name of its context, or by the URL of its API server.
     pub fn cluster_called(&self, called: &str) -> Option<ClusterId> {
-        let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(":443").to_lowercase();
         let by_name = || self.fleet.iter().find(|(_, shard)| shard.name == called).map(|(id, _)| id);
         let by_server = || {
-            let at = self.servers.iter().position(|known| plain(known) == plain(called))?;
+            let at = self.servers.iter().position(|known| locate::same_server(known, called))?;
             u16::try_from(at).ok().map(ClusterId)
         };
         (!called.is_empty()).then(|| by_name().or_else(by_server)).flatten()

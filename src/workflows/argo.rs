@@ -12,7 +12,7 @@ mod sync;
 
 pub(super) use follow::Follow;
 pub use request::{Answer, Decision, Request, What, answer, begin};
-pub use sync::{Selected, SyncOptions};
+pub use sync::{SWITCHES, Selected, SyncOptions};
 
 use super::rollback::Revision;
 use super::{Line, Occasion, Part, Patch, Plan};

@@ -1,6 +1,6 @@
 //! Arguments of the commands that ask Argo CD for something.
 
-use super::Confirm;
+use super::{Confirm, Output};
 use crate::workflows::argo::Selected;
 use clap::{Args as ClapArgs, ValueEnum};
 
@@ -21,6 +21,23 @@ pub struct Refresh {
     pub confirm: Confirm,
 }
 
+/// `kokpit diff`
+#[derive(ClapArgs, Debug)]
+pub struct Diff {
+    /// `app/NAME`, or an object that an Application applies: `deploy/NAME`
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Commit, tag or branch, instead of what Argo CD compared with last
+    #[arg(long, value_name = "REVISION", default_value = "")]
+    pub revision: String,
+    /// Only this object: GROUP:KIND:NAME or GROUP:KIND:NAMESPACE/NAME (repeatable)
+    #[arg(long = "resource", value_name = "OBJECT", value_parser = Selected::parse)]
+    pub resources: Vec<Selected>,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
 /// `kokpit sync`
 #[derive(ClapArgs, Debug)]
 pub struct Sync {
@@ -39,6 +56,15 @@ pub struct Sync {
     /// Without hooks
     #[arg(long)]
     pub apply_only: bool,
+    /// Let the API server merge (ServerSideApply=true)
+    #[arg(long)]
+    pub server_side: bool,
+    /// Replace objects instead of merging into them (Replace=true)
+    #[arg(long)]
+    pub replace: bool,
+    /// Apply only what differs (ApplyOutOfSyncOnly=true)
+    #[arg(long)]
+    pub only_differing: bool,
     /// Commit, tag or branch, instead of the one that the Application follows
     #[arg(long, value_name = "REVISION", default_value = "")]
     pub revision: String,

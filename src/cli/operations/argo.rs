@@ -44,7 +44,7 @@ pub async fn refresh(args: &Args, op: &Refresh) -> Result<ExitCode> {
 /// # Errors
 /// As [`on_applications`].
 pub async fn sync(args: &Args, op: &Sync) -> Result<ExitCode> {
-    let how = SyncOptions {
+    let mut how = SyncOptions {
         prune: op.prune,
         dry_run: op.server_dry_run,
         force: op.force,
@@ -53,6 +53,8 @@ pub async fn sync(args: &Args, op: &Sync) -> Result<ExitCode> {
         options: op.options.clone(),
         resources: op.resources.clone(),
     };
+    let wanted = [("server-side", op.server_side), ("replace", op.replace), ("only-differing", op.only_differing)];
+    wanted.iter().filter(|(_, on)| *on).for_each(|(word, _)| how.switch_on(word));
     on_applications(args, &op.confirm, &op.applications, Ask::Sync(how), &op.reason).await
 }
 

@@ -45,9 +45,9 @@ use crate::diagnose::url::flavor::Flavor;
 use crate::diagnose::url::route::{Met, class_of};
 use crate::diagnose::url::{annotation, arrival, control, endpoint_count, way};
 use crate::diagnose::verdict::{Confidence, Fix};
-use crate::diagnose::writers::last_change;
 use crate::world::object::{ObjectRef, list_at, namespace, str_at};
 use crate::world::time::Time;
+use crate::world::writers::last_change;
 use serde_json::Value;
 
 causes! { "ingress_config.rs";

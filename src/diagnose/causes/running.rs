@@ -39,10 +39,10 @@ use crate::diagnose::kinds::*;
 use crate::diagnose::pods::{Container, condition, containers, is_ill, is_true};
 use crate::diagnose::usage::usage;
 use crate::diagnose::verdict::Confidence;
-use crate::diagnose::writers::last_change;
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use crate::world::quantity::{Quantity, human_bytes, human_cpu};
 use crate::world::time::{Time, human};
+use crate::world::writers::last_change;
 use serde_json::Value;
 
 causes! { "running.rs";

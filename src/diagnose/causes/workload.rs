@@ -8,8 +8,8 @@
 //! | [`autoscaler`] | HorizontalPodAutoscalers that cannot scale |
 
 use crate::diagnose::facts::Case;
-use crate::diagnose::writers::{Path, writers};
 use crate::world::time::human;
+use crate::world::writers::{Path, writers};
 use serde_json::Value;
 
 pub(super) mod autoscaler;

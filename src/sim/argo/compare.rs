@@ -1,11 +1,11 @@
 //! What git wants against what lives.
 
 use super::health::{self, Health};
-use super::merge::three_way;
 use super::{MANAGER, TRACKING};
 use crate::sim::controllers::meta::{annotation, deleting, remove_key, set, set_key};
 use crate::sim::fields::{self, Stamp};
 use crate::sim::store::Store;
+use crate::world::merge::three_way;
 use crate::world::object::{ObjectRef, list_at, name, str_at};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -51,6 +51,13 @@ impl Selected {
     }
 }
 
+/// Sync options that have a word and a switch of their own, with what they do: `(word, name, in words)`.
+pub const SWITCHES: [(&str, &str, &str); 3] = [
+    ("server-side", "ServerSideApply", "server-side apply"),
+    ("replace", "Replace", "replace instead of apply"),
+    ("only-differing", "ApplyOutOfSyncOnly", "only what differs"),
+];
+
 /// How a sync is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncOptions {
@@ -71,8 +78,8 @@ pub struct SyncOptions {
 }
 
 impl SyncOptions {
-    /// Reads `prune`, `dry-run`, `force`, `apply-only`, `revision=…` and `Option=value` from the front of a text; the rest
-    /// is the reason.
+    /// Reads `prune`, `dry-run`, `force`, `apply-only`, the words of [`SWITCHES`], `revision=…` and `Option=value` from the
+    /// front of a text; the rest is the reason.
     pub fn parse(text: &str) -> (Self, String) {
         let mut options = Self::default();
         let mut rest = text.trim();
@@ -84,6 +91,7 @@ impl SyncOptions {
                 "dry-run" => options.dry_run = true,
                 "force" => options.force = true,
                 "apply-only" => options.apply_only = true,
+                _ if SWITCHES.iter().any(|(name, ..)| *name == word) => options.switch_on(word),
                 _ if key == Some("revision") => options.revision = word.trim_start_matches("revision=").into(),
                 _ if key.is_some_and(|k| k.starts_with(|c: char| c.is_ascii_uppercase())) => {
                     options.options.push(word.into());
@@ -94,14 +102,37 @@ impl SyncOptions {
         }
     }
 
+    /// Sets the option of a word of [`SWITCHES`].
+    pub fn switch_on(&mut self, word: &str) {
+        let Some((_, name, _)) = SWITCHES.iter().find(|(known, ..)| *known == word) else { return };
+        self.options.retain(|option| key_of(option) != *name);
+        self.options.push(format!("{name}=true"));
+    }
+
+    /// The next of three: as the Application has it, on, off.
+    pub fn switch(&mut self, word: &str) {
+        let Some((_, name, _)) = SWITCHES.iter().find(|(known, ..)| *known == word) else { return };
+        let now = self.options.iter().find(|option| key_of(option) == *name).cloned();
+        self.options.retain(|option| key_of(option) != *name);
+        match now {
+            None => self.options.push(format!("{name}=true")),
+            Some(on) if on.ends_with("=true") => self.options.push(format!("{name}=false")),
+            Some(_) => {}
+        }
+    }
+
     /// Those of the Application with ours over them. (An operation does not inherit them: left out,
     /// `RespectIgnoreDifferences=true` would be lost.)
     fn laid_over(&self, app: &Value) -> Vec<String> {
-        let key = |option: &str| option.split('=').next().unwrap_or_default().to_string();
         let theirs = list_at(app, "/spec/syncPolicy/syncOptions").iter().filter_map(Value::as_str);
-        let kept = theirs.filter(|o| !self.options.iter().any(|own| key(own) == key(o))).map(str::to_string);
+        let kept = theirs.filter(|o| !self.options.iter().any(|own| key_of(own) == key_of(o))).map(str::to_string);
         kept.chain(self.options.iter().cloned()).collect()
     }
+}
+
+/// `Replace` of `Replace=true`.
+fn key_of(option: &str) -> &str {
+    option.split('=').next().unwrap_or_default()
 }
 
 /// The field `operation`.
@@ -211,9 +242,26 @@ pub fn lines(on: &Occasion<'_>, lines: &mut Vec<Line>, facts: &Facts, how: &Sync
     if how.force {
         lines.push(Line::warning("force: what cannot be changed is deleted and made anew, with its pods"));
     }
+    lines.extend(cautions(&options).into_iter().map(Line::warning));
     if !how.resources.is_empty() {
         lines.push(Line::warning("selected resources: hooks do not run, and the history gets no entry"));
     }
+}
+
+/// What options mean that are easily taken for less than they are (docs `sync-options.md`).
+fn cautions(options: &[String]) -> Vec<&'static str> {
+    let on = |name: &str| options.iter().any(|option| option == &format!("{name}=true"));
+    let mut all = vec![];
+    if on("Replace") {
+        all.push("replace: objects become what git says and nothing else; what others wrote into them is lost");
+    }
+    if on("Replace") && on("ServerSideApply") {
+        all.push("replace goes before server-side apply: Replace=true wins");
+    }
+    if on("ApplyOutOfSyncOnly") {
+        all.push("only what differs: what is as git says is not applied again");
+    }
+    all
 }
 
 /// What it follows, and what that is known to be.

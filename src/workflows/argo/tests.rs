@@ -83,6 +83,31 @@ fn a_sync_is_the_operation_that_argo_cds_server_would_write() {
 }
 
 #[test]
+fn options_with_a_word_are_switched_on_off_and_left_to_the_application() {
+    let (how, reason) = SyncOptions::parse("server-side only-differing apply-only it drifted");
+    assert_eq!(
+        (how.options.clone(), how.apply_only),
+        (vec!["ServerSideApply=true".into(), "ApplyOutOfSyncOnly=true".into()], true)
+    );
+    assert_eq!(reason, "it drifted");
+    let mut how = SyncOptions::default();
+    let mut seen = vec![];
+    for _ in 0..3 {
+        how.switch("replace");
+        seen.push(how.options.clone());
+    }
+    assert_eq!(seen, [vec!["Replace=true".to_string()], vec!["Replace=false".to_string()], vec![]]);
+    how.switch_on("replace");
+    how.switch_on("server-side");
+    let plan = planned(&Ask::Sync(how), app(json!({})));
+    let body = sent(&app(json!({})), &request(&plan));
+    let wanted = json!(["RespectIgnoreDifferences=true", "Replace=true", "ServerSideApply=true"]);
+    assert_eq!(body["operation"]["sync"]["syncOptions"], wanted);
+    let text = text(&plan);
+    assert!(text.contains("what others wrote into them is lost") && text.contains("Replace=true wins"), "{text}");
+}
+
+#[test]
 fn without_prune_what_git_does_not_have_stays_and_is_named() {
     let plan = planned(&Ask::Sync(SyncOptions::default()), app(json!({})));
     assert!(text(&plan).contains("stays|ConfigMap shop/old"), "{}", text(&plan));

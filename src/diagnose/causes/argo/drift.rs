@@ -1,7 +1,7 @@
 //! Argo CD: objects that differ from git although the last sync succeeded at this very revision.
 //!
 //! What git says is read from the object: client-side apply leaves what it applied in an annotation
-//! ([`difference`]), and `metadata.managedFields` names who wrote a field ([`writers`](crate::diagnose::writers)).
+//! ([`difference`]), and `metadata.managedFields` names who wrote a field ([`writers`](crate::world::writers)).
 //!
 //! ## argo-drift-selfheal-off
 //! **You see.** OutOfSync at the revision that was synced.
@@ -88,9 +88,9 @@ use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::git::{claim, self_heals};
 use crate::diagnose::kinds::{self, *};
 use crate::diagnose::verdict::Confidence;
-use crate::diagnose::writers::{By, Writer, by, writers};
 use crate::world::object::{ObjectRef, bool_at, list_at, str_at};
 use crate::world::time::Time;
+use crate::world::writers::{By, Writer, by, writers};
 use difference::{Difference, Shape, differences};
 use serde_json::Value;
 

@@ -16,10 +16,10 @@ use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::git::self_heals;
 use crate::diagnose::verdict::Confidence;
-use crate::diagnose::writers::{By, by, writers};
 use crate::world::object::{ObjectRef, list_at, str_at};
 use crate::world::text::clean;
 use crate::world::time::human;
+use crate::world::writers::{By, by, writers};
 use serde_json::Value;
 
 causes! { "fight.rs";

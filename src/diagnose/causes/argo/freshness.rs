@@ -36,9 +36,9 @@ use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::git::field_of;
 use crate::diagnose::kinds::*;
 use crate::diagnose::verdict::{Confidence, Fix};
-use crate::diagnose::writers::{Path, Writer, writer_of};
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
 use crate::world::time::{Time, human};
+use crate::world::writers::{Path, Writer, writer_of};
 use serde_json::{Value, json};
 
 causes! { "freshness.rs";

@@ -33,9 +33,9 @@ use crate::diagnose::git::{application_of, lists};
 use crate::diagnose::kin::controller_ref;
 use crate::diagnose::kinds::*;
 use crate::diagnose::verdict::Confidence;
-use crate::diagnose::writers::{By, Writer, by, writers};
 use crate::world::object::{ObjectRef, int_at, list_at, name, str_at};
 use crate::world::time::human;
+use crate::world::writers::{By, Writer, by, writers};
 use serde_json::Value;
 
 causes! { "generated.rs";

@@ -34,9 +34,9 @@ use crate::diagnose::kin;
 use crate::diagnose::kinds::{NODES, PODS};
 use crate::diagnose::pods::condition;
 use crate::diagnose::scheduling::pod::{Taint, Toleration};
-use crate::diagnose::writers::{Path, writers};
 use crate::world::object::{ObjectRef, int_at, list_at, str_at};
 use crate::world::time::human;
+use crate::world::writers::{Path, writers};
 use serde_json::{Value, json};
 
 causes! { "disrupted.rs";

@@ -19,10 +19,10 @@ use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::{NODES, PDBS};
 use crate::diagnose::pods::condition;
 use crate::diagnose::verdict::Confidence;
-use crate::diagnose::writers::{Path, Writer, writers};
 use crate::world::object::{ObjectRef, bool_at, list_at, name, namespace, str_at};
 use crate::world::text::clean;
 use crate::world::time::human;
+use crate::world::writers::{Path, Writer, writers};
 use serde_json::Value;
 
 causes! { "cordon.rs";

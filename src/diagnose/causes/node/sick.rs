@@ -49,9 +49,9 @@ use crate::diagnose::finding::{Match, Suspect};
 use crate::diagnose::kinds::{CSRS, LEASES, NODES};
 use crate::diagnose::pods::{self, Stand, condition, is_true};
 use crate::diagnose::verdict::{Confidence, Fix};
-use crate::diagnose::writers::{Path, writers};
 use crate::world::object::{ObjectRef, controller, name, namespace, str_at};
 use crate::world::time::{Time, human};
+use crate::world::writers::{Path, writers};
 use serde_json::Value;
 
 causes! { "sick.rs";

@@ -3,10 +3,11 @@
 
 use crate::diagnose::facts::Case;
 use crate::diagnose::finding::Match;
-use crate::diagnose::writers::{By, Path, Writer, by, writer_of};
+use crate::world::merge::is_built_in;
 use crate::world::object::{ObjectRef, str_at};
 use crate::world::quantity::Quantity;
 use crate::world::time::seconds;
+use crate::world::writers::{By, Path, Writer, by, writer_of};
 use serde_json::Value;
 
 const LAST_APPLIED: &str = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
@@ -42,7 +43,7 @@ pub fn differences(object: &Value) -> Option<Vec<Difference>> {
     }
     let applied: Value = serde_json::from_str(str_at(object, LAST_APPLIED)).ok()?;
     let group = str_at(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
-    let built_in = !group.contains('.') || group.ends_with(".k8s.io");
+    let built_in = is_built_in(group);
     let mut found = Vec::new();
     for (key, wanted) in applied.as_object()? {
         if !matches!(key.as_str(), "apiVersion" | "kind") {

@@ -1,24 +1,37 @@
 //! The three-way merge of a client-side apply: what git says now, what was applied last, what lives
 //! (`strategicpatch.CreateThreeWayMergePatch`, on the object instead of through a patch).
 
-use crate::world::quantity::Quantity;
+use super::quantity::Quantity;
 use serde_json::{Map, Value};
+
+/// Whether a group is one of Kubernetes itself, whose lists have keys; lists of other groups are replaced as a whole.
+pub fn is_built_in(group: &str) -> bool {
+    !group.contains('.') || (group.ends_with(".k8s.io") && !group.starts_with("gateway."))
+}
 
 /// Puts `wanted` over `live`; what `last` had and `wanted` has not goes. What neither mentions stays.
 pub fn three_way(live: &mut Value, last: Option<&Value>, wanted: &Value) {
-    merge(live, last, wanted, &mut Vec::new());
+    let api = wanted.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let keyed = is_built_in(api.split_once('/').map_or("", |(group, _)| group));
+    merge(live, last, wanted, &mut At { fields: Vec::new(), keyed });
 }
 
-fn merge(live: &mut Value, last: Option<&Value>, wanted: &Value, at: &mut Vec<String>) {
+/// Where one is: the names of the fields on the way, and whether lists may have keys.
+struct At {
+    fields: Vec<String>,
+    keyed: bool,
+}
+
+fn merge(live: &mut Value, last: Option<&Value>, wanted: &Value, at: &mut At) {
     match wanted {
         Value::Object(fields) => merge_map(live, last, fields, at),
         Value::Array(items) => merge_list(live, last, items, at),
-        scalar if same_quantity(live, scalar, at) => {}
+        scalar if same_quantity(live, scalar, &at.fields) => {}
         scalar => *live = scalar.clone(),
     }
 }
 
-fn merge_map(live: &mut Value, last: Option<&Value>, fields: &Map<String, Value>, at: &mut Vec<String>) {
+fn merge_map(live: &mut Value, last: Option<&Value>, fields: &Map<String, Value>, at: &mut At) {
     if !live.is_object() {
         *live = Value::Object(Map::new());
     }
@@ -33,18 +46,23 @@ fn merge_map(live: &mut Value, last: Option<&Value>, fields: &Map<String, Value>
             have.remove(key);
             continue;
         }
-        at.push(key.clone());
+        at.fields.push(key.clone());
         merge(have.entry(key.clone()).or_insert(Value::Null), last.and_then(|l| l.get(key)), value, at);
-        at.pop();
+        at.fields.pop();
     }
 }
 
 /// What identifies an item of a list, by the names of the fields that lead to it.
-fn identity(at: &[String]) -> Option<&'static [&'static str]> {
-    let parent = at.len().checked_sub(2).and_then(|i| at.get(i)).map_or("", String::as_str);
-    Some(match at.last()?.as_str() {
-        "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" => &["name"],
+fn identity(at: &At) -> Option<&'static [&'static str]> {
+    let fields = at.keyed.then_some(&at.fields)?;
+    let parent = fields.len().checked_sub(2).and_then(|i| fields.get(i)).map_or("", String::as_str);
+    Some(match fields.last()?.as_str() {
+        "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" => &["name"],
+        "webhooks" | "matchConditions" | "resourceClaims" | "schedulingGates" => &["name"],
         "volumeMounts" => &["mountPath"],
+        "volumeDevices" => &["devicePath"],
+        "hostAliases" => &["ip"],
+        "taints" if parent == "spec" => &["key", "effect"],
         "ports" if parent == "containers" || parent == "initContainers" => &["containerPort"],
         "ports" if parent == "spec" => &["port"],
         "topologySpreadConstraints" => &["topologyKey", "whenUnsatisfiable"],
@@ -52,7 +70,7 @@ fn identity(at: &[String]) -> Option<&'static [&'static str]> {
     })
 }
 
-fn merge_list(live: &mut Value, last: Option<&Value>, items: &[Value], at: &mut Vec<String>) {
+fn merge_list(live: &mut Value, last: Option<&Value>, items: &[Value], at: &mut At) {
     let Some(keys) = identity(at) else {
         // Replaced as a whole, unless what lives only has defaults on top.
         let covered = live

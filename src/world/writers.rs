@@ -1,8 +1,8 @@
 //! Who wrote which field of an object: `metadata.managedFields`, read the way the API server keeps it
 //! (structured-merge-diff, `fieldpath/serialize-pe.go`).
 
-use crate::world::object::{list_at, str_at};
-use crate::world::time::Time;
+use super::object::{list_at, str_at};
+use super::time::Time;
 use serde_json::Value;
 use std::fmt;
 

@@ -1,0 +1,80 @@
+//! What differs between git and what lives, of an Application or of one object.
+
+use super::argo::is_application;
+use crate::effect::Effect;
+use crate::state::State;
+use crate::state::nav::{Scope, Screen, View};
+use crate::state::text::{TextOf, TextView};
+use crate::world::fleet::ClusterId;
+use crate::world::object::{ObjectRef, ResourceId};
+
+/// Of the Application under the cursor, or of the object in its Application. What follows the name is a revision; without
+/// one it is what Argo CD compared with last. On the screen of a comparison it is made anew.
+pub fn diff(state: &mut State, revision: &str) -> Vec<Effect> {
+    let revision = revision.trim().to_string();
+    if let View::Text(text) = &state.nav.top().view
+        && let TextOf::Difference { only, revision: shown, .. } = &text.of
+    {
+        let (cluster, application, only) = (text.cluster, text.object.clone(), only.clone());
+        let revision = if revision.is_empty() { shown.clone() } else { revision };
+        return again(state, cluster, application, only, revision);
+    }
+    let Some(picked) = state.picked() else { return vec![] };
+    if is_application(&picked.object) {
+        return show(state, picked.cluster, picked.object, vec![], revision);
+    }
+    match state.tracked(&picked) {
+        Some((cluster, application, object)) => show(state, cluster, application, vec![object], revision),
+        None => {
+            state.warn(format!(
+                "{} belongs to no Application of the opened clusters, so no git is known for it",
+                picked.object
+            ));
+            vec![]
+        }
+    }
+}
+
+fn text(
+    state: &mut State,
+    cluster: ClusterId,
+    application: ObjectRef,
+    only: Vec<ObjectRef>,
+    revision: String,
+) -> (TextView, Effect) {
+    let request = state.request();
+    let of = TextOf::Difference { only: only.clone(), revision: revision.clone(), found: None };
+    let mut text = TextView::new(of, cluster, application.clone(), request);
+    text.resource = Some(ResourceId::new("argoproj.io", "applications"));
+    text.waiting = Some("reading git and what lives".into());
+    (text, Effect::Compare { request, cluster, application, only, revision })
+}
+
+fn show(
+    state: &mut State,
+    cluster: ClusterId,
+    application: ObjectRef,
+    only: Vec<ObjectRef>,
+    revision: String,
+) -> Vec<Effect> {
+    let (text, effect) = text(state, cluster, application, only, revision);
+    let scope = Scope { clusters: vec![cluster], namespaces: state.nav.top().scope.namespaces.clone() };
+    let mut effects = state.push(Screen { scope, view: View::Text(Box::new(text)) });
+    effects.push(effect);
+    effects
+}
+
+/// The same on the same screen; what was shown stays until it is there.
+fn again(
+    state: &mut State,
+    cluster: ClusterId,
+    application: ObjectRef,
+    only: Vec<ObjectRef>,
+    revision: String,
+) -> Vec<Effect> {
+    let (new, effect) = text(state, cluster, application, only, revision);
+    let View::Text(text) = &mut state.nav.top_mut().view else { return vec![] };
+    let stopped = Effect::StopWhy(text.request);
+    (text.of, text.request, text.waiting, text.error) = (new.of, new.request, new.waiting, None);
+    vec![stopped, effect]
+}
