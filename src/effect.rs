@@ -55,6 +55,8 @@ pub enum Effect {
     FetchObject { request: RequestId, cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
     /// GET one Secret and decode it; answered by [`Msg::Revealed`](crate::msg::Msg::Revealed).
     Reveal { request: RequestId, cluster: ClusterId, namespace: String, name: String },
+    /// GET what a description needs beside its object; answered by [`Msg::Beside`](crate::msg::Msg::Beside).
+    FetchBeside { request: RequestId, cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
     /// The events about one object; answered by [`Msg::Events`](crate::msg::Msg::Events).
     FetchEvents { request: RequestId, cluster: ClusterId, object: ObjectRef },
     /// Stream logs, beside those of the same request; answered by [`Msg::LogLines`](crate::msg::Msg::LogLines),

@@ -48,6 +48,8 @@ pub enum Msg {
     /// Answer to [`Effect::Reveal`](crate::effect::Effect::Reveal): the entries of the Secret, or why not. Printed for a
     /// developer it shows no value.
     Revealed { request: RequestId, answer: Result<Vec<Entry>, String> },
+    /// Answer to [`Effect::FetchBeside`](crate::effect::Effect::FetchBeside).
+    Beside { request: RequestId, answer: Result<Arc<Value>, String> },
     /// Answer to [`Effect::FetchEvents`](crate::effect::Effect::FetchEvents): event objects, or why not.
     Events { request: RequestId, answer: Result<Vec<Value>, String> },
     /// Log lines, in the order they came.

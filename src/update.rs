@@ -10,6 +10,7 @@ use crate::diagnose::screen;
 use crate::effect::terminal::Inside;
 use crate::effect::{Effect, Intent, RequestId};
 use crate::gitops::compare::Comparison;
+use crate::kinds::describe;
 use crate::kinds::secret::Entry;
 use crate::msg::{Level, Msg, OperationStatus, OperationView, WhyAnswer};
 use crate::state::nav::View;
@@ -69,6 +70,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Object { request, answer } => object(state, request, answer),
         Msg::Revealed { request, answer } => revealed(state, request, answer),
+        Msg::Beside { request, answer } => beside(state, request, answer),
         Msg::Events { request, answer } => events(state, request, answer),
         Msg::LogLines { request, source, lines } => {
             watches_may_change = false;
@@ -207,6 +209,20 @@ fn object(state: &mut State, request: RequestId, answer: Result<Arc<Value>, Stri
             }
             Err(error) => text.error = Some(error.clone()),
         }
+    }
+    // What it needs beside is known once the object is.
+    let mut asks = texts(state, request).filter(|text| matches!(text.of, TextOf::Describe) && text.beside.is_none());
+    let ask = asks.next().and_then(|text| Some((text.cluster, describe::beside(text.value.as_deref()?)?)));
+    let fetch =
+        |(cluster, (resource, namespace, name))| Effect::FetchBeside { request, cluster, resource, namespace, name };
+    ask.map(fetch).into_iter().collect()
+}
+
+fn beside(state: &mut State, request: RequestId, answer: Result<Arc<Value>, String>) -> Vec<Effect> {
+    let now = state.now;
+    if let Some(text) = texts(state, request).next() {
+        text.beside = Some(answer.map(Arc::unwrap_or_clone));
+        text.write(now);
     }
     vec![]
 }

@@ -17,6 +17,7 @@ use crate::msg::{Level, Msg, WhyAnswer};
 use crate::world::access::Access;
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, Resource, ResourceId};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -92,6 +93,13 @@ impl Runner {
                 self.fetch_object(request, cluster, resource, namespace, name);
             }
             Effect::Reveal { request, cluster, namespace, name } => self.reveal(request, cluster, namespace, name),
+            Effect::FetchBeside { request, cluster, resource, namespace, name } => {
+                let (session, sender) = (self.session.clone(), self.sender.clone());
+                self.spawn(None, async move {
+                    let answer = read(&session, cluster, &resource, &namespace, &name).await;
+                    sender.send(Msg::Beside { request, answer });
+                });
+            }
             Effect::FetchEvents { request, cluster, object } => self.fetch_events(request, cluster, object),
             Effect::StartLogs { request, logs } => self.start_logs(request, logs),
             Effect::SaveLog { path, name, text } => self.save_log(path, name, text),
@@ -163,11 +171,7 @@ impl Runner {
     ) {
         let (session, sender) = (self.session.clone(), self.sender.clone());
         self.spawn(None, async move {
-            let answer = async {
-                let (api, kind) = reach(&session, cluster, &id).await?;
-                api.get(&kind.object_path(&namespace, &encode(&name))).await
-            };
-            let answer = answer.await.map(Arc::new).map_err(|e: ApiError| e.to_string());
+            let answer = read(&session, cluster, &id, &namespace, &name).await;
             sender.send(Msg::Object { request, answer });
         });
     }
@@ -285,6 +289,18 @@ impl Runner {
             }
         });
     }
+}
+
+/// One object, or why not, in words.
+async fn read(
+    session: &Session,
+    cluster: ClusterId,
+    id: &ResourceId,
+    namespace: &str,
+    name: &str,
+) -> Result<Arc<Value>, String> {
+    let (api, kind) = reach(session, cluster, id).await.map_err(|e| e.to_string())?;
+    api.get(&kind.object_path(namespace, &encode(name))).await.map(Arc::new).map_err(|e| e.to_string())
 }
 
 pub(super) async fn reach(session: &Session, cluster: ClusterId, id: &ResourceId) -> Result<(Api, Resource), ApiError> {

@@ -17,7 +17,7 @@ pub mod usage;
 mod workload;
 
 use super::yaml;
-use crate::world::object::{self, bool_at, int_at, list_at, str_at};
+use crate::world::object::{self, ObjectRef, ResourceId, bool_at, int_at, list_at, str_at};
 use crate::world::time::{Time, human};
 use page::Page;
 use serde_json::Value;
@@ -52,19 +52,49 @@ type Describer = fn(&mut Page, &Value);
 /// Describes an object. `events` are the Events about it (core/v1 or events.k8s.io/v1) in any order;
 /// `now` is what ages are counted to.
 pub fn lines(object: &Value, events: &[Value], now: Time) -> Vec<Line> {
-    with_use(object, events, now, &[])
+    lines_with(object, events, now, Known::default())
 }
 
-/// The same, with what the object uses, where that is known.
-pub fn with_use(object: &Value, events: &[Value], now: Time, used: &[InUse]) -> Vec<Line> {
+/// What else is known for a description.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'a> {
+    /// What the object uses.
+    pub used: &'a [InUse],
+    /// The object of [`beside`], or why it cannot be read; `None`: it was not read yet.
+    pub beside: Option<&'a Result<Value, String>>,
+}
+
+/// As [`lines`], with what else is known.
+pub fn lines_with(object: &Value, events: &[Value], now: Time, known: Known<'_>) -> Vec<Line> {
     let mut page = Page::new(now);
     metadata(&mut page, object);
     describer(object)(&mut page, object);
-    usage::section(&mut page, object, used);
+    usage::section(&mut page, object, known.used);
+    if let Some(project) = known.beside {
+        argo::windows(&mut page, object, project);
+    }
     if str_at(object, "/kind") != "Event" {
         event::table(&mut page, events);
     }
     page.finish()
+}
+
+/// What a description needs to know beside the object itself, as resource, namespace and name: of an Application its
+/// project, whose sync windows hold for it.
+pub fn beside(object: &Value) -> Option<(ResourceId, String, String)> {
+    if ObjectRef::of(object).group != "argoproj.io" || str_at(object, "/kind") != "Application" {
+        return None;
+    }
+    let project = match str_at(object, "/spec/project") {
+        "" => "default",
+        named => named,
+    };
+    // Projects live where Argo CD lives; an Application may live elsewhere.
+    let home = match str_at(object, "/status/controllerNamespace") {
+        "" => object::namespace(object),
+        home => home,
+    };
+    Some((ResourceId::new("argoproj.io", "appprojects"), home.into(), project.into()))
 }
 
 /// The function for an object's kind; [`generic`] where there is none.

@@ -7,8 +7,8 @@ use super::{difference, why};
 use crate::diagnose::case::Subject;
 use crate::diagnose::verdict::Verdict;
 use crate::effect::RequestId;
-use crate::kinds::describe::usage::InUse;
 use crate::gitops::compare::Comparison;
+use crate::kinds::describe::usage::InUse;
 use crate::kinds::secret::Entry;
 use crate::kinds::{describe, yaml};
 use crate::theme::Meaning;
@@ -101,6 +101,8 @@ pub struct TextView {
     pub request: RequestId,
     /// The object as last seen.
     pub value: Option<Arc<Value>>,
+    /// What a description needs beside the object, or why it cannot be read.
+    pub beside: Option<Result<Value, String>>,
     /// The events about it, for describe; an error in words.
     pub events: Option<Result<Vec<Value>, String>>,
     /// What it uses, for describe, and the revision of the metrics that say so.
@@ -153,6 +155,7 @@ impl TextView {
             resource: None,
             request,
             value: None,
+            beside: None,
             events: None,
             used: (0, vec![]),
             waiting: Some("reading".into()),
@@ -295,8 +298,9 @@ impl TextView {
                     Some(Ok(events)) => events,
                     _ => &[],
                 };
+                let known = describe::Known { used: &self.used.1, beside: self.beside.as_ref() };
                 let mut lines: Vec<TextLine> =
-                    describe::with_use(value, events, now, &self.used.1).iter().map(described).collect();
+                    describe::lines_with(value, events, now, known).iter().map(described).collect();
                 let unread = match &self.events {
                     Some(Ok(_)) => return self.set_lines(lines),
                     Some(Err(error)) => TextLine::new(Meaning::Warn, format!("  could not be read: {error}")),

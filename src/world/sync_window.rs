@@ -64,6 +64,11 @@ impl<'a> Window<'a> {
         edges
     }
 
+    /// When it starts or ends next, as far as can be foreseen.
+    pub fn flips(&self, now: Time) -> Option<Time> {
+        first(self.edges(now), now, |at| self.active(at) != self.active(now))
+    }
+
     /// `deny window 0 8 * * 1-5 for 10h (Europe/Berlin)`
     pub fn in_words(&self) -> String {
         let zone = if self.zone().is_empty() { "UTC" } else { self.zone() };
@@ -112,10 +117,25 @@ impl<'a> Gate<'a> {
 
     /// When a sync may run again, as far as can be foreseen.
     pub fn opens(&self, now: Time, manual: bool) -> Option<Time> {
-        let mut edges: Vec<Time> = self.0.iter().flat_map(|w| w.edges(now)).filter(|t| *t > now).collect();
-        edges.sort();
-        edges.into_iter().find(|t| self.blocking(Time(t.0 + 1), manual).is_empty())
+        first(self.edges(now), now, |at| self.blocking(at, manual).is_empty())
     }
+
+    /// When syncs are let through that are blocked now, or the other way round, as far as can be foreseen.
+    pub fn flips(&self, now: Time, manual: bool) -> Option<Time> {
+        let open = self.blocking(now, manual).is_empty();
+        first(self.edges(now), now, |at| self.blocking(at, manual).is_empty() != open)
+    }
+
+    fn edges(&self, now: Time) -> Vec<Time> {
+        self.0.iter().flat_map(|w| w.edges(now)).collect()
+    }
+}
+
+/// The first of some times later than now right after which something holds.
+fn first(mut edges: Vec<Time>, now: Time, holds: impl Fn(Time) -> bool) -> Option<Time> {
+    edges.retain(|at| *at > now);
+    edges.sort();
+    edges.into_iter().find(|at| holds(Time(at.0 + 1)))
 }
 
 /// Whether a window is meant for an Application: by its name, else by its cluster, else by its namespace; with
@@ -174,6 +194,26 @@ mod tests {
         assert_eq!(gate(&both).opens(at("2026-03-01T19:00:00Z"), false), Some(at("2026-03-02T08:00:00Z")));
         let never = json!([{"kind": "deny", "schedule": "0 0 30 2 *", "duration": "1h"}]);
         assert!(!gate(&never).blocking(at("2026-03-01T12:00:00Z"), false).is_empty());
+    }
+
+    #[test]
+    fn what_changes_next_is_foreseen() {
+        let windows = json!([{"kind": "allow", "schedule": "0 8 * * *", "duration": "10h"},
+            {"kind": "deny", "schedule": "0 12 * * *", "duration": "1h", "manualSync": true}]);
+        let gate = gate(&windows);
+        let now = at("2026-03-01T09:00:00Z");
+        assert_eq!(gate.flips(now, false), Some(at("2026-03-01T12:00:00Z")), "the deny window shuts it");
+        assert_eq!(
+            gate.flips(now, true),
+            Some(at("2026-03-01T18:00:00Z")),
+            "by hand only the end of the allow window does"
+        );
+        assert_eq!(
+            (gate.0[0].flips(now), gate.0[1].flips(now)),
+            (Some(at("2026-03-01T18:00:00Z")), Some(at("2026-03-01T12:00:00Z")))
+        );
+        let always = json!([{"kind": "allow", "schedule": "*/5 * * * *", "duration": "1h"}]);
+        assert_eq!(self::gate(&always).flips(now, false), None, "it never ends before it starts again");
     }
 
     #[test]

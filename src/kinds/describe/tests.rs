@@ -171,3 +171,96 @@ fn broken_objects_are_described_as_far_as_they_go() {
     let evil = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a\u{1b}]0;x\u{7}\nb"}, "status": {"message": "\u{1b}[2J"}});
     assert!(lines(&evil, &[], now()).iter().all(|line| !line.text.chars().any(char::is_control)));
 }
+
+#[test]
+fn an_application_says_what_its_renderers_are_told() {
+    let app = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "shop", "namespace": "argocd"},
+        "spec": {"sources": [
+            {"repoURL": "https://charts/x", "chart": "redis", "targetRevision": "7.*", "helm": {"releaseName": "cache",
+                "valueFiles": ["$values/redis.yaml"], "parameters": [{"name": "replicas", "value": "3", "forceString": true}],
+                "valuesObject": {"auth": {"enabled": false}}}},
+            {"repoURL": "https://git/x", "path": "over", "kustomize": {"images": ["web=r.io/web:2"], "namePrefix": "eu-",
+                "replicas": [{"name": "web", "count": 4}], "patches": [{"target": {"kind": "Deployment", "name": "web"}, "patch": "- op: remove"}]}},
+            {"repoURL": "https://git/x", "path": "plain", "directory": {"recurse": true, "exclude": "*.test.yaml"}},
+            {"repoURL": "https://git/x", "ref": "values"}],
+            "syncPolicy": {"retry": {"limit": 3, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}}}},
+        "status": {"sync": {"status": "Synced", "revisions": ["7.1.0", "b".repeat(40)]},
+            "history": [{"id": 4, "revisions": ["7.0.0", "c".repeat(40)], "deployedAt": "2026-11-21T09:00:00Z",
+                "initiatedBy": {"username": "ada"}, "source": {"repoURL": ""}, "sources": [{"chart": "redis"}, {"path": "over"}]}]}});
+    let text = text(&app, &[]);
+    for line in [
+        "https://charts/x chart redis at 7.*",
+        "https://git/x as $values at HEAD",
+        "Synced 7.1.0 bbbbbbb",
+        "3 times, after 5s, 2 times as long each, 3m at most",
+        "Helm:         release cache",
+        "$values/redis.yaml",
+        "replicas=3 (as text)",
+        "    enabled: false",
+        "prefix eu-",
+        "web=r.io/web:2",
+        "web: 4",
+        "Patch to Deployment web",
+        "- op: remove",
+        "with those below, without *.test.yaml",
+        "4   60m  7.0.0 ccccccc  ada  redis over",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn an_application_says_what_is_asked_of_argo_cd() {
+    let operation = json!({"initiatedBy": {"username": "ada"}, "info": [{"name": "kokpit.dev/op", "value": "01JD"}],
+        "sync": {"prune": true, "syncStrategy": {"apply": {"force": true}}, "syncOptions": ["Replace=true"],
+            "resources": [{"kind": "ConfigMap", "name": "c"}]}});
+    let app = |status: Value| {
+        json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "shop", "namespace": "argocd"},
+            "spec": {}, "operation": operation, "status": status})
+    };
+    let how = ["prune, without hooks, force, Replace=true", "ConfigMap c", "kokpit.dev/op=01JD", "ada"];
+    let waiting = text(&app(json!({})), &[]);
+    assert!(waiting.contains("asked for, not taken up yet") && how.iter().all(|w| waiting.contains(w)), "{waiting}");
+    let running =
+        text(&app(json!({"operationState": {"phase": "Running", "message": "waiting", "operation": operation}})), &[]);
+    assert!(running.contains("Running") && how.iter().all(|w| running.contains(w)), "{running}");
+}
+
+#[test]
+fn an_application_says_what_the_windows_of_its_project_let_through() {
+    let app = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "shop", "namespace": "team"},
+        "spec": {"project": "web", "destination": {"namespace": "shop"}}, "status": {"controllerNamespace": "argocd"}});
+    let (resource, home, project) = beside(&app).unwrap();
+    assert_eq!((resource.plural.as_str(), home.as_str(), project.as_str()), ("appprojects", "argocd", "web"));
+    assert!(beside(&json!({"kind": "Pod"})).is_none());
+    let text = |windows: Value| {
+        let project = Ok(json!({"metadata": {"name": "web"}, "spec": {"syncWindows": windows}}));
+        lines_with(&app, &[], now(), Known { beside: Some(&project), ..Known::default() })
+            .into_iter()
+            .map(|l| l.text)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert!(!text(json!([])).contains("Sync windows"));
+    // It is ten o'clock.
+    let deny = text(
+        json!([{"kind": "deny", "schedule": "0 9 * * *", "duration": "2h", "applications": ["shop"], "manualSync": true},
+        {"kind": "allow", "schedule": "0 6 * * *", "duration": "12h", "namespaces": ["shop"]}]),
+    );
+    for line in [
+        "Sync windows of project web",
+        "Automated syncs:  blocked until 2026-11-21T11:00:00Z (in 60m), denied by the deny window 0 9 * * * for 2h (UTC)",
+        "Syncs by hand:    allowed until 2026-11-21T18:00:00Z (in 8h)",
+        "deny   0 9 * * *  2h        UTC   active  ends 2026-11-21T11:00:00Z (in 60m)",
+        "namespaces shop",
+    ] {
+        assert!(deny.contains(line), "{line}\n{deny}");
+    }
+    let outside = text(json!([{"kind": "allow", "schedule": "0 22 * * *", "duration": "1h", "applications": ["*"]}]));
+    assert!(outside.contains("blocked until 2026-11-21T22:00:00Z (in 12h), outside of the allow window"), "{outside}");
+    let broken = text(json!([{"kind": "allow", "schedule": "often", "duration": "1h", "applications": ["*"]}]));
+    assert!(broken.contains("Argo CD syncs nothing: cannot parse schedule 'often'"), "{broken}");
+    let why = Err("you may not".into());
+    let unread = lines_with(&app, &[], now(), Known { beside: Some(&why), ..Known::default() });
+    assert!(unread.iter().any(|l| l.text.contains("the project cannot be read: you may not")));
+}

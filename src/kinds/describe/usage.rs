@@ -80,7 +80,7 @@ fn part_of(object: &Value, pointer: &str) -> Option<Usage> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::with_use;
+    use super::super::{Known, lines_with};
     use super::*;
     use crate::world::time::Time;
     use serde_json::json;
@@ -91,7 +91,7 @@ mod tests {
             "spec": {"containers": [{"name": "app", "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}}]}});
         let usage = |cpu, mi: i64| Usage { cpu, memory: mi << 20 };
         let used = InUse { name: "app".into(), now: usage(250, 480), history: vec![usage(125, 480), usage(250, 480)] };
-        let lines = with_use(&pod, &[], Time(0), &[used]);
+        let lines = lines_with(&pod, &[], Time(0), Known { used: &[used], ..Known::default() });
         let line =
             |word: &str| lines.iter().find(|line| line.text.contains("app ") && line.text.contains(word)).unwrap();
         let (cpu, memory) = (line(" cpu "), line(" memory "));
