@@ -3,7 +3,8 @@
 //! It polls the repository's refs, renders every YAML document of the directory, compares with what lives in the
 //! cluster, syncs and heals, and reports in the Application's status. Timing, texts and rules are those measured on
 //! Argo CD 3.6: one automated attempt per commit, self-heal after 0, 2, 6, 18 … 300 seconds, a field that git does not
-//! mention is never drift. Left out: hooks, waiting between waves, retries, rendering by Helm or kustomize.
+//! mention is never drift. Waves wait for health, operations can be terminated, go back to an entry of the history, and
+//! are held back by the sync windows of the project. Left out: hooks, retries, rendering by Helm or kustomize.
 
 pub mod compare;
 pub mod health;
@@ -14,6 +15,7 @@ pub mod sync;
 use crate::sim::controllers::meta::{annotation, deleting, fnv, remove_key, set};
 use crate::sim::store::{DeleteOptions, Store};
 use crate::world::object::{ObjectRef, ResourceId, bool_at, list_at, name, str_at};
+use crate::world::sync_window::Gate;
 use crate::world::time::Time;
 use compare::{Comparison, Target, Tracked};
 use repository::Repositories;
@@ -99,7 +101,7 @@ impl Agent {
     /// Compares, and syncs if there is a reason to.
     async fn application(&mut self, app: &Value) {
         let now = self.store.now();
-        let target = self.target(app, "").await;
+        let target = self.target(app).await;
         let comparison = target.as_ref().map(|t| Comparison::of(&self.store, app, t)).map_err(Clone::clone);
         let overdue = now.0 >= status::reconciled_at(app).0.saturating_add(RECONCILE);
         let mut new = app.clone();
@@ -108,6 +110,11 @@ impl Agent {
         let compared = status::report(&self.store, app, new, &comparison, touched);
         let next = match (&target, &comparison) {
             (Ok(target), Ok(comparison)) => self.maybe_sync(&compared, target, comparison).await,
+            (Err(why), _) if runs(&compared) || compared.get("operation").is_some_and(Value::is_object) => {
+                let begun = if runs(&compared) { compared.clone() } else { sync::begin(&self.store, &compared, "") };
+                sync::end(&self.store, &begun, "Error", &format!("ComparisonError: {why}"));
+                None
+            }
             _ => None,
         };
         // Spread, so that not all of them are due in the same second.
@@ -116,43 +123,91 @@ impl Agent {
         self.due.insert(name(app).to_string(), next.map_or(again, |n| n.min(again)));
     }
 
-    /// What git says, at the Application's target or (if not empty) at a given revision.
-    async fn target(&mut self, app: &Value, revision: &str) -> Result<Target, String> {
+    /// What git says, at the Application's target.
+    async fn target(&mut self, app: &Value) -> Result<Target, String> {
         let source = app.pointer("/spec/source").unwrap_or(&Value::Null);
-        let wanted = if revision.is_empty() { str_at(source, "/targetRevision") } else { revision };
+        self.rendered(app, source, str_at(source, "/targetRevision")).await
+    }
+
+    /// What git says of a source at a revision.
+    async fn rendered(&mut self, app: &Value, source: &Value, revision: &str) -> Result<Target, String> {
         let (url, path) = (str_at(source, "/repoURL"), str_at(source, "/path"));
         let recurse = bool_at(source, "/directory/recurse");
-        let rendered = self.repositories.render(url, wanted, path, recurse).await;
+        let rendered = self.repositories.render(url, revision, path, recurse).await;
         let (sha, objects) = rendered.map_err(|why| {
             format!("Failed to load target state: failed to generate manifest for source 1 of 1: {why}")
         })?;
         Ok(Target::new(&self.store, app, sha, &objects))
     }
 
-    /// Starts what is asked for in `.operation`, or what the sync policy wants. The answer is when to look again.
+    /// Goes on with the operation that runs, starts what is asked for in `.operation`, or what the sync policy wants. The
+    /// answer is when to look again.
     async fn maybe_sync(&mut self, app: &Value, target: &Target, comparison: &Comparison) -> Option<Time> {
-        if app.get("operation").is_some_and(Value::is_object) {
-            let asked = str_at(app, "/operation/sync/revision");
-            let other = if asked.is_empty() || asked == target.sha { None } else { self.target(app, asked).await.ok() };
-            let chosen = other.as_ref().unwrap_or(target);
-            self.sync(app, chosen, target, sync::Request::manual(app, chosen));
-            return None;
-        }
-        match sync::decide(app, target, comparison, self.store.now()) {
-            sync::Decision::Nothing => None,
-            sync::Decision::Later(at) => Some(at),
-            sync::Decision::Now(request) => {
-                self.sync(app, target, target, request);
-                None
+        let now = self.store.now();
+        let mut app = app.clone();
+        if !runs(&app) && app.get("operation").is_none_or(|o| !o.is_object()) {
+            match sync::decide(&app, target, comparison, now) {
+                sync::Decision::Nothing => return None,
+                sync::Decision::Later(at) => return Some(at),
+                sync::Decision::Now(request) => {
+                    if let Some(shut) = self.shut(&app, false) {
+                        return shut;
+                    }
+                    set(&mut app, "operation", request.into_operation());
+                }
             }
         }
+        let automated = bool_at(&app, "/operation/initiatedBy/automated");
+        let chosen = match self.chosen(&app).await {
+            Ok(chosen) => chosen,
+            Err(why) => {
+                let begun = if runs(&app) { app } else { sync::begin(&self.store, &app, "") };
+                self.told(sync::end(&self.store, &begun, "Error", &format!("ComparisonError: {why}")), target);
+                return None;
+            }
+        };
+        if !runs(&app) {
+            app = sync::begin(&self.store, &app, &chosen.sha);
+        }
+        if let Some(shut) = self.shut(&app, !automated) {
+            sync::blocked(&self.store, &app);
+            return shut;
+        }
+        let done = sync::go_on(&self.store, &app, &chosen);
+        self.told(done, target);
+        None
     }
 
-    /// Syncs to `chosen`, and reports how that compares with the `target`.
-    fn sync(&self, app: &Value, chosen: &Target, target: &Target, request: sync::Request) {
-        let done = sync::run(&self.store, app, chosen, request);
+    /// What the operation is to bring about: its own source and revision where it names them, as a rollback does.
+    async fn chosen(&mut self, app: &Value) -> Result<Target, String> {
+        let of = if runs(app) { "/status/operationState/operation" } else { "/operation" };
+        let operation = app.pointer(of).unwrap_or(&Value::Null);
+        let source = operation.pointer("/sync/source").or(app.pointer("/spec/source")).cloned().unwrap_or_default();
+        let revision = match str_at(operation, "/sync/revision") {
+            "" => str_at(&source, "/targetRevision"),
+            named => named,
+        };
+        self.rendered(app, &source, revision).await
+    }
+
+    /// Where a sync window of the project is in the way: when that may change.
+    fn shut(&self, app: &Value, manual: bool) -> Option<Option<Time>> {
+        let named = match str_at(app, "/spec/project") {
+            "" => "default",
+            named => named,
+        };
+        let projects = ResourceId::new("argoproj.io", "appprojects");
+        let project = self.store.get(&projects, str_at(app, "/metadata/namespace"), named)?;
+        // A window that cannot be read lets nothing through.
+        let Ok(gate) = Gate::of(&project, app) else { return Some(None) };
+        let now = self.store.now();
+        (!gate.blocking(now, manual).is_empty()).then(|| gate.flips(now, manual))
+    }
+
+    /// Reports how things stand against the `target` after an operation went on.
+    fn told(&self, done: Value, target: &Target) {
         let comparison = Ok(Comparison::of(&self.store, &done, target));
-        status::report(&self.store, &done, done.clone(), &comparison, true);
+        status::report(&self.store, &done, done.clone(), &comparison, !runs(&done));
     }
 
     /// `resources-finalizer.argocd.argoproj.io`: what belongs to the Application goes first.
@@ -172,6 +227,11 @@ impl Agent {
         set(&mut new, "metadata.finalizers", Value::Array(left));
         let _ = self.store.update(&applications(), new);
     }
+}
+
+/// Whether an operation runs, or is being terminated.
+fn runs(app: &Value) -> bool {
+    matches!(str_at(app, "/status/operationState/phase"), "Running" | "Terminating")
 }
 
 /// Deletes an object; its dependents follow.

@@ -207,6 +207,135 @@ async fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     assert!(list_at(&app, "/status/history").is_empty());
 }
 
+fn ask(w: &World, operation: Value) {
+    let operation = json!({"initiatedBy": {"username": "ada"}, "sync": operation});
+    w.agent.store.modify(&applications(), "argocd", "web", |a| a["operation"] = operation).unwrap();
+}
+
+fn state<'a>(app: &'a Value, at: &str) -> &'a str {
+    str_at(app, &format!("/status/operationState/{at}"))
+}
+
+fn config(name: &str, wave: i64, value: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, annotations: {{argocd.argoproj.io/sync-wave: \"{wave}\"}}}}\ndata: {{a: {value}}}\n"
+    )
+}
+
+/// A Deployment in front, a ConfigMap behind: the second waits for the first.
+async fn waiting() -> World {
+    let mut w = World::new(Value::Null, json!([]));
+    w.commit("d.yaml", &deployment(1));
+    w.commit("late.yaml", &config("late", 5, "b"));
+    ask(&w, json!({}));
+    let app = w.pass().await;
+    assert_eq!(state(&app, "phase"), "Running", "{app:#}");
+    assert_eq!(state(&app, "message"), "waiting for healthy state of apps/Deployment/web");
+    assert!(app.get("operation").is_some(), "it stays while it runs");
+    assert!(w.live("deployments", "web").is_some() && w.live("configmaps", "late").is_none());
+    w
+}
+
+#[tokio::test]
+async fn a_wave_waits_for_the_health_of_the_one_before() {
+    let mut w = waiting().await;
+    let version = w.agent.store.version();
+    w.pass().await;
+    assert_eq!(w.agent.store.version(), version, "while it waits nothing is written");
+    let healthy = json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1});
+    w.edit("deployments", "web", |d| d["status"] = healthy);
+    let app = w.pass().await;
+    assert_eq!((state(&app, "phase"), state(&app, "message")), ("Succeeded", "successfully synced (all tasks run)"));
+    assert!(w.live("configmaps", "late").is_some() && app.get("operation").is_none());
+    assert_eq!(list_at(&app, "/status/history").len(), 1);
+}
+
+#[tokio::test]
+async fn an_operation_that_waits_is_terminated() {
+    let mut w = waiting().await;
+    let phase = |a: &mut Value| a["status"]["operationState"]["phase"] = json!("Terminating");
+    w.agent.store.modify(&applications(), "argocd", "web", phase).unwrap();
+    let app = w.pass().await;
+    assert_eq!((state(&app, "phase"), state(&app, "message")), ("Failed", "Operation terminated"));
+    assert!(app.get("operation").is_none() && list_at(&app, "/status/history").is_empty());
+    assert!(w.live("deployments", "web").is_some(), "what was applied stays");
+    assert!(w.live("configmaps", "late").is_none());
+    ask(&w, json!({"resources": [{"kind": "ConfigMap", "name": "late"}]}));
+    let app = w.pass().await;
+    assert_eq!(state(&app, "phase"), "Succeeded", "another one may follow");
+    assert!(w.live("configmaps", "late").is_some());
+    assert!(list_at(&app, "/status/history").is_empty(), "a part makes no history");
+    assert_eq!(list_at(&app, "/status/operationState/syncResult/resources").len(), 1, "{app:#}");
+}
+
+#[tokio::test]
+async fn a_rollback_takes_source_and_revision_of_the_history() {
+    let mut w = World::new(Value::Null, json!([]));
+    for replicas in [1, 2] {
+        w.commit("d.yaml", &deployment(replicas));
+        ask(&w, json!({}));
+        w.pass().await;
+    }
+    let first = w.app()["status"]["history"][0].clone();
+    ask(&w, json!({"revision": first["revision"], "source": first["source"], "syncStrategy": {"apply": {}}}));
+    let app = w.pass().await;
+    assert_eq!(w.live("deployments", "web").unwrap()["spec"]["replicas"], 1);
+    assert_eq!(str_at(&app, "/status/sync/status"), "OutOfSync", "git still says what it says");
+    let last = list_at(&app, "/status/history").last().unwrap();
+    assert_eq!((int_at(last, "/id"), &last["revision"]), (Some(2), &first["revision"]));
+    ask(&w, json!({"revision": "no-such-branch"}));
+    let app = w.pass().await;
+    assert_eq!(state(&app, "phase"), "Error");
+    assert!(state(&app, "message").contains("unable to resolve 'no-such-branch'"), "{app:#}");
+    assert_eq!(w.live("deployments", "web").unwrap()["spec"]["replicas"], 1, "nothing was done");
+}
+
+#[tokio::test]
+async fn sync_windows_hold_back_what_they_do_not_let_through() {
+    let mut w = World::new(json!({}), json!([]));
+    let project = |by_hand: bool| {
+        json!({"metadata": {"name": "default", "namespace": "argocd"}, "spec": {"syncWindows": [
+            {"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"], "manualSync": by_hand}]}})
+    };
+    let projects = ResourceId::new("argoproj.io", "appprojects");
+    w.agent.store.create(&projects, project(false)).unwrap();
+    w.commit("d.yaml", &deployment(1));
+    let app = w.pass().await;
+    assert!(app.pointer("/status/operationState").is_none(), "automated syncs are not begun: {app:#}");
+    assert!(list_at(&app, "/status/conditions").is_empty());
+    ask(&w, json!({}));
+    let app = w.pass().await;
+    assert_eq!((state(&app, "phase"), state(&app, "message")), ("Running", "Sync operation blocked by sync window"));
+    assert!(w.live("deployments", "web").is_none());
+    let freed = |p: &mut Value| p["spec"]["syncWindows"][0]["manualSync"] = json!(true);
+    w.agent.store.modify(&projects, "argocd", "default", freed).unwrap();
+    let app = w.pass().await;
+    assert_eq!(state(&app, "phase"), "Succeeded");
+    assert!(w.live("deployments", "web").is_some());
+}
+
+#[tokio::test]
+async fn options_of_an_operation_are_its_own() {
+    let mut w = World::new(Value::Null, json!([]));
+    w.commit("c.yaml", &config("c", 0, "b"));
+    w.commit("other.yaml", &config("other", 0, "b"));
+    ask(&w, json!({}));
+    w.pass().await;
+    w.edit("configmaps", "c", |c| c["data"]["extra"] = json!("x"));
+    ask(&w, json!({"syncOptions": ["Replace=true"], "resources": [{"kind": "ConfigMap", "name": "c"}]}));
+    let app = w.pass().await;
+    assert_eq!(str_at(&app, "/status/operationState/syncResult/resources/0/message"), "configmap/c replaced");
+    assert_eq!(w.live("configmaps", "c").unwrap()["data"], json!({"a": "b"}));
+    w.commit("c.yaml", &config("c", 0, "changed"));
+    ask(&w, json!({"syncOptions": ["ApplyOutOfSyncOnly=true"]}));
+    let app = w.pass().await;
+    let done = list_at(&app, "/status/operationState/syncResult/resources");
+    assert_eq!(done.iter().map(|r| str_at(r, "/name")).collect::<Vec<_>>(), ["c"]);
+    ask(&w, json!({"syncOptions": ["ApplyOutOfSyncOnly=true"]}));
+    let app = w.pass().await;
+    assert_eq!(state(&app, "message"), "successfully synced (no more tasks)");
+}
+
 fn node(flag: &str, op: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Node\nmetadata:\n  name: n1\n  annotations:\n    kokpit.dev/op: \"{op}\"\nspec:\n  unschedulable: {flag}\n"
