@@ -78,6 +78,10 @@ pub async fn compare(session: &Session, asked: &Asked) -> Result<Comparison, Str
             comparison.notes.extend(rendered.notes);
             comparison.objects = there.against(&judge, asked, rendered.manifests).await;
         }
+        // Who names a revision wants that one and nothing else.
+        Err(Refusal(why)) if !asked.revision.is_empty() => {
+            return Err(format!("{} cannot be compared with {}: {why}", at.name, asked.revision));
+        }
         Err(Refusal(why)) => {
             comparison.notes.push(format!("git cannot be compared here: {why}"));
             let note = "shown instead is what is OutOfSync, against what Argo CD applied of it last";

@@ -5,6 +5,7 @@ use crate::cli::args::Global;
 use crate::cluster::hub::{Hub, HubOptions, Sink};
 use crate::cluster::kubeconfig::{self, Context, Flags};
 use crate::config::{self, Config, Names, Paths};
+use crate::gitops::locate::same_server;
 use crate::kinds;
 use crate::sim::recording::Recording;
 use crate::sim::server::{Options, Server};
@@ -107,6 +108,13 @@ impl Session {
     /// The context of a cluster.
     pub fn context(&self, id: ClusterId) -> &Context {
         &self.contexts[usize::from(id.0)]
+    }
+
+    /// The cluster that is called so: by the name of its context, or by the URL of its API server.
+    pub fn called(&self, called: &str) -> Option<ClusterId> {
+        let at = |is: &dyn Fn(&Context) -> bool| self.contexts.iter().position(is);
+        let found = at(&|c| c.name == called).or_else(|| at(&|c| same_server(&c.server, called)));
+        found.filter(|_| !called.is_empty()).and_then(|at| u16::try_from(at).ok()).map(ClusterId)
     }
 
     /// All context names.

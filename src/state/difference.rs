@@ -20,7 +20,7 @@ pub fn lines(comparison: &Comparison) -> Vec<TextLine> {
     told.sort_by_key(|one| rank(&one.standing));
     for one in told {
         lines.push(TextLine::default());
-        lines.extend(object(one, &comparison.git));
+        lines.extend(object(one, comparison));
     }
     lines
 }
@@ -50,7 +50,7 @@ fn summary(comparison: &Comparison) -> TextLine {
     TextLine::new(if comparison.differs() { Meaning::Warn } else { Meaning::Good }, text)
 }
 
-fn object(one: &Compared, git: &str) -> Vec<TextLine> {
+fn object(one: &Compared, all: &Comparison) -> Vec<TextLine> {
     let stands = match &one.standing {
         Standing::Same => "as git says",
         Standing::Differs => "differs",
@@ -58,16 +58,15 @@ fn object(one: &Compared, git: &str) -> Vec<TextLine> {
         Standing::Extra => "not in git any more; a sync with prune deletes it",
         Standing::Unknown(why) => why,
     };
-    let mut lines = vec![
-        TextLine::new(Meaning::Title, one.object.to_string())
-            .with(Meaning::Warn, format!("  {stands}"))
-            .to(&one.object),
-    ];
+    let mut head =
+        TextLine::new(Meaning::Title, one.object.to_string()).with(Meaning::Warn, format!("  {stands}")).to(&one.object);
+    head.cluster.clone_from(&all.cluster);
+    let mut lines = vec![head];
     lines.extend(one.notes.iter().map(|note| TextLine::new(Meaning::Muted, format!("  {note}"))));
     if one.diff.is_empty() {
         return lines;
     }
-    let wanted = match (git.split(' ').next().unwrap_or_default(), one.file.as_str()) {
+    let wanted = match (all.git.split(' ').next().unwrap_or_default(), one.file.as_str()) {
         ("", _) => "applied by Argo CD last".to_string(),
         (commit, file) => format!("git {commit} {file}"),
     };

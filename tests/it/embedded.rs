@@ -50,6 +50,11 @@ impl Embedded {
         cluster
     }
 
+    /// Runs the stand-in for Argo CD beside it.
+    pub fn argo(&self) {
+        self.runtime.spawn(kokpit::sim::argo::run(self.store.clone()));
+    }
+
     /// Serves (again), at the same address.
     pub fn start(&mut self) {
         // (A server that was stopped just now takes a moment to let go of its port.)

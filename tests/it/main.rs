@@ -1,6 +1,7 @@
 //! Integration tests, in one binary so that they link once.
 
 mod api;
+mod argo;
 mod bad_input;
 mod browse;
 mod causes;

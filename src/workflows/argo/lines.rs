@@ -51,6 +51,11 @@ pub fn terminate(lines: &mut Vec<Line>, on: &Occasion<'_>, facts: &Facts) -> Res
         "runs",
         format!("{}{age}: {}", short(str_at(operation, "/operation/sync/revision")), str_at(operation, "/message")),
     ));
+    if str_at(operation, "/message").starts_with("Sync operation blocked by sync window") {
+        lines.push(Line::warning(
+            "a sync window holds it back, and Argo CD does not even terminate it before the window lets it through",
+        ));
+    }
     lines.push(Line::new("after", "what was applied stays; hooks that run are deleted"));
     lines.push(line("policy", policy_words(app)));
     lines.push(Line::new("undo", "nothing; sync again"));
