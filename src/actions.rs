@@ -514,7 +514,7 @@ pub static TABLE: &[Action] = &[
         "Compare what lives with git: of the Application, or of the object; a revision may follow.",
         comparing::diff,
     )
-    .when(has_object),
+    .when(can_compare),
     Action::read("prune", "prune", "Sync or roll back with deleting what git does not have, or without.", argo::prune)
         .when(argo::on_planned_prune),
     Action::read("dry-run", "dry run", "Plan a dry run of the sync, or the sync itself.", argo::dry_run)
@@ -700,6 +700,10 @@ fn has_row(state: &State) -> bool {
 
 fn has_object(state: &State) -> bool {
     state.picked().is_some()
+}
+
+fn can_compare(state: &State) -> bool {
+    has_object(state) || argo::on_application(state)
 }
 
 fn has_owner(state: &State) -> bool {

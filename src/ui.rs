@@ -15,6 +15,8 @@ mod themes;
 mod tutorial;
 
 #[cfg(test)]
+mod argo_tests;
+#[cfg(test)]
 mod columns_tests;
 #[cfg(test)]
 mod comfort_tests;

@@ -20,7 +20,7 @@ pub(super) fn application(state: &State) -> Option<(ClusterId, ObjectRef)> {
     is_application(&picked.object).then_some((picked.cluster, picked.object))
 }
 
-pub(super) fn is_application(object: &ObjectRef) -> bool {
+fn is_application(object: &ObjectRef) -> bool {
     object.group == "argoproj.io" && object.kind == "Application"
 }
 

@@ -1,6 +1,5 @@
 //! What differs between git and what lives, of an Application or of one object.
 
-use super::argo::is_application;
 use crate::effect::Effect;
 use crate::state::State;
 use crate::state::nav::{Scope, Screen, View};
@@ -19,20 +18,25 @@ pub fn diff(state: &mut State, revision: &str) -> Vec<Effect> {
         let revision = if revision.is_empty() { shown.clone() } else { revision };
         return again(state, cluster, application, only, revision);
     }
-    let Some(picked) = state.picked() else { return vec![] };
-    if is_application(&picked.object) {
-        return show(state, picked.cluster, picked.object, vec![], revision);
-    }
-    match state.tracked(&picked) {
-        Some((cluster, application, object)) => show(state, cluster, application, vec![object], revision),
-        None => {
-            state.warn(format!(
-                "{} belongs to no Application of the opened clusters, so no git is known for it",
-                picked.object
-            ));
-            vec![]
+    // In the list of an Application's resources, it is the one that is meant, whoever else lists the object.
+    let (cluster, application, only) = match (super::argo::application(state), state.picked()) {
+        (Some((cluster, application)), Some(picked)) if picked.object != application => {
+            (cluster, application, vec![picked.object])
         }
-    }
+        (Some((cluster, application)), _) => (cluster, application, vec![]),
+        (None, None) => return vec![],
+        (None, Some(picked)) => match state.tracked(&picked) {
+            Some((cluster, application, object)) => (cluster, application, vec![object]),
+            None => {
+                let object = picked.object;
+                state.warn(format!(
+                    "{object} belongs to no Application of the opened clusters, so no git is known for it"
+                ));
+                return vec![];
+            }
+        },
+    };
+    show(state, cluster, application, only, revision)
 }
 
 fn text(
@@ -75,6 +79,7 @@ fn again(
     let (new, effect) = text(state, cluster, application, only, revision);
     let View::Text(text) = &mut state.nav.top_mut().view else { return vec![] };
     let stopped = Effect::StopWhy(text.request);
-    (text.of, text.request, text.waiting, text.error) = (new.of, new.request, new.waiting, None);
+    (text.of, text.waiting) = (new.of.clone(), new.waiting.clone());
+    (text.request, text.error) = (new.request, None);
     vec![stopped, effect]
 }

@@ -7,7 +7,7 @@ use crate::config::{self, Config};
 use crate::gitops::Refusal;
 use crate::gitops::compare::{self, Compared, Comparison, Judge, Manifest, Rules, Standing};
 use crate::gitops::locate::{self, Destination, Source, normalise, redact};
-use crate::gitops::mirror::{Mirror, Remote};
+use crate::gitops::mirror::{GitError, Mirror, Remote, Tip};
 use crate::workflows::{argo, short};
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, Resource, bool_at, list_at, str_at};
@@ -63,6 +63,7 @@ pub async fn compare(session: &Session, asked: &Asked) -> Result<Comparison, Str
         application: at.clone(),
         state: argo::state(&application),
         git: String::new(),
+        repositories: vec![],
         cluster: there.elsewhere.clone(),
         notes: rules
             .unread
@@ -75,6 +76,7 @@ pub async fn compare(session: &Session, asked: &Asked) -> Result<Comparison, Str
     match rendered(session, asked, &application).await {
         Ok(rendered) => {
             comparison.git = rendered.git;
+            comparison.repositories = rendered.repositories;
             comparison.notes.extend(rendered.notes);
             comparison.objects = there.against(&judge, asked, rendered.manifests).await;
         }
@@ -89,6 +91,9 @@ pub async fn compare(session: &Session, asked: &Asked) -> Result<Comparison, Str
             comparison.objects = there.against_last_applied(&judge, asked).await;
         }
     }
+    if comparison.objects.is_empty() && !asked.only.is_empty() {
+        comparison.notes.push("neither git nor the resources of the Application have this object".into());
+    }
     Ok(comparison)
 }
 
@@ -96,6 +101,7 @@ pub async fn compare(session: &Session, asked: &Asked) -> Result<Comparison, Str
 struct Rendered {
     /// `4f1c2ab of main, apps/shop`
     git: String,
+    repositories: Vec<String>,
     notes: Vec<String>,
     manifests: Vec<Manifest>,
 }
@@ -107,10 +113,10 @@ async fn rendered(session: &Session, asked: &Asked, application: &Value) -> Resu
         return Err(Refusal::new("it has several sources, and one revision does not say which of them is meant"));
     }
     let config = config::load(&session.paths.config_file()).config;
-    let (mut git, mut notes, mut manifests) = (vec![], vec![], vec![]);
+    let (mut git, mut repositories, mut notes, mut manifests) = (vec![], vec![], vec![], vec![]);
     for (n, source) in sources {
         let mirror = mirror(session, &config, &source).await?;
-        let tip = mirror.fetch().await.map_err(refused)?;
+        let tip = mirror.fetch().await;
         let follows = if source.revision.is_empty() { mirror.remote().branch.clone() } else { source.revision.clone() };
         let compared = match str_at(application, &format!("/status/sync/revisions/{n}")) {
             "" => str_at(application, "/status/sync/revision"),
@@ -122,14 +128,14 @@ async fn rendered(session: &Session, asked: &Asked, application: &Value) -> Resu
             "" => &follows,
             named => named,
         };
-        let sha = mirror.resolve(revision).await.map_err(refused)?;
-        if asked.revision.is_empty() && follows == mirror.remote().branch && sha != tip.sha {
-            notes.push(format!(
-                "{follows} is at {} by now; Argo CD has compared with {}: refresh, or name the revision {follows}",
-                short(&tip.sha),
-                short(&sha)
-            ));
-        }
+        // A commit that the mirror has is read though the repository cannot be reached.
+        let sha = match mirror.resolve(revision).await {
+            Ok(sha) => sha,
+            Err(e) => return Err(refused(tip.err().unwrap_or(e))),
+        };
+        notes.extend(
+            ahead(&tip, &sha, &follows).filter(|_| asked.revision.is_empty() && follows == mirror.remote().branch),
+        );
         let files = mirror.manifests(&sha, &source.path, source.recurse).await.map_err(refused)?;
         if files.is_empty() {
             let at = short(&sha);
@@ -137,9 +143,24 @@ async fn rendered(session: &Session, asked: &Asked, application: &Value) -> Resu
         }
         manifests.extend(compare::read(&source, &files)?);
         let named = if asked.revision.is_empty() { follows } else { asked.revision.clone() };
-        git.push(format!("{} of {named}, {} in {}", short(&sha), source.path, redact(&source.url)));
+        git.push(format!("{} of {named}, {}", short(&sha), source.path));
+        repositories.push(redact(&source.url));
     }
-    Ok(Rendered { git: git.join(" · "), notes, manifests })
+    repositories.dedup();
+    Ok(Rendered { git: git.join(" · "), repositories, notes, manifests })
+}
+
+/// What is to be said where the branch is elsewhere than at the commit compared.
+fn ahead(tip: &Result<Tip, GitError>, sha: &str, branch: &str) -> Option<String> {
+    match tip {
+        Ok(tip) if tip.sha == sha => None,
+        Ok(tip) => Some(format!(
+            "{branch} is at {} by now; Argo CD has compared with {}: refresh, or name the revision {branch}",
+            short(&tip.sha),
+            short(sha)
+        )),
+        Err(e) => Some(format!("whether {branch} is ahead by now is not known: {e}")),
+    }
 }
 
 fn refused(error: impl std::fmt::Display) -> Refusal {

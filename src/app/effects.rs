@@ -96,7 +96,11 @@ impl Runner {
             Effect::FetchBeside { request, cluster, resource, namespace, name } => {
                 let (session, sender) = (self.session.clone(), self.sender.clone());
                 self.spawn(None, async move {
-                    let answer = read(&session, cluster, &resource, &namespace, &name).await;
+                    let answer = match read(&session, cluster, &resource, &namespace, &name).await {
+                        // What is not there has nothing to say.
+                        Err(e) if e.code() == 404 => Ok(Arc::new(Value::Null)),
+                        answer => answer.map(Arc::new).map_err(|e| e.to_string()),
+                    };
                     sender.send(Msg::Beside { request, answer });
                 });
             }
@@ -172,7 +176,7 @@ impl Runner {
         let (session, sender) = (self.session.clone(), self.sender.clone());
         self.spawn(None, async move {
             let answer = read(&session, cluster, &id, &namespace, &name).await;
-            sender.send(Msg::Object { request, answer });
+            sender.send(Msg::Object { request, answer: answer.map(Arc::new).map_err(|e| e.to_string()) });
         });
     }
 
@@ -291,16 +295,16 @@ impl Runner {
     }
 }
 
-/// One object, or why not, in words.
+/// One object as it is now.
 async fn read(
     session: &Session,
     cluster: ClusterId,
     id: &ResourceId,
     namespace: &str,
     name: &str,
-) -> Result<Arc<Value>, String> {
-    let (api, kind) = reach(session, cluster, id).await.map_err(|e| e.to_string())?;
-    api.get(&kind.object_path(namespace, &encode(name))).await.map(Arc::new).map_err(|e| e.to_string())
+) -> Result<Value, ApiError> {
+    let (api, kind) = reach(session, cluster, id).await?;
+    api.get(&kind.object_path(namespace, &encode(name))).await
 }
 
 pub(super) async fn reach(session: &Session, cluster: ClusterId, id: &ResourceId) -> Result<(Api, Resource), ApiError> {

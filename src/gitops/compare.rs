@@ -66,6 +66,8 @@ pub struct Comparison {
     pub state: String,
     /// What it was compared with: `4f1c2ab of main, apps/shop`; empty where that could not be rendered.
     pub git: String,
+    /// The repositories it was read from, without credentials.
+    pub repositories: Vec<String>,
     /// The cluster that the objects live in, where it is not the one of the Application.
     pub cluster: Option<String>,
     /// What is to be known before the rest is read.
@@ -169,7 +171,7 @@ impl Judge<'_> {
         for path in differing {
             let Some(writer) = writer_of(live, path).filter(|w| by(w.manager) != By::Argo) else { continue };
             let ago = writer.time.map_or(String::new(), |t| format!(" {} ago", human(t.age(self.now))));
-            notes.push(clean(&format!("{path}: written by {}{ago}", writer.in_words())).into_owned());
+            notes.push(clean(&format!("written by {}{ago}: {path}", writer.in_words())).into_owned());
         }
         let more = notes.len().saturating_sub(WRITTEN);
         notes.truncate(WRITTEN);

@@ -13,6 +13,8 @@ pub fn lines(comparison: &Comparison) -> Vec<TextLine> {
     ];
     if !comparison.git.is_empty() {
         lines.push(TextLine::new(Meaning::Label, "git: ").with(Meaning::Text, comparison.git.clone()));
+        let from = comparison.repositories.iter();
+        lines.extend(from.map(|url| TextLine::new(Meaning::Muted, format!("     {url}"))));
     }
     lines.push(summary(comparison));
     lines.extend(comparison.notes.iter().map(|note| TextLine::new(Meaning::Warn, note.clone())));
@@ -58,8 +60,9 @@ fn object(one: &Compared, all: &Comparison) -> Vec<TextLine> {
         Standing::Extra => "not in git any more; a sync with prune deletes it",
         Standing::Unknown(why) => why,
     };
-    let mut head =
-        TextLine::new(Meaning::Title, one.object.to_string()).with(Meaning::Warn, format!("  {stands}")).to(&one.object);
+    let mut head = TextLine::new(Meaning::Title, one.object.to_string())
+        .with(Meaning::Warn, format!("  {stands}"))
+        .to(&one.object);
     head.cluster.clone_from(&all.cluster);
     let mut lines = vec![head];
     lines.extend(one.notes.iter().map(|note| TextLine::new(Meaning::Muted, format!("  {note}"))));

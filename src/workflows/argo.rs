@@ -131,7 +131,7 @@ pub fn plan(on: &Occasion<'_>, ask: &Ask, all: &[Facts]) -> Result<Plan, Refusal
                     parts.push(Part::Live { patches: vec![switched_off(facts)] });
                 }
                 blocked.extend(sync::busy(facts).or(sync::shut(on, facts)));
-                lines::rollback(&mut lines, on, facts, entry, *prune);
+                lines::rollback(&mut lines, on, facts, entry, (*prune, *auto_sync_off));
                 What::Operate { operation: rolled_back(on, app, entry, *prune) }
             }
             Ask::AutoSync { .. } => return Err(Refusal::new("auto-sync is a field, not something asked for")),

@@ -283,3 +283,34 @@ async fn commits_are_signed_when_the_user_signs() {
     let error = mirror.commit(&tip, "b.yaml", "b: 2\n", "signed").await.unwrap_err();
     assert!(matches!(error, GitError::Signing(_)), "{error}");
 }
+
+#[tokio::test]
+async fn any_commit_branch_or_tag_is_found_and_nothing_that_is_none() {
+    let server = Server::new(&[("a.yaml", "a: 1\n")]);
+    let first = git(&server.other(), &["rev-parse", "HEAD"]);
+    git(&server.other(), &["tag", "-a", "v1", "-m", "one"]);
+    git(&server.other(), &["push", "--quiet", "origin", "v1"]);
+    git(&server.other(), &["push", "--quiet", "origin", "HEAD:refs/heads/release/1"]);
+    server.write("a.yaml", "a: 2\n");
+    let second = server.publish("second");
+    let mirror = server.mirror("cache").await;
+    mirror.fetch().await.unwrap();
+    for (revision, wanted) in [
+        ("v1", &first),
+        ("release/1", &first),
+        ("refs/heads/release/1", &first),
+        ("main", &second),
+        ("HEAD", &second),
+        (&*first, &first),
+        (&first[..10], &first),
+    ] {
+        assert_eq!(mirror.resolve(revision).await.unwrap().trim(), wanted.trim(), "{revision}");
+    }
+    assert_eq!(mirror.manifests(&first, "", false).await.unwrap(), [("a.yaml".to_string(), "a: 1\n".to_string())]);
+    assert!(matches!(mirror.resolve("no-such").await, Err(GitError::NoBranch { branch, .. }) if branch == "no-such"));
+    for nonsense in ["", "--upload-pack=x", "a b", "v1.*", "a..b", "x:refs/heads/main", "+main"] {
+        let answer = mirror.resolve(nonsense).await;
+        assert!(answer.is_err(), "{nonsense}: {answer:?}");
+    }
+    assert_eq!(server.show("main:a.yaml"), "a: 2\n".trim_end(), "nothing is written");
+}

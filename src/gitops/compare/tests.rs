@@ -69,7 +69,7 @@ fn a_live_edit_is_shown_with_who_made_it() {
     });
     let found = compared(application(json!({})), deployment(), Some(live.clone()));
     assert_eq!(found.standing, Standing::Differs);
-    assert_eq!(found.notes, ["spec.replicas: written by kubectl-scale 3m ago"]);
+    assert_eq!(found.notes, ["written by kubectl-scale 3m ago: spec.replicas"]);
     let changed: Vec<&str> = found.diff.iter().filter(|l| l.starts_with(['-', '+'])).map(String::as_str).collect();
     assert_eq!(changed, ["-  replicas: 5", "+  replicas: 2"], "{:#?}", found.diff);
     assert!(found.diff[0].starts_with("@@ -"), "{:?}", found.diff);

@@ -63,8 +63,20 @@ pub fn terminate(lines: &mut Vec<Line>, on: &Occasion<'_>, facts: &Facts) -> Res
 }
 
 /// Of a rollback.
-pub fn rollback(lines: &mut Vec<Line>, on: &Occasion<'_>, facts: &Facts, entry: &Value, prune: bool) {
+pub fn rollback(
+    lines: &mut Vec<Line>,
+    on: &Occasion<'_>,
+    facts: &Facts,
+    entry: &Value,
+    (prune, auto_sync_off): (bool, bool),
+) {
     let app = &facts.application;
+    let switches = auto_sync_off && super::automated(app);
+    if switches {
+        let text =
+            format!("Application {}: spec.syncPolicy.automated goes: it does not sync by itself any more", called(app));
+        lines.push(line("first", text));
+    }
     let prunes = if prune { ", prune" } else { "" };
     lines.push(line(
         "live",
@@ -94,7 +106,8 @@ pub fn rollback(lines: &mut Vec<Line>, on: &Occasion<'_>, facts: &Facts, entry: 
     {
         lines.push(Line::warning(clean(&format!("{owner}, and would switch auto-sync on again")).into_owned()));
     }
-    lines.push(line("undo", format!("kokpit sync {}", called(app))));
+    let on_again = if switches { format!(", then kokpit auto-sync {} on", called(app)) } else { String::new() };
+    lines.push(line("undo", format!("kokpit sync {}{on_again}", called(app))));
 }
 
 fn revision_of(entry: &Value) -> &str {

@@ -255,6 +255,9 @@ fn a_rollback_takes_the_source_of_the_history_and_wants_auto_sync_off() {
     let automated = app(json!({"spec": {"syncPolicy": {"automated": {"prune": true}}}}));
     assert!(planned(&back(Some(3), false), automated.clone()).blocked[0].contains("switch that off first"));
     let both = planned(&back(Some(3), true), automated);
+    let said = text(&both);
+    assert!(said.contains("first|Application argocd/shop: spec.syncPolicy.automated goes"), "{said}");
+    assert!(said.contains("then kokpit auto-sync argocd/shop on"), "{said}");
     assert!(
         both.blocked.is_empty() && matches!(both.parts[..], [Part::Live { .. }, Part::Application { .. }]),
         "{both:?}"
