@@ -111,6 +111,7 @@ known! {
     BACKENDTLSPOLICIES "gateway.networking.k8s.io" "backendtlspolicies" "BackendTLSPolicy";
     TLSROUTES "gateway.networking.k8s.io" "tlsroutes" "TLSRoute";
     HTTPPROXIES "projectcontour.io" "httpproxies" "HTTPProxy";
+    VIRTUALSERVERS "k8s.nginx.org" "virtualservers" "VirtualServer";
     VIRTUALSERVICES "networking.istio.io" "virtualservices" "VirtualService";
     OPENSHIFTROUTES "route.openshift.io" "routes" "Route";
     REFERENCEGRANTS "gateway.networking.k8s.io" "referencegrants" "ReferenceGrant";

@@ -280,7 +280,7 @@ impl Ledger {
         for Diagnosis { subject, verdict, read } in came {
             let asked = |(_, group): &(&Arc<str>, &mut Group)| group.asked.as_ref() == Some(&subject);
             let Some((key, group)) = page.groups.iter_mut().find(asked) else {
-                page.glanced(&subject, verdict.as_deref().ok(), now, self.beat);
+                page.glanced(&subject, verdict.as_deref().ok(), now, self.beat, self.patience == 0);
                 continue;
             };
             let verdict = verdict.map(Arc::from);
@@ -413,8 +413,8 @@ impl Page {
     }
 
     /// Takes in what a glance saw.
-    fn glanced(&mut self, subject: &Subject, verdict: Option<&Verdict>, now: Time, beat: u64) {
-        if let Some(symptom) = self.patrol.walked(subject, verdict, now, beat) {
+    fn glanced(&mut self, subject: &Subject, verdict: Option<&Verdict>, now: Time, beat: u64, hurry: bool) {
+        if let Some(symptom) = self.patrol.walked(subject, verdict, now, beat, hurry) {
             self.join(&resource_of(&symptom.object), symptom, beat);
         }
     }
@@ -425,7 +425,7 @@ impl Page {
         let Some(Ok(verdict)) = group.found.as_ref().map(|found| found.verdict.clone()) else { return };
         if !patrol::counts(&verdict) {
             let (kind, uids) = (group.resource.clone(), group.members.keys().copied().collect::<Vec<_>>());
-            self.patrol.walked(subject, Some(&verdict), now, beat);
+            self.patrol.walked(subject, Some(&verdict), now, beat, false);
             for uid in uids {
                 self.leave(&kind, uid);
             }

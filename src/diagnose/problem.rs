@@ -250,6 +250,9 @@ fn word(symptoms: &[&Symptom]) -> String {
     words.into_iter().max_by_key(|(_, count)| *count).map_or("", |(word, _)| word).to_owned()
 }
 
+/// What a headline ends with where the certificate is what is wrong.
+const REFUSED: &str = "a certificate that clients refuse";
+
 /// What a headline says where only a share of the requests meets the trouble.
 const SHARE: &str = "for a share of the requests";
 
@@ -261,6 +264,7 @@ fn answers(url: &str, headline: Option<&str>, word: &str) -> String {
     match code.filter(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit())) {
         Some(code) if headline.is_some_and(|text| text.contains(SHARE)) => format!("{short} answers {code} to some"),
         Some(code) => format!("{short} answers {code}"),
+        None if headline.is_some_and(|text| text.ends_with(REFUSED)) => format!("{short} has {REFUSED}"),
         None => format!("{short} {word}"),
     }
 }

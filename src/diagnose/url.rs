@@ -142,13 +142,14 @@ pub fn leads(case: &Case<'_>, url: &str) -> Fact<Vec<Lead>> {
 }
 
 /// The LoadBalancer Services that have an address; all of them where none has one and the route announces no other
-/// address either.
+/// address either. Before them those that are meant for the controller and lead past it.
 pub fn ways_in<'a>(case: &Case<'a>, rule: &Rule, control: &Control<'_>) -> Fact<Vec<&'a Value>> {
     let mut all = control::entrances(case, control)?;
     let has_address = |s: &&Value| !control::addresses(s).is_empty();
     if !rule.addresses.is_empty() || all.iter().any(has_address) {
         all.retain(has_address);
     }
+    all.splice(0..0, control::strays(case, control, &rule.addresses)?);
     Ok(all)
 }
 

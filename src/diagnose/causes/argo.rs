@@ -12,6 +12,7 @@
 //! | [`fight`] | somebody writes against self-heal |
 //! | [`ownership`] | which objects belong to an Application |
 //! | [`health`] | the health of an Application |
+//! | [`services`] | Services of an Application that lead nowhere, which no health says |
 //! | [`freshness`] | a status that is old |
 //! | [`lifecycle`] | Applications that are to be deleted and stay |
 //! | [`generated`] | Applications that something else makes |
@@ -36,6 +37,7 @@ mod lifecycle;
 mod ownership;
 mod project;
 mod refused;
+mod services;
 mod source;
 mod sync_window;
 mod waiting;
@@ -52,6 +54,7 @@ pub static FAMILIES: &[&[Cause]] = &[
     fight::CAUSES,
     ownership::CAUSES,
     health::CAUSES,
+    services::CAUSES,
     freshness::CAUSES,
     lifecycle::CAUSES,
     generated::CAUSES,

@@ -30,6 +30,13 @@
 //! **How kokpit knows.** Condition ResolvedRefs=False with reason BackendNotFound or PortNotFound.
 //! **Looks alike.** `gw-ref-not-permitted`.
 //! **Mend it.** Git: `backendRefs[]` of the route, or the Service.
+//!
+//! ## gw-weights-zero
+//! **You see.** 500 (UNAVAILABLE for gRPC), although every Service of the route works.
+//! **Why.** Every backend of the rule has weight 0. That means no request at all, not equal shares.
+//! **How kokpit knows.** `backendRefs[].weight` of the rule that is met.
+//! **Looks alike.** `gw-backend-not-found`; a single backend of weight 0 beside another one is no fault.
+//! **Mend it.** Git: `backendRefs[].weight` of the route.
 
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Lead, Match, Suspect};
@@ -44,6 +51,7 @@ causes! { "gateway.rs";
     "gw-route-hostname-mismatch" "no listener of the Gateway is for the route's hostnames" Outage ["HTTPRoute", "GRPCRoute"] hostname;
     "gw-ref-not-permitted" "the route may not point into the other namespace" Outage ["HTTPRoute", "GRPCRoute"] |case, s| refs(case, s, "RefNotPermitted");
     "gw-backend-not-found" "the route's backend does not exist" Outage ["HTTPRoute", "GRPCRoute"] |case, s| refs(case, s, "NotFound");
+    "gw-weights-zero" "every backend of the route's rule has weight 0" Outage ["HTTPRoute", "GRPCRoute"] weights;
 }
 
 /// The conditions of a type of every parent that say no, with the parent.
@@ -214,6 +222,26 @@ fn refs(case: &Case<'_>, suspect: &Suspect<'_>, wanted: &str) -> Fact<Vec<Match>
                 });
             }
         }
+    }
+    Ok(found)
+}
+
+fn weights(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let answer = if suspect.at.kind == "GRPCRoute" { "UNAVAILABLE" } else { "500" };
+    let mut found = Vec::new();
+    for (index, rule) in list_at(suspect.object, "/spec/rules").iter().enumerate() {
+        let meant = suspect.focus.is_empty() || suspect.focus == index.to_string();
+        if !meant || !route::starves(rule) {
+            continue;
+        }
+        let names: Vec<&str> = list_at(rule, "/backendRefs").iter().map(|b| str_at(b, "/name")).collect();
+        let field = format!("spec.rules[{index}].backendRefs[].weight");
+        let text = format!("weight 0, and so no request, for {}", names.join(", "));
+        found.push(
+            Match::on(&suspect.at, format!("Every backend of {} has weight 0, so the answer is {answer}.", suspect.at))
+                .evidence(&suspect.at, &field, "0", text)
+                .fix(case.fix(suspect.object, &field, "give a backend a weight above 0", "")?),
+        );
     }
     Ok(found)
 }

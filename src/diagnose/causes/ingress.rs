@@ -33,14 +33,25 @@
 //!
 //! ## ingress-duplicate-owner
 //! **You see.** One host answers with another application, or with 503, although its own backend is healthy.
-//! **Why.** Two routes claim the same host and path. ingress-nginx lets the oldest Ingress win.
+//! **Why.** Two routes claim the same host and path. ingress-nginx lets the oldest Ingress win, so does NGINX Ingress
+//! Controller (F5).
 //! **How kokpit knows.** All rules are matched; the winner and the losers are shown with their age. It is the reason
 //! when the winner's backend is dead and a loser's is not.
 //! **Looks alike.** `svc-selector-no-pods` at the winner's Service is a consequence here.
 //! **Mend it.** Delete or rename the one that should not win.
 //!
+//! ## ingress-host-taken
+//! **You see.** 404 for every path of the Ingress, or of the one that has the host.
+//! **Why.** NGINX Ingress Controller (F5, `nginx.org/ingress-controller`) gives a host to one Ingress, the oldest, and
+//! rejects the others even if their paths differ; ingress-nginx would join them.
+//! **How kokpit knows.** The hosts and ages of the Ingresses of its class, and the annotation
+//! `nginx.org/mergeable-ingress-type`; the event `Rejected` says so too.
+//! **Looks alike.** `ingress-duplicate-owner`: both claim the path as well. `ingress-path-mismatch`: no Ingress has it.
+//! **Mend it.** Move the paths into one Ingress, or make one a master and the others minions.
+//!
 //! ## ingress-tls-secret-missing
-//! **You see.** A certificate warning; the controller serves its own default certificate.
+//! **You see.** A certificate warning; the controller serves its own default certificate. With NGINX Ingress Controller
+//! (F5) the TLS handshake is refused.
 //! **Why.** The Secret in `spec.tls[].secretName` does not exist.
 //! **How kokpit knows.** A look-up (metadata only).
 //! **Looks alike.** It is not the reason of a 5xx.
@@ -51,7 +62,7 @@ use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Lead, Match, Suspect};
 use crate::diagnose::kinds::*;
 use crate::diagnose::url::flavor::Flavor;
-use crate::diagnose::url::route::{Met, Rule, class_of, foreign};
+use crate::diagnose::url::route::{self, Met, Rule, class_of, foreign, is_tls_for};
 use crate::diagnose::url::{backend_lead, control, usable, way};
 use crate::diagnose::verdict::{Confidence, Fix};
 use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
@@ -64,6 +75,7 @@ causes! { "ingress.rs";
     "ingress-class-missing" "no controller takes the Ingress" Outage ["Ingress"] class;
     "ingress-controller-down" "no pod of the Ingress' controller is ready" Outage ["URL"] controller;
     "ingress-duplicate-owner" "another route claims the same host and path, and wins" Outage ["URL"] duplicate;
+    "ingress-host-taken" "another Ingress has the host, and this one is not served" Outage ["Ingress"] taken;
     "ingress-tls-secret-missing" "the certificate's Secret does not exist" Degraded ["Ingress"] tls;
 }
 
@@ -179,6 +191,7 @@ fn duplicate(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             "of Ingresses made in the same second, ingress-nginx takes the name that sorts last"
         }
         Flavor::Nginx => "the oldest Ingress wins in ingress-nginx",
+        Flavor::NginxInc => "the oldest Ingress has the host in NGINX Ingress Controller",
         Flavor::Traefik => "Traefik picks one of equal rules by name",
         _ => "the oldest route wins",
     };
@@ -224,19 +237,46 @@ fn duplicate(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
 fn served(case: &Case<'_>, suspect: &Suspect<'_>, tls: &Value) -> Fact<bool> {
     if let Subject::Url(url) = &case.file().subject {
         let request = &way(case, url)?.request;
-        let parent = request.host.split_once('.').map_or("", |(_, parent)| parent);
-        let meant = |host: &str| host == request.host || host.strip_prefix("*.") == Some(parent);
-        let mut hosts = list_at(tls, "/hosts").iter().filter_map(Value::as_str);
-        if !request.tls() || !(list_at(tls, "/hosts").is_empty() || hosts.any(meant)) {
+        if !request.tls() || !is_tls_for(tls, &request.host) {
             return Ok(false);
         }
     }
-    let (_, controller, unclaimed) = class_of(case, suspect.object, &case.list(INGRESSCLASSES, None)?)?;
-    if !unclaimed.is_empty() {
-        return Ok(false);
+    match taker(case, suspect.object)? {
+        None => Ok(false),
+        Some(Flavor::NginxInc) => Ok(true),
+        Some(flavor) => {
+            let control = control::control(case, flavor, "").known()?.unwrap_or_default();
+            Ok(control.flag("default-ssl-certificate").is_none())
+        }
     }
-    let control = control::control(case, Flavor::of_controller(&controller), "").known()?.unwrap_or_default();
-    Ok(control.flag("default-ssl-certificate").is_none())
+}
+
+/// Who takes an Ingress; `None` where nobody does.
+fn taker(case: &Case<'_>, ingress: &Value) -> Fact<Option<Flavor>> {
+    let (_, controller, unclaimed) = class_of(case, ingress, &case.list(INGRESSCLASSES, None)?)?;
+    Ok(unclaimed.is_empty().then(|| Flavor::of_controller(&controller)))
+}
+
+fn taken(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    if !suspect.exists() || taker(case, suspect.object)? != Some(Flavor::NginxInc) {
+        return Ok(Vec::new());
+    }
+    let rules = case.memo("", || route::rules(case))?;
+    let meant = |r: &&Rule| suspect.focus.is_empty() || suspect.focus == r.index.to_string();
+    let lost = rules.iter().filter(|r| r.at == suspect.at && r.lost_its_host());
+    let Some(rule) = lost.into_iter().find(meant) else { return Ok(Vec::new()) };
+    let (who, why) = (rule.flavor.name(), &rule.unclaimed);
+    let event = case.event_with(suspect.object, &["Rejected"], "")?;
+    let mut m = Match::on(&suspect.at, format!("{who} does not serve {} for {}: {why}.", suspect.at, rule.host))
+        .confidence(if event.is_some() { Confidence::Certain } else { Confidence::High })
+        .evidence(&suspect.at, "spec.rules[].host", &rule.host, format!("{why}; {who} gives a host to one Ingress"));
+    if let Some(event) = event {
+        let text = format!("{}: {}", event.reason, event.message);
+        m = m.evidence_aged(&suspect.at, "events", event.reason, Some(event.last.age(case.now())), text);
+    }
+    let field = "metadata.annotations[nginx.org/mergeable-ingress-type]";
+    let what = "put the paths into one Ingress, or share the host: nginx.org/mergeable-ingress-type master (without paths) and minion";
+    Ok(vec![m.fix(case.fix(suspect.object, field, what, "")?)])
 }
 
 fn tls(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
@@ -248,10 +288,16 @@ fn tls(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
         }
         let at = SECRETS.at(namespace(suspect.object), secret);
         if let Some(None) = case.get(&at).known()? {
-            let text = format!("TLS Secret {secret} is missing: clients get a certificate that is not the host's.");
-            let m = Match::on(&suspect.at, text)
-                    .evidence(&suspect.at, "spec.tls[].secretName", secret, format!("{secret} is missing (certificate problem, not the 503): the controller serves its default certificate"))
-                    .because_all(super::config::producers(case, &at)?);
+            let (what, how) = match taker(case, suspect.object)? {
+                Some(Flavor::NginxInc) => ("the TLS handshake is refused", "the controller refuses the handshake"),
+                _ => (
+                    "clients get a certificate that is not the host's",
+                    "certificate problem, not the 503: the controller serves its default certificate",
+                ),
+            };
+            let m = Match::on(&suspect.at, format!("TLS Secret {secret} is missing: {what}."))
+                .evidence(&suspect.at, "spec.tls[].secretName", secret, format!("{secret} is missing ({how})"))
+                .because_all(super::config::producers(case, &at)?);
             found.push(if served(case, suspect, tls)? { m.aside_unless_alone() } else { m.aside() });
         }
     }

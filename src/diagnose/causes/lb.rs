@@ -27,13 +27,24 @@
 //! endpoints stand on nodes that load balancers leave out (`node.kubernetes.io/exclude-from-external-load-balancers`).
 //! **Looks alike.** A load balancer that asks `healthCheckNodePort` and leaves such nodes out by itself.
 //! **Mend it.** Live: run a controller pod on every such node. Git: `spec.externalTrafficPolicy: Cluster`.
+//!
+//! ## lb-selector-elsewhere
+//! **You see.** Connections that are refused or time out, for every host, although the controller is well.
+//! **Why.** The LoadBalancer Service that is meant for the controller selects other labels than its pods have.
+//! **How kokpit knows.** The controller's arguments name the Service (`--publish-service` and the like), the routes
+//! announce its address and no other Service has it, or it shares the controller's name, and leads nowhere; its selector
+//! is matched against the controller's pods and templates.
+//! **Looks alike.** `ingress-controller-down`: the Service leads to the controller, whose pods are not ready.
+//! **Mend it.** Live: `kubectl patch svc`. Git: `spec.selector` of the Service.
 
+use super::service;
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::finding::{Lead, Match, Suspect};
 use crate::diagnose::kinds::*;
 use crate::diagnose::url::{annotation, backend, control, way, ways_in};
 use crate::diagnose::verdict::Confidence;
-use crate::world::object::{ObjectRef, list_at, name, str_at};
+use crate::world::object::{ObjectRef, list_at, name, namespace, str_at};
+use crate::world::text::count;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -41,6 +52,7 @@ causes! { "lb.rs";
     "dns-no-record" "the host has no DNS record" Outage ["URL"] no_record;
     "lb-no-address" "the load balancer has no address" Outage ["Service"] no_address;
     "lb-local-policy-no-pods" "traffic enters by nodes that have no pod of the Service, and is dropped there" Outage ["Service"] local_policy;
+    "lb-selector-elsewhere" "the load balancer's Service selects no pod of the controller" Outage ["URL"] elsewhere;
 }
 
 /// A load balancer is made within this time.
@@ -133,6 +145,35 @@ fn local_policy(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
                 live,
             )?),
     ])
+}
+
+fn elsewhere(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
+    let way = way(case, &suspect.at.name)?;
+    let Some(rule) = way.rule().filter(|r| r.unclaimed.is_empty()) else { return Ok(Vec::new()) };
+    let control = control::of_rule(case, rule)?;
+    let mut found = Vec::new();
+    for service in control::strays(case, &control, &rule.addresses)? {
+        let (at, who) = (ObjectRef::of(service), rule.flavor.name());
+        let map = service.pointer("/spec/selector").unwrap_or(&Value::Null);
+        let selector = backend::labels(Some(map));
+        let pods = backend::pods(case, service)?.map_or(0, |(pods, _)| pods.len());
+        let has_address = !control::addresses(service).is_empty();
+        let mut m = Match::on(&at, format!("{at} selects {selector}, which matches no pod of {who}."))
+            .confidence(if has_address { Confidence::High } else { Confidence::Medium })
+            .evidence(
+                &at,
+                "spec.selector",
+                &selector,
+                format!("selector {selector} matches {}, none of {who}", count(pods, "pod")),
+            )
+            .explains(at);
+        let near = control.workloads.iter().find(|w| namespace(w) == namespace(service));
+        if let Some(workload) = near {
+            m = service::labelled(case, m, service, workload)?;
+        }
+        found.push(m);
+    }
+    Ok(found)
 }
 
 fn no_record(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {

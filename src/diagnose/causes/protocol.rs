@@ -104,6 +104,15 @@ fn told(case: &Case<'_>, arrival: &Arrival<'_>, route: &Value) -> Fact<Option<(S
             let key = "nginx.ingress.kubernetes.io/backend-protocol";
             by(annotation(route, key)).map(|speech| (speech, as_field(key)))
         }
+        Flavor::NginxInc => {
+            let listed = |key: &str| annotation(route, key).split(',').any(|s| s.trim() == name(arrival.service));
+            let (tls, grpc) = ("nginx.org/ssl-services", "nginx.org/grpc-services");
+            Some(match () {
+                () if listed(tls) => (Speech::Tls, as_field(tls)),
+                () if listed(grpc) => (Speech::Grpc, as_field(grpc)),
+                () => (Speech::Plain, as_field(tls)),
+            })
+        }
         Flavor::HaProxy => {
             let key = "haproxy.org/server-ssl";
             let ssl = annotation(route, key) == "true" || annotation(arrival.service, key) == "true";

@@ -16,7 +16,7 @@
 //! **Mend it.** Live: `kubectl patch svc`. Git: `spec.selector` of the Service, or the labels of the pod template.
 
 use crate::diagnose::facts::{Case, Fact, Knowable};
-use crate::diagnose::finding::{Match, Suspect};
+use crate::diagnose::finding::{Lead, Match, Suspect};
 use crate::diagnose::kin;
 use crate::diagnose::kinds::*;
 use crate::diagnose::url::backend;
@@ -61,71 +61,102 @@ fn external(suspect: &Suspect<'_>) -> bool {
 }
 
 fn no_pods(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
-    if external(suspect) {
+    if external(suspect) || backend::pods(case, suspect.object)?.is_none_or(|(pods, _)| !pods.is_empty()) {
         return Ok(Vec::new());
     }
-    let Some((pods, _)) = backend::pods(case, suspect.object)? else { return Ok(Vec::new()) };
-    if !pods.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ns = namespace(suspect.object);
-    let map = suspect.object.pointer("/spec/selector").unwrap_or(&Value::Null);
-    let selector = backend::labels(Some(map));
-    let all = case.list(PODS, Some(ns))?.len();
-    let mut m = Match::on(&suspect.at, format!("{} selects {selector}, which matches no pod.", suspect.at))
-        .evidence(
-            &suspect.at,
-            "spec.selector",
-            &selector,
-            format!("selector {selector} matches 0 of {all} pods in {ns}"),
-        )
-        .evidence(&suspect.at, "", "0", format!("{} has 0 endpoints", suspect.at));
-    let workloads = kin::workloads(case, ns)?;
-    let template = |w: &'_ Value| w.pointer("/spec/template/metadata/labels").cloned().unwrap_or_default();
-    let fitting: Vec<&Value> =
-        workloads.iter().copied().filter(|w| Selector::from_map(map).matches(Some(&template(w)))).collect();
+    let m = nothing(case, suspect.object)?;
+    let fitting = fitting(case, suspect.object)?;
     if !fitting.is_empty() {
         // The labels fit: whoever should run these pods has none.
-        return Ok(vec![m.because_all(fitting.iter().map(|w| crate::diagnose::finding::Lead::to(ObjectRef::of(w))))]);
+        return Ok(vec![m.because_all(fitting.iter().map(|w| Lead::to(ObjectRef::of(w))))]);
     }
-    if let Some((near, differing)) = nearest(map, &workloads, &suspect.at.name) {
-        let at = ObjectRef::of(near);
-        let has = differing.join(",");
-        let ready = int_at(near, "/status/readyReplicas").and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
-        let text = format!("{at} runs {} with {has}", count(ready, "Ready pod"));
-        m = m.evidence(&at, "spec.template.metadata.labels", &has, text);
-        for pod in kin::pods_of(case, near)?.into_iter().take(1).filter(|p| crate::diagnose::pods::is_true(p, "Ready"))
-        {
-            m = m.evidence(
-                &ObjectRef::of(pod),
-                "metadata.labels",
-                &has,
-                format!("{} is Ready and carries {has}", name(pod)),
-            );
-        }
-        let patch: Vec<String> = differing
-            .iter()
-            .filter_map(|l| l.split_once('='))
-            .map(|(k, v)| if v.is_empty() { format!("\"{k}\":null") } else { format!("\"{k}\":\"{v}\"") })
-            .collect();
-        let live = format!(
-            "kubectl -n {ns} patch svc {} -p '{{\"spec\":{{\"selector\":{{{}}}}}}}'",
-            suspect.at.name,
-            patch.join(",")
-        );
-        m = m.fix(case.fix(
-            suspect.object,
-            "spec.selector",
-            format!("let the selector say {has}, as {at} labels its pods"),
-            live,
-        )?);
-    }
-    Ok(vec![m])
+    Ok(vec![compared(case, m, suspect.object)?])
 }
 
-/// The workload whose labels come nearest to a selector, with the labels it has instead: the one that shares most
-/// labels, else the one whose name or label value is like the wanted one.
-fn nearest<'a>(selector: &Value, workloads: &[&'a Value], service: &str) -> Option<(&'a Value, Vec<String>)> {
+/// That a Service selects nothing, with the workload that comes nearest; `None` where a pod carries its labels, where a
+/// workload's pods would (it is scaled down, or its own trouble), and where no pods are meant.
+pub fn selects_nothing(case: &Case<'_>, service: &Value) -> Fact<Option<Match>> {
+    if backend::is_external(service) || backend::pods(case, service)?.is_none_or(|(pods, _)| !pods.is_empty()) {
+        return Ok(None);
+    }
+    let by_hand = backend::endpoints(case, service, None)?.all > 0;
+    if by_hand || !fitting(case, service)?.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(compared(case, nothing(case, service)?, service)?))
+}
+
+fn selector_of(service: &Value) -> &Value {
+    service.pointer("/spec/selector").unwrap_or(&Value::Null)
+}
+
+fn nothing(case: &Case<'_>, service: &Value) -> Fact<Match> {
+    let (at, ns) = (ObjectRef::of(service), namespace(service));
+    let selector = backend::labels(Some(selector_of(service)));
+    let all = case.list(PODS, Some(ns))?.len();
+    Ok(Match::on(&at, format!("{at} selects {selector}, which matches no pod."))
+        .evidence(&at, "spec.selector", &selector, format!("selector {selector} matches 0 of {all} pods in {ns}"))
+        .evidence(&at, "", "0", format!("{at} has 0 endpoints")))
+}
+
+/// The workloads whose pods a Service would select.
+fn fitting<'a>(case: &Case<'a>, service: &Value) -> Fact<Vec<&'a Value>> {
+    let selector = Selector::from_map(selector_of(service));
+    let workloads = kin::workloads(case, namespace(service))?;
+    Ok(workloads.into_iter().filter(|w| selector.matches(w.pointer("/spec/template/metadata/labels"))).collect())
+}
+
+/// Evidence of the workload that a Service may mean, and the cure.
+fn compared(case: &Case<'_>, mut m: Match, service: &Value) -> Fact<Match> {
+    let workloads = kin::workloads(case, namespace(service))?;
+    let Some(near) = nearest(selector_of(service), &workloads, name(service)) else { return Ok(m) };
+    m = labelled(case, m, service, near)?;
+    let has = differing(selector_of(service), near).join(",");
+    for pod in kin::pods_of(case, near)?.into_iter().take(1).filter(|p| crate::diagnose::pods::is_true(p, "Ready")) {
+        let text = format!("{} is Ready and carries {has}", name(pod));
+        m = m.evidence(&ObjectRef::of(pod), "metadata.labels", &has, text);
+    }
+    Ok(m)
+}
+
+/// Evidence of the labels that a workload gives its pods where a Service selects others, and the cure.
+pub fn labelled(case: &Case<'_>, m: Match, service: &Value, workload: &Value) -> Fact<Match> {
+    let at = ObjectRef::of(workload);
+    let differing = differing(selector_of(service), workload);
+    let has = differing.join(",");
+    let ready = int_at(workload, "/status/readyReplicas").and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
+    let text = format!("{at} runs {} with {has}", count(ready, "Ready pod"));
+    let patch: Vec<String> = differing
+        .iter()
+        .filter_map(|l| l.split_once('='))
+        .map(|(k, v)| if v.is_empty() { format!("\"{k}\":null") } else { format!("\"{k}\":\"{v}\"") })
+        .collect();
+    let live = format!(
+        "kubectl -n {} patch svc {} -p '{{\"spec\":{{\"selector\":{{{}}}}}}}'",
+        namespace(service),
+        name(service),
+        patch.join(",")
+    );
+    let what = format!("let the selector say {has}, as {at} labels its pods");
+    Ok(m.evidence(&at, "spec.template.metadata.labels", &has, text).fix(case.fix(
+        service,
+        "spec.selector",
+        what,
+        live,
+    )?))
+}
+
+/// The labels of a workload's pods that are others than a selector wants: `app=web`, `tier=` where there is none.
+fn differing(selector: &Value, workload: &Value) -> Vec<String> {
+    let labels = workload.pointer("/spec/template/metadata/labels");
+    let of = |key: &str| labels.and_then(|l| l.get(key));
+    let wanted = selector.as_object().into_iter().flatten().filter(|(k, v)| of(k) != Some(*v));
+    wanted.map(|(k, _)| format!("{k}={}", of(k).and_then(Value::as_str).unwrap_or_default())).collect()
+}
+
+/// The workload whose labels come nearest to a selector: the one that shares most labels, else the one whose name or
+/// label value is like the wanted one.
+fn nearest<'a>(selector: &Value, workloads: &[&'a Value], service: &str) -> Option<&'a Value> {
     let wanted = selector.as_object()?;
     let score = |w: &Value| {
         let labels = w.pointer("/spec/template/metadata/labels")?.as_object()?;
@@ -144,14 +175,8 @@ fn nearest<'a>(selector: &Value, workloads: &[&'a Value], service: &str) -> Opti
         let shares = wanted.keys().any(|k| labels.contains_key(k));
         (total > 0 && shares).then_some(total)
     };
-    let near = workloads.iter().copied().filter_map(|w| Some((score(w)?, w))).max_by_key(|(score, _)| *score)?.1;
-    let labels = near.pointer("/spec/template/metadata/labels")?.as_object()?;
-    let differing = wanted
-        .iter()
-        .filter(|(k, v)| labels.get(*k) != Some(*v))
-        .map(|(k, _)| format!("{k}={}", labels.get(k).and_then(Value::as_str).unwrap_or_default()))
-        .collect();
-    Some((near, differing))
+    let scored = workloads.iter().copied().filter_map(|w| Some((score(w)?, w)));
+    scored.max_by_key(|(score, _)| *score).map(|(_, near)| near)
 }
 
 #[cfg(test)]
@@ -163,8 +188,9 @@ mod tests {
     fn the_nearest_workload_is_the_one_that_shares_labels_or_spelling() {
         let workload = |name: &str, labels: Value| json!({"kind": "Deployment", "metadata": {"name": name}, "spec": {"template": {"metadata": {"labels": labels}}}});
         let (web, cart) = (workload("shop-web", json!({"app": "shop-web"})), workload("cart", json!({"app": "cart"})));
-        let (near, differing) = nearest(&json!({"app": "shop"}), &[&cart, &web], "shop").unwrap();
-        assert_eq!((name(near), differing), ("shop-web", vec!["app=shop-web".to_owned()]));
+        let wanted = json!({"app": "shop"});
+        let near = nearest(&wanted, &[&cart, &web], "shop").unwrap();
+        assert_eq!((name(near), differing(&wanted, near)), ("shop-web", vec!["app=shop-web".to_owned()]));
         assert!(nearest(&json!({"app": "ledger"}), &[&cart], "ledger").is_none(), "nothing is like it");
     }
 }

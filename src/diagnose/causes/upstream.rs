@@ -110,6 +110,10 @@ fn timeout(case: &Case<'_>, suspect: &Suspect<'_>) -> Fact<Vec<Match>> {
             let key = "nginx.ingress.kubernetes.io/proxy-read-timeout";
             (format!("metadata.annotations[{key}]"), annotation(route, key))
         }
+        Flavor::NginxInc => {
+            let key = "nginx.org/proxy-read-timeout";
+            (format!("metadata.annotations[{key}]"), annotation(route, key))
+        }
         _ => (format!("spec.rules[{}].timeouts", arrival.rule.index), ""),
     };
     let text = if set.is_empty() { "the default of the controller".to_owned() } else { format!("{set} seconds") };

@@ -348,5 +348,30 @@ fn a_new_route_is_given_time() {
     // Who asks for the list wants to hear of it at once.
     let mut ledger = Ledger::new(0);
     with_an_ingress(&mut ledger);
-    assert_eq!(whole_beats(&mut ledger, soon, 1).len(), 1);
+    let rounds = whole_beats(&mut ledger, soon, 1);
+    assert_eq!(rounds.len(), 1);
+    // Also of what is no outage: its certificate may be on its way, but it is not there.
+    let ingress = ObjectRef::new("networking.k8s.io", "Ingress", "shop", "web");
+    certificate_missing(&mut ledger, &rounds[0], &ingress, soon);
+    let rounds = whole_beats(&mut ledger, soon, 2);
+    assert!(!rounds[0].glance, "now it is looked at closely");
+    certificate_missing(&mut ledger, &rounds[0], &ingress, soon);
+    assert_eq!(
+        titles(&problems(&ledger, soon)),
+        ["S2 shop.example.com/ has a certificate that clients refuse | The quota is used up, since 4f1c2ab"]
+    );
+}
+
+/// Answers a round with a certificate that is not there.
+fn certificate_missing(ledger: &mut Ledger, round: &Round, ingress: &ObjectRef, now: Time) {
+    let came = round.subjects.iter().map(|subject| {
+        let mut verdict = verdict(subject, ingress, "4f1c2ab");
+        verdict.headline = "https://shop.example.com/ → a certificate that clients refuse".into();
+        if let Some(primary) = &mut verdict.primary {
+            primary.cause = "ingress-tls-secret-missing".into();
+        }
+        Diagnosis { subject: subject.clone(), verdict: Ok(verdict), read: vec![] }
+    });
+    let came = came.collect();
+    ledger.found(round.cluster, came, now, |_| None);
 }

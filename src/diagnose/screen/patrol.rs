@@ -140,14 +140,21 @@ impl Patrol {
         !self.stops.values().any(left)
     }
 
-    /// Takes in what came of a walk; a symptom where it is worth one.
-    pub fn walked(&mut self, subject: &Subject, verdict: Option<&Verdict>, now: Time, beat: u64) -> Option<Symptom> {
+    /// Takes in what came of a walk; a symptom where it is worth one. `hurry` as in [`Patrol::troop`].
+    pub fn walked(
+        &mut self,
+        subject: &Subject,
+        verdict: Option<&Verdict>,
+        now: Time,
+        beat: u64,
+        hurry: bool,
+    ) -> Option<Symptom> {
         let stop = self.stops.values_mut().find(|stop| stop.subject == *subject)?;
         let before = stop.walked.replace(beat).is_none();
         stop.due = beat + if verdict.is_some() { AGAIN } else { FAILED };
-        // Of a new route only an outage is told: a certificate may be on its way.
-        let suspect =
-            |verdict: &Verdict| is_matter(verdict, Confidence::Medium) && (!stop.is_new(now) || is_outage(verdict));
+        // Of a new route only an outage is told, a certificate may be on its way; who waits is told what is so now.
+        let old = hurry || !stop.is_new(now);
+        let suspect = |verdict: &Verdict| is_matter(verdict, Confidence::Medium) && (old || is_outage(verdict));
         verdict.is_some_and(suspect).then(|| stop.symptom(now, before))
     }
 

@@ -4,7 +4,7 @@
 //! a wildcard, and a rule for some requests only (a header, a method) name none.
 
 use crate::diagnose::kinds::{GATEWAYS, HTTPROUTES, INGRESSES, INGRESSROUTES};
-use crate::diagnose::url::route::{common, matched_by_traefik};
+use crate::diagnose::url::route::{common, is_tls_for, matched_by_traefik};
 use crate::world::object::{ObjectRef, ResourceId, int_at, list_at, namespace, str_at};
 use crate::world::time::Time;
 use serde_json::Value;
@@ -154,8 +154,7 @@ fn slash(path: &str) -> String {
 }
 
 fn of_ingress(ingress: &Value) -> Vec<Rule> {
-    let secure: Vec<&str> =
-        list_at(ingress, "/spec/tls").iter().flat_map(|tls| list_at(tls, "/hosts")).filter_map(Value::as_str).collect();
+    let secure = |host: &str| list_at(ingress, "/spec/tls").iter().any(|tls| is_tls_for(tls, host));
     let service = |backend: &Value| match str_at(backend, "/service/name") {
         "" => vec![],
         name => vec![(namespace(ingress).to_owned(), name.to_owned())],
@@ -167,7 +166,7 @@ fn of_ingress(ingress: &Value) -> Vec<Rule> {
             found.push(Rule {
                 host: host.to_lowercase(),
                 path: slash(str_at(path, "/path")),
-                tls: Some(secure.contains(&host)),
+                tls: Some(secure(host)),
                 services: path.get("backend").map(service).unwrap_or_default(),
             });
         }

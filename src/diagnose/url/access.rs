@@ -114,6 +114,7 @@ fn read(flavor: Flavor, line: &str, mine: &[String]) -> Option<Said> {
     }
     match flavor {
         Flavor::Nginx => nginx_error(line).or_else(|| nginx_access(line)),
+        Flavor::NginxInc => nginx_error(line),
         Flavor::EnvoyGateway | Flavor::Contour | Flavor::Istio | Flavor::Cilium => envoy(line),
         _ => None,
     }

@@ -3,7 +3,7 @@
 use super::control::{self, Control};
 use super::flavor::Flavor;
 use super::route::{Met, PathKind, Request, Rule, foreign};
-use super::{backend, backend_lead, code, policy, short, way, ways_in};
+use super::{Way, backend, backend_lead, code, policy, short, way, ways_in};
 use crate::diagnose::facts::{Case, Fact, Knowable};
 use crate::diagnose::kinds::NETWORKPOLICIES;
 use crate::diagnose::pods::{Stand, stand};
@@ -29,7 +29,7 @@ fn raw(name: &'static str, good: Option<bool>, object: Option<ObjectRef>, text: 
 pub fn chain(case: &Case<'_>, url: &str, verdict: &Verdict) -> Fact<(Vec<Hop>, String)> {
     let way = way(case, url)?;
     let mut allow_empty = false;
-    let flavor = way.rule().map_or(Flavor::Other, |r| r.flavor);
+    let flavor = way.rule().map_or_else(|| of_strangers(&way.met), |r| r.flavor);
     let foreign = match &way.met {
         Met::Rule { .. } => None,
         _ => foreign::of_host(case, &way.request.host)?,
@@ -47,7 +47,7 @@ pub fn chain(case: &Case<'_>, url: &str, verdict: &Verdict) -> Fact<(Vec<Hop>, S
             let entrances = ways_in(case, rule, &control)?;
             let resolved = case.addresses(&way.request.host)?;
             let mut hops = vec![dns_hop(resolved, &way.request, rule, &entrances)];
-            hops.extend(entrance_hop(&entrances));
+            hops.extend(entrance_hop(&entrances, rule, &control));
             hops.push(route_hop(rule, others, canaries));
             hops.push(control_hop(rule, &control));
             backend_hops(case, rule, &control, &mut hops)?;
@@ -69,18 +69,44 @@ pub fn chain(case: &Case<'_>, url: &str, verdict: &Verdict) -> Fact<(Vec<Hop>, S
     let mut blamed = verdict.primary.iter().chain(&verdict.contributing);
     let certificate = blamed.any(|f| f.cause == "ingress-tls-secret-missing");
     let fault = fault.or_else(|| verdict.primary.as_ref().filter(|_| !certificate).map(|_| code::Fault::NoEndpoints));
-    let code = fault.map(|f| code::predicted(flavor, f, allow_empty));
+    let code = match fault {
+        Some(code::Fault::NotMatched) if refuses_strangers(case, &way, flavor)? => Some(REFUSED_HANDSHAKE),
+        fault => fault.map(|f| code::predicted(flavor, f, allow_empty)),
+    };
     let headline = match code {
         Some(code) if shares_only(verdict) => {
             format!("{url} → {code} for a share of the requests (predicted for {})", flavor.name())
         }
         Some(code) => format!("{url} → {code} (predicted for {})", flavor.name()),
+        None if certificate && flavor == Flavor::NginxInc => format!("{url} → {REFUSED_HANDSHAKE}"),
         None if certificate => format!("{url} → a certificate that clients refuse"),
         None if foreign.is_some() => format!("{url} → could not be followed"),
         None if hops.iter().any(|h| h.good == Some(false)) => format!("{url} → does not work"),
         None => format!("{url} → every hop works"),
     };
     Ok((marked(hops, verdict), headline))
+}
+
+const REFUSED_HANDSHAKE: &str = "a refused TLS handshake";
+
+/// Who answers what no rule is for, where that makes a difference: NGINX Ingress Controller, if nobody else is there.
+fn of_strangers(met: &Met) -> Flavor {
+    let (Met::NoHost { rules } | Met::NoPath { rules }) = met else { return Flavor::Other };
+    let mut claimed = rules.iter().filter(|r| r.unclaimed.is_empty()).peekable();
+    match claimed.peek().is_some() && claimed.all(|r| r.flavor == Flavor::NginxInc) {
+        true => Flavor::NginxInc,
+        false => Flavor::Other,
+    }
+}
+
+/// Whether the handshake for a host that no route is for is refused: NGINX Ingress Controller does so unless it was given a
+/// certificate for its default server (its documentation of `-default-server-tls-secret`).
+fn refuses_strangers(case: &Case<'_>, way: &Way, flavor: Flavor) -> Fact<bool> {
+    if flavor != Flavor::NginxInc || !way.request.tls() || !matches!(way.met, Met::NoHost { .. }) {
+        return Ok(false);
+    }
+    let control = control::control(case, flavor, "").known()?.unwrap_or_default();
+    Ok(!control.workloads.is_empty() && control.flag("default-server-tls-secret").is_none())
 }
 
 /// Whether what is wrong meets a share of the requests only: the backend that the hops show is not the broken one.
@@ -148,15 +174,19 @@ fn dns_hop(resolved: Option<&[String]>, request: &Request, rule: &Rule, entrance
 }
 
 /// The LoadBalancer Service, where the controller has one.
-fn entrance_hop(entrances: &[&Value]) -> Option<Raw> {
+fn entrance_hop(entrances: &[&Value], rule: &Rule, control: &Control<'_>) -> Option<Raw> {
     let first = entrances.first()?;
     let addresses = control::addresses(first);
     let at = ObjectRef::of(first);
-    let text = match addresses.is_empty() {
+    let leads = control.is_led_to_by(first);
+    let mut text = match addresses.is_empty() {
         true => format!("{at} has no address"),
         false => format!("{at} at {}", addresses.join(", ")),
     };
-    Some(raw("LoadBalancer", Some(!addresses.is_empty()), Some(at), text))
+    if !leads {
+        text.push_str(&format!("; its selector matches no pod of {}", rule.flavor.name()));
+    }
+    Some(raw("LoadBalancer", Some(leads && !addresses.is_empty()), Some(at), text))
 }
 
 fn route_hop(rule: &Rule, others: &[Rule], canaries: &[Rule]) -> Raw {
@@ -196,6 +226,10 @@ fn control_hop(rule: &Rule, control: &Control<'_>) -> Raw {
 }
 
 fn backend_hops<'a>(case: &Case<'a>, rule: &Rule, control: &Control<'a>, hops: &mut Vec<Raw>) -> Fact<()> {
+    if rule.starves() {
+        hops.push(raw("Service", Some(false), None, "no Service gets a request: every weight is 0"));
+        return Ok(());
+    }
     if rule.backend.name.is_empty() {
         hops.push(raw("Service", None, None, "the rule leads to no Service"));
         return Ok(());

@@ -24,6 +24,8 @@ pub enum Fault {
     HungUp,
     /// The route itself is invalid.
     InvalidRoute,
+    /// No backend of the route gets a share of the requests.
+    NoShare,
     /// The location is denied because of an annotation.
     Denied,
     /// More requests than the route allows.
@@ -44,6 +46,7 @@ pub fn fault_of(cause: &str) -> Option<Fault> {
         | "ingress-class-missing"
         | "ingress-webhook-blocked"
         | "ingress-config-reload-failed"
+        | "ingress-host-taken"
         | "gw-route-not-attached"
         | "gw-route-hostname-mismatch"
         | "traefik-entrypoint-mismatch" => Fault::NotMatched,
@@ -66,6 +69,7 @@ pub fn fault_of(cause: &str) -> Option<Fault> {
         "traefik-middleware-missing" | "svc-headless" | "gw-ref-not-permitted" | "gw-backend-not-found" => {
             Fault::InvalidRoute
         }
+        "gw-weights-zero" => Fault::NoShare,
         "ingress-annotation-denied" => Fault::Denied,
         "ratelimit-503" => Fault::Limited,
         "app-5xx" => Fault::Application,
@@ -74,7 +78,8 @@ pub fn fault_of(cause: &str) -> Option<Fault> {
         | "gw-class-not-accepted"
         | "dns-no-record"
         | "lb-no-address"
-        | "lb-local-policy-no-pods" => Fault::NoAnswer,
+        | "lb-local-policy-no-pods"
+        | "lb-selector-elsewhere" => Fault::NoAnswer,
         _ => return None,
     })
 }
@@ -86,14 +91,17 @@ pub fn predicted(flavor: Flavor, fault: Fault, allow_empty: bool) -> &'static st
     match (fault, flavor) {
         (NoAnswer, _) => "no answer (no such name, connection refused or a timeout)",
         (NotMatched, _) => "404",
+        (NoShare, _) => "500",
         (ServiceMissing | PortMissing, Traefik | HaProxy) => "404",
         (ServiceMissing | PortMissing, EnvoyGateway | Cilium) => "500",
         (NoEndpoints, Traefik) if !allow_empty => "404",
+        // An upstream without endpoints is given a server that only says 502.
+        (ServiceMissing | PortMissing | NoEndpoints, NginxInc) => "502",
         (ServiceMissing | PortMissing | NoEndpoints | Denied, _) => "503",
-        (Refused | HungUp, Nginx | Traefik) => "502",
+        (Refused | HungUp, Nginx | NginxInc | Traefik) => "502",
         (HungUp, HaProxy) => "502",
         (Refused | HungUp, _) => "503",
-        (Slow, _) | (Dropped, Nginx | Traefik) => "504",
+        (Slow, _) | (Dropped, Nginx | NginxInc | Traefik) => "504",
         (Dropped, _) => "503",
         (InvalidRoute, Traefik | Contour) => "404",
         (InvalidRoute, EnvoyGateway | Cilium) => "500",
@@ -114,6 +122,7 @@ mod tests {
     fn one_fault_has_a_code_of_each_controllers_own() {
         let of = |flavor, cause| fault_of(cause).map(|fault| predicted(flavor, fault, false));
         assert_eq!(of(Flavor::Nginx, "svc-missing"), Some("503"));
+        assert_eq!(of(Flavor::NginxInc, "svc-missing"), Some("502"));
         assert_eq!(of(Flavor::Traefik, "svc-missing"), Some("404"));
         assert_eq!(of(Flavor::EnvoyGateway, "svc-missing"), Some("500"));
         assert_eq!(of(Flavor::EnvoyGateway, "svc-targetport-wrong"), Some("503"));

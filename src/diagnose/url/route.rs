@@ -5,8 +5,8 @@ mod gateway;
 mod ingress;
 mod traefik;
 
-pub use gateway::{NO_LISTENER, common, listeners, no_listener, parent_status};
-pub use ingress::class_of;
+pub use gateway::{NO_LISTENER, common, listeners, no_listener, parent_status, starves};
+pub use ingress::{class_of, is_tls_for};
 pub use traefik::matched as matched_by_traefik;
 
 use super::flavor::Flavor;
@@ -160,7 +160,18 @@ impl Rule {
 
     /// Whether a controller takes it and it leads to a Service.
     pub fn leads_on(&self) -> bool {
-        self.unclaimed.is_empty() && !self.backend.name.is_empty()
+        self.unclaimed.is_empty() && !self.backend.name.is_empty() && !self.starves()
+    }
+
+    /// Whether its host was given to another Ingress: see [`give_hosts`](ingress::give_hosts).
+    pub fn lost_its_host(&self) -> bool {
+        self.flavor == Flavor::NginxInc && !self.unclaimed.is_empty()
+    }
+
+    /// Whether it is one of the Gateway API none of whose Services gets a request: see [`starves`].
+    pub fn starves(&self) -> bool {
+        let of_gateway = matches!(self.at.kind.as_str(), "HTTPRoute" | "GRPCRoute");
+        of_gateway && !self.backend.name.is_empty() && self.backend.weight == 0
     }
 
     /// A URL that it is for; a wildcard stands for itself. `None` where only a pattern says what it is for.
@@ -217,9 +228,13 @@ pub fn rules(case: &Case<'_>) -> Fact<Vec<Rule>> {
     let gateways = case.list(GATEWAYS, None).known();
     let gateway_classes = case.list(GATEWAYCLASSES, None).known();
     let classes = classes?.unwrap_or_default();
+    let mut one_for_each_host = Vec::new();
     for ingress in ingresses? {
-        ingress::read(case, ingress, &classes, &mut all)?;
+        if ingress::read(case, ingress, &classes, &mut all)? == Some(Flavor::NginxInc) {
+            one_for_each_host.push(ingress);
+        }
     }
+    ingress::give_hosts(&one_for_each_host, &mut all);
     for route in traefik?.unwrap_or_default() {
         traefik::read(case, route, &mut all)?;
     }
@@ -310,15 +325,20 @@ pub fn meet(rules: &[Rule], request: &Request) -> Met {
                 tie(r),
             )
         });
+        let lost = || rules.iter().filter(|r| claimed && r.lost_its_host() && path_matches(r, &request.path));
         let Some((first, rest)) = fitting.split_first() else {
+            if let Some(lost) = lost().find(|r| host_rank(r, &request.host) == Some(best)) {
+                return Met::Rule { rule: Box::new(lost.clone()), others: Vec::new(), canaries: Vec::new() };
+            }
             return Met::NoPath { rules: of_host.into_iter().cloned().collect() };
         };
         let twin = |r: &Rule| r.host == first.host && r.path == first.path && r.kind == first.kind;
-        let others = rest.iter().filter(|r| twin(r) && r.at != first.at && r.at.kind == first.at.kind);
+        let others =
+            rest.iter().copied().chain(lost()).filter(|r| twin(r) && r.at != first.at && r.at.kind == first.at.kind);
         let canaries = rules.iter().filter(|r| r.canary && r.unclaimed.is_empty() && twin(r));
         return Met::Rule {
             rule: Box::new((*first).clone()),
-            others: others.map(|r| (*r).clone()).collect(),
+            others: others.cloned().collect(),
             canaries: canaries.cloned().collect(),
         };
     }

@@ -3,15 +3,17 @@
 
 use super::{PathKind, Rule, host_rank};
 use crate::diagnose::facts::{Case, Fact, Knowable};
-use crate::diagnose::kinds::{HTTPPROXIES, Known, OPENSHIFTROUTES, TLSROUTES, VIRTUALSERVICES};
+use crate::diagnose::kinds::{HTTPPROXIES, Known, OPENSHIFTROUTES, TLSROUTES, VIRTUALSERVERS, VIRTUALSERVICES};
 use crate::diagnose::url::flavor::Flavor;
 use crate::world::object::{ObjectRef, list_at, str_at};
 use serde_json::Value;
 
-/// Kinds, and where they name their hosts: Contour's, Istio's, the Gateway API's for TLS, OpenShift's.
+/// Kinds, and where they name their hosts: Contour's, Istio's, NGINX Ingress Controller's, the Gateway API's for
+/// TLS, OpenShift's.
 const KINDS: &[(Known, &str)] = &[
     (HTTPPROXIES, "/spec/virtualhost/fqdn"),
     (VIRTUALSERVICES, "/spec/hosts"),
+    (VIRTUALSERVERS, "/spec/host"),
     (TLSROUTES, "/spec/hostnames"),
     (OPENSHIFTROUTES, "/spec/host"),
 ];

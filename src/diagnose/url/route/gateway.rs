@@ -121,7 +121,10 @@ fn add(route: &Value, host: &str, listener: Option<&Value>, place: &Place<'_>, u
     // Without a listener the Gateway itself is meant, and none of its listeners.
     let focus = listener.map_or(NO_LISTENER, |l| str_at(l, "/name"));
     for (index, rule) in list_at(route, "/spec/rules").iter().enumerate() {
-        let backends: Vec<Backend> = list_at(rule, "/backendRefs").iter().filter_map(|b| backend(route, b)).collect();
+        // What gets no share of the requests does not matter beside what gets one.
+        let counts = |entry: &&Value| starves(rule) || weight(entry) != 0;
+        let refs = list_at(rule, "/backendRefs").iter().filter(counts);
+        let backends: Vec<Backend> = refs.filter_map(|b| backend(route, b)).collect();
         let matches = match list_at(rule, "/matches") {
             [] => vec![&Value::Null],
             some => some.iter().collect(),
@@ -147,6 +150,17 @@ fn add(route: &Value, host: &str, listener: Option<&Value>, place: &Place<'_>, u
     }
 }
 
+fn weight(entry: &Value) -> i64 {
+    int_at(entry, "/weight").unwrap_or(1)
+}
+
+/// Whether a rule has backends, and none gets a request: a weight of 0 means none, and where every weight is 0 the answer
+/// is an error (Gateway API, `BackendRef.weight`).
+pub fn starves(rule: &Value) -> bool {
+    let refs = list_at(rule, "/backendRefs");
+    !refs.is_empty() && refs.iter().all(|entry| weight(entry) == 0)
+}
+
 /// A backend that is a Service.
 fn backend(route: &Value, entry: &Value) -> Option<Backend> {
     matches!(str_at(entry, "/kind"), "" | "Service").then(|| Backend {
@@ -156,7 +170,7 @@ fn backend(route: &Value, entry: &Value) -> Option<Backend> {
         },
         name: str_at(entry, "/name").into(),
         port: entry.get("port").map(ToString::to_string).unwrap_or_default(),
-        weight: int_at(entry, "/weight").unwrap_or(1),
+        weight: weight(entry),
     })
 }
 

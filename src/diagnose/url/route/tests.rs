@@ -94,3 +94,11 @@ fn a_pattern_is_shown_by_what_it_begins_with() {
     assert_eq!(rule("~(?i)^(a|b)$", "/", PathKind::Text).url(true), None);
     assert_eq!(rule("*.a.b", "/x", PathKind::Prefix).url(false).as_deref(), Some("http://*.a.b/x"));
 }
+
+#[test]
+fn an_entry_for_tls_is_for_the_hosts_it_names_or_for_all() {
+    let is = |hosts: Value, host: &str| is_tls_for(&json!({"hosts": hosts}), host);
+    assert!(is(json!(["a.x.org"]), "a.x.org") && is(json!(["*.x.org"]), "a.x.org"));
+    assert!(is(json!(null), "a.x.org"), "none is named");
+    assert!(!is(json!(["*.x.org"]), "a.b.x.org") && !is(json!(["x.org"]), "a.x.org"));
+}
