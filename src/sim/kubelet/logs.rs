@@ -1,7 +1,7 @@
 //! What containers print: computed from the pod and the clock when somebody asks, so that following a log is alive and
 //! nobody asking costs nothing.
 
-use super::behaviour::echoes;
+use super::behaviour::{echoes, end};
 use crate::sim::controllers::meta::{annotation, fnv, time_at};
 use crate::world::object::{list_at, name, str_at};
 use crate::world::time::Time;
@@ -64,13 +64,12 @@ fn run(status: &Value, previous: bool, now: Time) -> Option<(Time, Time, bool)> 
 fn lines(pod: &Value, spec: &Value, from: Time, to: Time, ended: bool) -> Vec<LogLine> {
     let said = echoes(spec);
     if !said.is_empty() {
-        let span = (to.0 - from.0).max(0);
+        // Spread over the run, whether it has ended by now or not: a line keeps its time.
+        let init = list_at(pod, "/spec/initContainers").iter().any(|c| str_at(c, "/name") == str_at(spec, "/name"));
+        let lasts = end(pod, spec, !init).map_or(0, |end| end.after);
         let count = said.len() as i64;
-        return said
-            .into_iter()
-            .enumerate()
-            .map(|(i, text)| (Time(from.0 + if ended { span * i as i64 / count } else { 0 }), text))
-            .collect();
+        let at = |i: usize| Time(from.0 + lasts * i as i64 / count);
+        return said.into_iter().enumerate().map(|(i, text)| (at(i), text)).filter(|(at, _)| *at <= to).collect();
     }
     let program = Program::of(spec);
     let salt = fnv(name(pod));
@@ -156,6 +155,17 @@ mod tests {
         assert_eq!((early.len(), late.len()), (11, 16));
         assert_eq!(early[..], late[..11]);
         assert_eq!(read(&p, "c", false, Time(1_000_000)).unwrap().len(), KEPT as usize);
+    }
+
+    #[test]
+    fn what_is_echoed_keeps_its_time_when_the_run_ends() {
+        let script = "echo one; echo two; sleep 6; exit 3";
+        let p = pod(json!({"running": {"startedAt": "1970-01-01T00:00:00Z"}}), json!({}), script);
+        assert_eq!(read(&p, "c", false, Time(2)).unwrap(), [(Time(0), "one".to_string())]);
+        let running = read(&p, "c", false, Time(5)).unwrap();
+        let run = json!({"terminated": {"exitCode": 3, "startedAt": "1970-01-01T00:00:00Z", "finishedAt": "1970-01-01T00:00:06Z"}});
+        assert_eq!(read(&pod(run, json!({}), script), "c", false, Time(9)).unwrap(), running);
+        assert_eq!(running.len(), 2);
     }
 
     #[test]
