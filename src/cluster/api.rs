@@ -92,6 +92,11 @@ impl Api {
         Self { client, timeout }
     }
 
+    /// How long a plain request may stay silent.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The client, for streams (watch, logs, exec).
     pub fn client(&self) -> &kube::Client {
         &self.client

@@ -4,10 +4,10 @@ use super::{Budget, Done, Source, commits, together};
 use crate::cluster::api::{Api, ApiError, encode};
 use crate::cluster::hub::Hub;
 use crate::cluster::kubeconfig::Context;
+use crate::cluster::logs::{LogReader, LogRequest};
 use crate::diagnose::case::{Answer, Need, Subject};
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, Resource, ResourceId, str_at};
-use crate::world::text::clean_log_line;
 use http::Request;
 use serde_json::Value;
 use std::pin::Pin;
@@ -233,16 +233,21 @@ fn named(mut value: Value, kind: &Resource) -> Value {
 }
 
 async fn log(api: &Api, namespace: &str, pod: &str, container: &str, previous: bool) -> Result<String, ApiError> {
-    let path = format!(
-        "/api/v1/namespaces/{namespace}/pods/{}/log?container={}&tailLines={LOG_LINES}&previous={previous}",
-        encode(pod),
-        encode(container)
-    );
-    let request =
-        Request::get(&path).body(Vec::new()).map_err(|e| ApiError::Malformed(format!("request for {path}: {e}")))?;
-    let bytes = api.bytes(request).await?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(text.lines().map(clean_log_line).collect::<Vec<_>>().join("\n"))
+    let (namespace, pod, container) = (namespace.to_string(), pod.to_string(), container.to_string());
+    let tail = Some(LOG_LINES as u64);
+    let ask = LogRequest { namespace, pod, container, previous, tail, ..LogRequest::default() };
+    let patience = api.timeout();
+    let silent = |_| ApiError::Timeout(patience.as_secs());
+    let mut reader = LogReader::open(api, &ask, patience).await?;
+    let mut lines = vec![];
+    // A server that does not care how many were asked for neither fills the memory nor keeps anybody waiting.
+    while lines.len() < LOG_LINES
+        && let Some(more) = tokio::time::timeout(patience, reader.next()).await.map_err(silent)??
+    {
+        lines.extend(more);
+    }
+    lines.truncate(LOG_LINES);
+    Ok(lines.join("\n"))
 }
 
 /// An error as a fact: what is missing, what may not be read, what could not be fetched.

@@ -153,6 +153,30 @@ fn names_with_escape_sequences() {
 }
 
 #[test]
+fn a_log_without_an_end_is_read_as_far_as_it_was_asked_for() {
+    let ended = serde_json::json!({"terminated": {"exitCode": 3, "reason": "Error", "startedAt": "2026-11-21T09:00:00Z", "finishedAt": "2026-11-21T09:00:01Z"}});
+    let server = small_cluster(move |request| match request.plain() {
+        "/api/v1/namespaces/shop/pods/web-1" => {
+            let mut pod = pod("web-1");
+            let status = &mut pod["status"]["containerStatuses"][0];
+            (status["ready"], status["restartCount"]) = (false.into(), 4.into());
+            status["state"] = serde_json::json!({"waiting": {"reason": "CrashLoopBackOff"}});
+            status["lastState"] = ended.clone();
+            pod["status"]["conditions"][0]["status"] = "False".into();
+            Some(Reply::json(&pod))
+        }
+        path if path.ends_with("/log") => Some(Reply::Stream(Box::new(|out| {
+            loop {
+                out.send(b"panic: no DATABASE_URL\n")?;
+            }
+        }))),
+        _ => None,
+    });
+    let ran = why(&server, &[]);
+    assert!(ran.out.contains("no DATABASE_URL"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn a_connection_that_is_closed_without_a_word() {
     let server = Server::start(|_| Reply::Close);
     let ran = why(&server, &[]);
