@@ -5,7 +5,7 @@ use crate::support::{Home, Tui};
 use crate::{PODS, judged, line};
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 /// Keys for one figure.
@@ -15,9 +15,9 @@ const STARTS: usize = 20;
 /// How long idling is watched.
 const IDLE: Duration = Duration::from_secs(10);
 /// How long the background diagnosis is given to come to an end: it is work, not idling, and has a line of its own.
-const SETTLED: Duration = Duration::from_secs(25);
+pub const SETTLED: Duration = Duration::from_secs(25);
 /// Longest time for all rows to be there.
-const LOADED: Duration = Duration::from_secs(60);
+pub const LOADED: Duration = Duration::from_secs(60);
 
 /// Measures the cockpit on the big cluster at `url`.
 pub fn measure(url: &str) -> Result<()> {
@@ -72,23 +72,34 @@ fn traffic(tui: &Tui) {
     line("  largest frame", &format!("{largest} bytes"));
 }
 
-/// Whether the top line counts every pod, with or without a separator of thousands.
-fn counts(text: &str) -> bool {
+/// Whether the top line counts every pod of the big cluster.
+pub fn counts(text: &str) -> bool {
+    shows(text, PODS)
+}
+
+/// Whether the top line shows a number, with or without a separator of thousands.
+pub fn shows(text: &str, number: usize) -> bool {
     let digits: String = text.lines().take(3).collect::<String>().replace([' ', ',', '\u{a0}', '\u{202f}'], "");
-    digits.contains(&PODS.to_string())
+    digits.contains(&number.to_string())
 }
 
 /// Sets the rate of the server's events.
 pub fn rate(url: &str, events: u32) -> Result<()> {
+    ask(url, &format!("/rate?{events}")).map(drop)
+}
+
+/// Asks the server of the benchmark something; its answer.
+pub fn ask(url: &str, path: &str) -> Result<String> {
     let address = url.strip_prefix("http://").unwrap_or(url);
     let mut stream = TcpStream::connect(address).context("the server of the benchmark")?;
-    write!(stream, "GET /rate?{events} HTTP/1.1\r\nHost: x\r\n\r\n")?;
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer)?;
-    if answer != *b"HTTP/1.1 200" {
-        bail!("the rate of events cannot be set: {}", String::from_utf8_lossy(&answer));
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.starts_with("HTTP/1.1 200") => Ok(body.into()),
+        _ => bail!("{path}: {answer}"),
     }
-    Ok(())
 }
 
 /// The row of the screen that is drawn reversed for most of its width.
@@ -140,7 +151,7 @@ fn typing(tui: &mut Tui) {
 }
 
 /// Half and nearly all of the times, the latter against its target in milliseconds.
-fn latency(what: &str, times: &mut [Duration], most: f64) {
+pub fn latency(what: &str, times: &mut [Duration], most: f64) {
     let (half, nearly_all) = (percentile(times, 0.5), percentile(times, 0.99));
     let measured = format!("{}, {}", ms(half), ms(nearly_all));
     judged(&format!("{what}: p50, p99"), &measured, nearly_all.as_secs_f64() * 1e3, most, " ms");

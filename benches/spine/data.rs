@@ -41,9 +41,15 @@ pub const VERSION: &str = "1000000000";
 
 /// The pod with this number.
 pub fn pod(number: usize) -> Pod {
+    successor(number, 0)
+}
+
+/// The pod that stands in the place of the one with this number after it was replaced so many times: of the same
+/// workload, with another name.
+pub fn successor(number: usize, replaced: u64) -> Pod {
     let workload = number / REPLICAS;
     let mut shared = Random(workload as u64);
-    let mut own = Random((number as u64) ^ 0xdead_beef);
+    let mut own = Random((number as u64) ^ 0xdead_beef ^ (replaced << 32));
     let (team, stage) = (shared.below(200), ["dev", "test", "prod"][shared.below(3) as usize]);
     let namespace = format!("team-{team:03}-{stage}");
     let app =

@@ -4,9 +4,12 @@
 //! another word), so that memory and processor time belong to what is measured. The cockpit is the real binary in a
 //! pseudo-terminal.
 
+mod churn;
 mod cockpit;
 mod data;
+mod fleet;
 mod floor;
+mod logs;
 mod measure;
 mod screening;
 mod server;
@@ -29,11 +32,15 @@ const RUNS: usize = 7;
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["serve", pods] => serve(pods.parse()?),
+        ["serve", pods, first] => serve(pods.parse()?, first.parse()?),
         ["discard", url] => report_floor(url, Work::Discard),
         ["skip", url] => report_floor(url, Work::Skip),
         ["sync", url, pods] => sync::report(url, pods.parse()?),
         ["screen", url, pods] => screening::report(url, pods.parse()?),
+        // One part alone: `cargo bench --bench spine -- logs`.
+        ["logs", "--bench"] => of_logs(),
+        ["churn", "--bench"] => of_churn(),
+        ["fleet", "--bench"] => of_fleet(),
         // `cargo test --benches` runs this as well; only `cargo bench` passes the word.
         _ if args.iter().any(|arg| arg == "--bench") => bench(),
         _ => Ok(()),
@@ -41,8 +48,8 @@ fn main() -> Result<()> {
 }
 
 /// Serves until the parent ends it.
-fn serve(pods: usize) -> Result<()> {
-    let server = server::start(pods);
+fn serve(pods: usize, first: usize) -> Result<()> {
+    let server = server::start(pods, first);
     println!("{}", server.url());
     loop {
         std::thread::park();
@@ -81,14 +88,45 @@ fn in_turns<const N: usize>(jobs: [&[&str]; N]) -> Result<[(Duration, Vec<f64>);
 }
 
 fn bench() -> Result<()> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["serve", &PODS.to_string()]);
-    let server = Served::start(command, |line| line.starts_with("http"));
-    let url = server.lines.last().cloned().unwrap_or_default();
-    println!("{:<58} {:>22}   {:<13} verdict", "", "measured", "target");
+    heading();
+    let (server, url) = served(PODS, 0)?;
     loading(&url)?;
     screening(&url)?;
-    cockpit::measure(&url)
+    cockpit::measure(&url)?;
+    drop(server);
+    of_logs()?;
+    of_churn()?;
+    of_fleet()
+}
+
+fn heading() {
+    println!("{:<58} {:>22}   {:<13} verdict", "", "measured", "target");
+}
+
+/// A server of so many pods, from a number on, and where it listens.
+fn served(pods: usize, first: usize) -> Result<(Served, String)> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["serve", &pods.to_string(), &first.to_string()]);
+    let server = Served::start(command, |line| line.starts_with("http"));
+    let url = server.lines.last().cloned().unwrap_or_default();
+    Ok((server, url))
+}
+
+fn of_logs() -> Result<()> {
+    // (Number 0 crashes.)
+    let (_server, url) = served(1, 1)?;
+    logs::measure(&url)
+}
+
+fn of_churn() -> Result<()> {
+    let (_server, url) = served(PODS, 0)?;
+    churn::measure(&url)
+}
+
+fn of_fleet() -> Result<()> {
+    let each = (0..fleet::CLUSTERS).map(|n| served(fleet::EACH, n * fleet::EACH));
+    let (_servers, urls): (Vec<Served>, Vec<String>) = each.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    fleet::measure(&urls)
 }
 
 /// One line of the table that has no target.
@@ -100,6 +138,12 @@ pub fn line(what: &str, measured: &str) {
 pub fn judged(what: &str, measured: &str, number: f64, most: f64, unit: &str) {
     let verdict = if number <= most { "met" } else { "missed" };
     println!("{what:<58} {measured:>22}   {:<13} {verdict}", format!("<= {most}{unit}"));
+}
+
+/// As [`judged`], of a number that has to reach `least`.
+pub fn reached(what: &str, measured: &str, number: f64, least: f64) {
+    let verdict = if number >= least { "met" } else { "missed" };
+    println!("{what:<58} {measured:>22}   {:<13} {verdict}", format!(">= {least}"));
 }
 
 fn screening(url: &str) -> Result<()> {
