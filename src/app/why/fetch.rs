@@ -6,6 +6,7 @@ use crate::cluster::hub::Hub;
 use crate::cluster::kubeconfig::Context;
 use crate::cluster::logs::{LogReader, LogRequest};
 use crate::diagnose::case::{Answer, Need, Subject};
+use crate::gitops::locate::same_server;
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, Resource, ResourceId, str_at};
 use http::Request;
@@ -89,14 +90,9 @@ pub(in crate::app) async fn fetch(api: &Api, catalog: &[Resource], need: Need) -
 /// A cluster that nobody has opened stays closed.
 fn elsewhere<'h>(hub: &'h Hub, called: &str) -> Option<(ClusterId, &'h str)> {
     let open: Vec<_> = hub.contexts().filter(|(id, _)| hub.is_open(*id)).collect();
-    let by_url = open.iter().find(|(_, context)| is_server(context, called));
+    let by_url = open.iter().find(|(_, context)| same_server(&context.server, called));
     let by_name = || open.iter().find(|(_, context)| is_named(context, called));
     by_url.or_else(by_name).map(|(id, context)| (*id, context.name.as_str()))
-}
-
-fn is_server(context: &Context, called: &str) -> bool {
-    let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(":443").to_lowercase();
-    plain(&context.server) == plain(called)
 }
 
 fn is_named(context: &Context, called: &str) -> bool {
@@ -114,7 +110,7 @@ async fn deployers(source: Source<'_>) -> Answer {
         // Each Argo CD calls its own cluster so.
         "" if str_at(app, "/spec/destination/name") == "in-cluster" => false,
         "" => is_named(here, str_at(app, "/spec/destination/name")),
-        server => is_server(here, server) || is_named(here, server),
+        server => same_server(&here.server, server) || is_named(here, server),
     };
     let need = Need::List { resource: ResourceId::new("argoproj.io", "applications"), namespace: None };
     let mut found = Vec::new();
