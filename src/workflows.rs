@@ -203,6 +203,24 @@ pub struct Occasion<'a> {
     pub reason: &'a str,
 }
 
+impl Occasion<'_> {
+    /// A plan of this occasion that does nothing yet.
+    fn draft(&self, kind: impl Into<String>, title: String) -> Plan {
+        Plan {
+            id: self.id.clone(),
+            kind: kind.into(),
+            title,
+            cluster: self.cluster.into(),
+            identity: self.identity.clone(),
+            protected: self.protected,
+            at: self.now,
+            parts: vec![],
+            lines: vec![],
+            blocked: vec![],
+        }
+    }
+}
+
 /// One commit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommitPlan {

@@ -150,16 +150,10 @@ pub fn plan(on: &Occasion<'_>, ask: &Ask, all: &[Facts]) -> Result<Plan, Refusal
     };
     let verb = verb(ask);
     Ok(Plan {
-        id: on.id.clone(),
-        kind: verb.replace(' ', "-"),
-        title: clean(&format!("{verb} {called} on {}", on.cluster)).into_owned(),
-        cluster: on.cluster.into(),
-        identity: on.identity.clone(),
-        protected: on.protected,
-        at: on.now,
         parts,
         lines,
         blocked: blocked.into_iter().map(|text| clean(&text).into_owned()).collect(),
+        ..on.draft(verb.replace(' ', "-"), clean(&format!("{verb} {called} on {}", on.cluster)).into_owned())
     })
 }
 

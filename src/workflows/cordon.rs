@@ -262,16 +262,9 @@ impl<'a> Draft<'a> {
             parts.push(Part::Verify { patches: self.patches });
         }
         Plan {
-            id: self.on.id.clone(),
-            kind: self.kind.into(),
-            title: format!("{} {} on {}", self.kind, self.names.join(" "), self.on.cluster),
-            cluster: self.on.cluster.into(),
-            identity: self.on.identity.clone(),
-            protected: self.on.protected,
-            at: self.on.now,
             parts,
             lines,
-            blocked: vec![],
+            ..self.on.draft(self.kind, format!("{} {} on {}", self.kind, self.names.join(" "), self.on.cluster))
         }
     }
 }

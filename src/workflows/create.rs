@@ -161,16 +161,9 @@ pub fn trigger(on: &Occasion<'_>, cron: &Value, wanted: &str) -> Result<Plan, Re
     let object = ObjectRef::new("batch", "Job", namespace(cron), &job);
     let collection = format!("/apis/batch/v1/namespaces/{}/jobs", namespace(cron));
     Ok(Plan {
-        id: on.id.clone(),
-        kind: "trigger".into(),
-        title: format!("trigger cronjob/{}/{} on {}", namespace(cron), name(cron), on.cluster),
-        cluster: on.cluster.into(),
-        identity: on.identity.clone(),
-        protected: on.protected,
-        at: on.now,
         parts: vec![Part::Create(CreatePlan { object, collection, manifest, op: on.id.clone() })],
         lines,
-        blocked: vec![],
+        ..on.draft("trigger", format!("trigger cronjob/{}/{} on {}", namespace(cron), name(cron), on.cluster))
     })
 }
 

@@ -150,18 +150,7 @@ fn planned(
     lines: Vec<Line>,
     blocked: Vec<String>,
 ) -> Plan {
-    Plan {
-        id: on.id.clone(),
-        kind: kind.into(),
-        title,
-        cluster: on.cluster.into(),
-        identity: on.identity.clone(),
-        protected: on.protected,
-        at: on.now,
-        parts: vec![Part::Debug(plan)],
-        lines,
-        blocked,
-    }
+    Plan { parts: vec![Part::Debug(plan)], lines, blocked, ..on.draft(kind, title) }
 }
 
 /// The end of an Op-Id, as names may hold it.

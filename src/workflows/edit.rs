@@ -213,16 +213,9 @@ pub fn plan(on: &Occasion<'_>, facts: &EditFacts) -> Result<Plan, Refusal> {
         lines.push(Line::warning(clean(&text).into_owned()));
     }
     Ok(Plan {
-        id: on.id.clone(),
-        kind: "edit".into(),
-        title: format!("edit {}/{full} on {}", me.kind.to_lowercase(), on.cluster),
-        cluster: on.cluster.into(),
-        identity: on.identity.clone(),
-        protected: on.protected,
-        at: on.now,
         parts: vec![Part::Live { patches: vec![patch] }],
         lines,
-        blocked: vec![],
+        ..on.draft("edit", format!("edit {}/{full} on {}", me.kind.to_lowercase(), on.cluster))
     })
 }
 

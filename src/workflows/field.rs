@@ -253,18 +253,7 @@ pub fn plan(on: &Occasion<'_>, target: &Target, facts: &FieldFacts, want: &Want)
     }
     let kind = want.kind();
     let title = format!("{kind} {}/{}", me.kind.to_lowercase(), qualified(&facts.object));
-    let mut draft = Plan {
-        id: on.id.clone(),
-        kind: kind.into(),
-        title: format!("{title} on {}", on.cluster),
-        cluster: on.cluster.into(),
-        identity: on.identity.clone(),
-        protected: on.protected,
-        at: on.now,
-        parts: vec![],
-        lines: vec![],
-        blocked: vec![],
-    };
+    let mut draft = on.draft(kind, format!("{title} on {}", on.cluster));
     let change = Change { file: facts.file.clone(), object: me.clone(), baseline: None, fields: changes };
     for (path, value) in &wanted {
         let live = path.get(&facts.object).filter(|v| !v.is_null()).cloned();

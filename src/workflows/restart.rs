@@ -68,18 +68,7 @@ pub fn plan(on: &Occasion<'_>, objects: &[(Value, String)]) -> Result<Plan, Refu
     if !followed.is_empty() {
         parts.push(Part::Rollout(RolloutPlan::new(followed)));
     }
-    Ok(Plan {
-        id: on.id.clone(),
-        kind: "restart".into(),
-        title: format!("restart {what} on {}", on.cluster),
-        cluster: on.cluster.into(),
-        identity: on.identity.clone(),
-        protected: on.protected,
-        at: on.now,
-        parts,
-        lines,
-        blocked: vec![],
-    })
+    Ok(Plan { parts, lines, ..on.draft("restart", format!("restart {what} on {}", on.cluster)) })
 }
 
 /// How its pods are replaced.

@@ -105,16 +105,9 @@ pub fn plan(on: &Occasion<'_>, facts: &Facts, how: &Deletion, kept: Vec<Value>) 
     let grace = facts.objects.iter().filter_map(|f| int_at(&f.live, "/spec/terminationGracePeriodSeconds")).max();
     let patience_s = if how.force { PATIENCE } else { PATIENCE.max(grace.unwrap_or(0).min(3_600) + 30) };
     Plan {
-        id: on.id.clone(),
-        kind: "delete".into(),
-        title: format!("{} {what} on {}", if how.force { "kill" } else { "delete" }, on.cluster),
-        cluster: on.cluster.into(),
-        identity: on.identity.clone(),
-        protected: on.protected,
-        at: on.now,
         parts: vec![Part::Delete(DeletePlan { targets, how: *how, patience_s, kept })],
         lines,
-        blocked: vec![],
+        ..on.draft("delete", format!("{} {what} on {}", if how.force { "kill" } else { "delete" }, on.cluster))
     }
 }
 
