@@ -1,13 +1,14 @@
 //! Git against what lives: reads the Application, its manifests from the mirror and its live objects, and has them
 //! compared. Nothing is written but the mirror.
 
+use super::repositories;
 use super::session::Session;
 use crate::cluster::api::{Api, encode};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Repository};
 use crate::gitops::Refusal;
 use crate::gitops::compare::{self, Compared, Comparison, Judge, Manifest, Rules, Standing};
-use crate::gitops::locate::{self, Destination, Source, normalise, redact};
-use crate::gitops::mirror::{GitError, Mirror, Remote, Tip};
+use crate::gitops::locate::{self, Destination, Source, redact};
+use crate::gitops::mirror::{GitError, Mirror, Tip};
 use crate::workflows::{argo, short};
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, Resource, bool_at, list_at, str_at};
@@ -170,21 +171,11 @@ fn refused(error: impl std::fmt::Display) -> Refusal {
 /// The mirror of the repository that a source reads. Only repositories of the configuration are fetched: the URL of an
 /// Application is not a person's word.
 async fn mirror(session: &Session, config: &Config, source: &Source) -> Result<Mirror, Refusal> {
-    let wanted = normalise(&source.url);
-    let of = config
-        .repositories
-        .iter()
-        .filter(|r| std::iter::once(&r.url).chain(&r.argo_urls).any(|url| normalise(url) == wanted));
-    let mut known: Vec<_> = of.collect();
+    let same = locate::known(&source.url, &repositories::candidates(&config.repositories))?;
+    let mut known: Vec<&Repository> = same.into_iter().filter_map(|n| config.repositories.get(n)).collect();
     known.sort_by_key(|r| r.branch != source.revision);
-    let Some(repository) = known.first() else {
-        return Err(Refusal(format!(
-            "no [[repository]] of config.toml is {}: add it, or name this URL in argo_urls of the one it is",
-            redact(&source.url)
-        )));
-    };
-    let (url, branch, author) = (repository.url.clone(), repository.branch.clone(), repository.author.clone());
-    Mirror::open(&session.paths.mirrors(), Remote { url, branch, author }).await.map_err(refused)
+    let repository = known.first().ok_or_else(|| Refusal::new("no such repository"))?;
+    repositories::mirror(&session.paths, repository).await.map_err(refused)
 }
 
 /// The cluster that an Application deploys to.

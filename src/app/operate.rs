@@ -32,7 +32,6 @@ use serde_json::Value;
 
 pub use argo::applications;
 pub use gather::PlanError;
-pub(super) use gather::candidates;
 
 /// How many effects of one operation run at once (evictions).
 const AT_ONCE: usize = 8;

@@ -249,22 +249,31 @@ pub struct Candidate<'a> {
     pub branch: &'a str,
 }
 
+/// The indices of the repositories of this URL, one for each branch that is committed to.
+///
+/// # Errors
+/// None is configured for the URL.
+pub fn known(url: &str, candidates: &[Candidate<'_>]) -> Result<Vec<usize>, Refusal> {
+    let wanted = normalise(url);
+    let is_it = |c: &Candidate<'_>| c.urls.iter().any(|u| normalise(u) == wanted);
+    let same: Vec<usize> = candidates.iter().enumerate().filter(|(_, c)| is_it(c)).map(|(n, _)| n).collect();
+    match same.is_empty() {
+        false => Ok(same),
+        true => Err(Refusal(format!(
+            "no [[repository]] of config.toml is {}: add it, or name this URL in argo_urls of the one it is",
+            redact(url)
+        ))),
+    }
+}
+
 /// The index of the repository that a source reads: by its URL and the revision that it follows (empty: the default).
 ///
 /// # Errors
 /// None is configured for the URL, or the Application follows something else than the branch that is committed to.
 pub fn repository(url: &str, revision: &str, candidates: &[Candidate<'_>]) -> Result<usize, Refusal> {
-    let wanted = normalise(url);
-    let mut same =
-        candidates.iter().enumerate().filter(|(_, c)| c.urls.iter().any(|u| normalise(u) == wanted)).peekable();
-    if same.peek().is_none() {
-        return Err(Refusal(format!(
-            "no [[repository]] of config.toml is {}: add it, or name this URL in argo_urls of the one it is",
-            redact(url)
-        )));
-    }
     let follows = revision.strip_prefix("refs/heads/").unwrap_or(revision);
-    same.find(|(_, c)| follows.is_empty() || c.branch == follows).map(|(i, _)| i).ok_or_else(|| {
+    let fits = |n: &usize| follows.is_empty() || candidates.get(*n).is_some_and(|c| c.branch == follows);
+    known(url, candidates)?.into_iter().find(fits).ok_or_else(|| {
         Refusal(format!(
             "the Application follows {follows} of {}, and config.toml names another branch for it",
             redact(url)

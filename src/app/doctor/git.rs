@@ -1,9 +1,9 @@
 //! git, and the repositories of config.toml: reachable, with their branch, and whether a push would be taken.
 
 use super::Finding;
+use crate::app::repositories;
 use crate::app::session::Session;
 use crate::config::Repository;
-use crate::gitops::mirror::{Mirror, Remote};
 use crate::world::text::clean;
 use tokio::process::Command;
 
@@ -26,10 +26,8 @@ pub async fn examine(session: &Session) -> Vec<Finding> {
 
 async fn repository(session: &Session, repository: &Repository) -> Finding {
     let area = format!("git {}", clean(&repository.name));
-    let (url, branch) = (repository.url.clone(), repository.branch.clone());
-    let remote = Remote { url, branch, author: repository.author.clone() };
     let tried = async {
-        let mirror = Mirror::open(&session.paths.mirrors(), remote).await?;
+        let mirror = repositories::mirror(&session.paths, repository).await?;
         let tip = mirror.fetch().await?;
         mirror.try_push(&tip.sha).await?;
         mirror.identity().await

@@ -1,12 +1,13 @@
 //! Reading everything that a plan is made from. Nothing here writes, except into the cache.
 
 use super::{Options, Site, argo, deletion, surroundings, workload};
+use crate::app::repositories;
 use crate::cluster::api::{ApiError, FIELD_MANAGER, MERGE_PATCH, STRATEGIC_PATCH, encode};
 use crate::config::Repository;
 use crate::effect::Intent;
 use crate::gitops::Refusal;
-use crate::gitops::locate::{self, Candidate, Source};
-use crate::gitops::mirror::{GitError, Mirror, Remote};
+use crate::gitops::locate::{self, Source};
+use crate::gitops::mirror::{GitError, Mirror};
 use crate::kinds::{self, console};
 use crate::workflows::cordon::{self, NodeFacts};
 use crate::workflows::debug;
@@ -171,9 +172,7 @@ async fn cluster_repository(site: &Site) -> Result<(Mirror, Target), PlanError> 
 }
 
 async fn fetched(site: &Site, repository: &Repository) -> Result<(Mirror, Target), PlanError> {
-    let remote =
-        Remote { url: repository.url.clone(), branch: repository.branch.clone(), author: repository.author.clone() };
-    let mirror = Mirror::open(&site.paths.mirrors(), remote).await?;
+    let mirror = repositories::mirror(&site.paths, repository).await?;
     let tip = mirror.fetch().await?;
     let target = Target {
         repository: repository.name.clone(),
@@ -406,26 +405,15 @@ pub(super) struct Place {
     text: String,
 }
 
-/// The repositories of the configuration, as an Application's source may name them.
-pub(in crate::app) fn candidates(repositories: &[Repository]) -> Vec<Candidate<'_>> {
-    repositories
-        .iter()
-        .map(|r| Candidate {
-            urls: std::iter::once(&r.url).chain(&r.argo_urls).map(String::as_str).collect(),
-            branch: &r.branch,
-        })
-        .collect()
-}
-
 /// The file of a configured repository that holds an object's manifest.
 pub(super) async fn place(site: &Site, source: &Source, me: &ObjectRef) -> Result<Place, PlanError> {
-    let repositories = &site.config.repositories;
-    let candidates = candidates(repositories);
+    let known = &site.config.repositories;
+    let candidates = repositories::candidates(known);
     if candidates.is_empty() {
         return Err(PlanError::NoRepository { cluster: site.cluster.clone(), url: Some(locate::redact(&source.url)) });
     }
     let index = locate::repository(&source.url, &source.revision, &candidates)?;
-    let Some(repository) = repositories.get(index) else { return Err(Refusal::new("no such repository").into()) };
+    let Some(repository) = known.get(index) else { return Err(Refusal::new("no such repository").into()) };
     let (mirror, target) = fetched(site, repository).await?;
     let files = mirror.manifests(&target.base, &source.path, source.recurse).await?;
     let file = locate::pick(source, &files, me)?.to_string();

@@ -1,11 +1,11 @@
 //! What a repository holds that Argo CD has not seen: read from the mirror that operations commit from.
 
-use crate::app::operate::candidates;
+use crate::app::repositories;
 use crate::app::session::Session;
 use crate::config::Repository;
 use crate::diagnose::case::Answer;
 use crate::gitops::locate;
-use crate::gitops::mirror::{GitError, Mirror, Remote};
+use crate::gitops::mirror::GitError;
 use std::time::Duration;
 
 /// Commits that are told at most.
@@ -16,9 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The commits of a branch that touch `path` and are not yet in `after`. A repository that the configuration does not
 /// name is not asked: to clone it would take its time and may want a password.
 pub(super) async fn since(session: &Session, ask: bool, url: &str, branch: &str, path: &str, after: &str) -> Answer {
-    let repositories = &session.config.repositories;
-    let Ok(index) = locate::repository(url, branch, &candidates(repositories)) else { return Answer::Absent };
-    let Some(repository) = repositories.get(index) else { return Answer::Absent };
+    let known = &session.config.repositories;
+    let Ok(index) = locate::repository(url, branch, &repositories::candidates(known)) else { return Answer::Absent };
+    let Some(repository) = known.get(index) else { return Answer::Absent };
     match read(session, ask, repository, path, after).await {
         Ok(answer) => answer,
         Err(error) => Answer::Failed(error.to_string()),
@@ -32,9 +32,7 @@ async fn read(
     path: &str,
     after: &str,
 ) -> Result<Answer, GitError> {
-    let remote =
-        Remote { url: repository.url.clone(), branch: repository.branch.clone(), author: repository.author.clone() };
-    let mirror = Mirror::open(&session.paths.mirrors(), remote).await?;
+    let mirror = repositories::mirror(&session.paths, repository).await?;
     if ask && let Ok(Err(error)) = tokio::time::timeout(PATIENCE, mirror.fetch()).await {
         tracing::debug!("{}: {error}", locate::redact(&repository.url));
     }
