@@ -1,8 +1,8 @@
 //! The guard that always gives the terminal back: on return, on panic, on signals, and around a child program.
 
 mod around;
+pub mod input;
 pub mod links;
-pub mod reply;
 
 pub use around::{Around, Notify};
 
@@ -181,6 +181,14 @@ fn enter() -> io::Result<()> {
         .and_then(|()| io::stdout().write_all(if MOUSE.load(Ordering::SeqCst) { MOUSE_ON } else { b"" }))
         .and_then(|()| io::stdout().flush())
         .inspect_err(|_| give_back())
+}
+
+/// Width and height in cells.
+///
+/// # Errors
+/// When there is no terminal.
+pub fn size() -> io::Result<(u16, u16)> {
+    crossterm::terminal::size()
 }
 
 /// Whether another program has the terminal for a while, and hears its keys.

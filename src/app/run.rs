@@ -16,12 +16,13 @@ use crate::keymap::Keymap;
 use crate::msg::{Level, Msg};
 use crate::state::layout::Layouts;
 use crate::state::{Start, State, head};
-use crate::terminal::{self, Notify, Screen, reply};
+use crate::terminal::input::{self, Heard, Input};
+use crate::terminal::{self, Notify, Screen};
 use crate::ui;
 use crate::update;
 use crate::world::fleet::ClusterId;
 use anyhow::{Context as _, Result};
-use crossterm::event::{self, Event, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{Event, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -71,7 +72,7 @@ pub fn run(global: &Global, paths: Option<Paths>, runtime: &Handle, with: impl F
         runner: Runner::new(session.clone(), sender.clone(), runtime.clone()),
         state: State::new(start_of(global, &session, screen.size()?, keymap, &look)),
         look,
-        replies: reply::Replies::default(),
+        input: Input::default(),
         stale: Arc::default(),
         titled: String::new(),
         click: None,
@@ -176,8 +177,7 @@ struct Loop {
     runner: Runner,
     state: State,
     look: Look,
-    /// What the terminal answers stands among what is typed.
-    replies: reply::Replies,
+    input: Input,
     /// A file of the theme changed.
     stale: Arc<AtomicBool>,
     /// The terminal's title now.
@@ -237,7 +237,7 @@ impl Loop {
             return Duration::ZERO;
         }
         let now = Instant::now();
-        let until_tick = tick.saturating_duration_since(now).min(self.replies.rest(now).unwrap_or(TICK));
+        let until_tick = tick.saturating_duration_since(now).min(self.input.rest(now).unwrap_or(TICK));
         match drawn {
             _ if !self.heard => until_tick,
             Some(at) => FRAME.saturating_sub(at.elapsed()).min(until_tick),
@@ -245,19 +245,17 @@ impl Loop {
         }
     }
 
-    /// Takes every key, paste and size change that waits; whether there was one.
+    /// Takes every key and paste that waits; whether there was one.
     fn read_keys(&mut self) -> Result<bool> {
-        let held = self.replies.overdue(Instant::now());
-        let mut any = !held.is_empty();
-        held.into_iter().for_each(|event| self.typed(event));
-        while event::poll(Duration::ZERO).context("the terminal is gone")? {
-            any = true;
-            let event = event::read().context("the terminal is gone")?;
-            let (events, light) = self.replies.take(event, Instant::now());
-            events.into_iter().for_each(|event| self.typed(event));
-            if let Some(light) = light {
-                let wrong = self.look.ground(light);
-                self.themed(self.look.name.clone(), wrong);
+        let heard = self.input.read(Instant::now()).context("the terminal is gone")?;
+        let any = !heard.is_empty();
+        for heard in heard {
+            match heard {
+                Heard::Event(event) => self.typed(event),
+                Heard::Ground(light) => {
+                    let wrong = self.look.ground(light);
+                    self.themed(self.look.name.clone(), wrong);
+                }
             }
         }
         Ok(any)
@@ -273,8 +271,7 @@ impl Loop {
             Event::FocusGained => self.hear(Msg::Focus(true)),
             Event::FocusLost => self.hear(Msg::Focus(false)),
             Event::Paste(text) => self.hear(Msg::Paste(text)),
-            Event::Resize(width, height) => self.hear(Msg::Resize(width, height)),
-            Event::Key(_) => {}
+            Event::Key(_) | Event::Resize(..) => {}
         }
     }
 
@@ -302,8 +299,7 @@ impl Loop {
 
     /// Asks the terminal for the colour of its ground; nothing waits for the answer.
     fn ask_ground(&mut self) {
-        self.replies.asked(Instant::now());
-        if let Err(e) = self.screen.write(reply::ASK) {
+        if let Err(e) = self.screen.write(input::ASK) {
             tracing::error!("terminal: {e}");
         }
     }
@@ -466,7 +462,14 @@ fn signals(runtime: &Handle, sender: &Sender) {
         );
     }
     let resized = sender.clone();
-    listen(SignalKind::window_change(), Arc::new(move || resized.wake()));
+    listen(
+        SignalKind::window_change(),
+        Arc::new(move || {
+            if let Ok((width, height)) = terminal::size() {
+                resized.send(Msg::Resize(width, height));
+            }
+        }),
+    );
     let stopped = sender.clone();
     listen(
         SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()),

@@ -34,6 +34,24 @@ fn every_action_is_reached_in_every_keymap_by_a_key_or_by_its_name() {
 }
 
 #[test]
+fn an_escape_that_comes_together_with_the_next_key_is_still_an_escape() {
+    let mut stage = with_map("default");
+    stage.type_in(":pods\n");
+    stage.press("d alt-:");
+    assert!(stage.state.prompt.is_some(), "a command is typed");
+    assert!(matches!(stage.state.nav.top().view, View::Table(_)), "the description was left");
+    stage.type_in("nodes");
+    stage.press("alt-enter");
+    assert!(stage.state.prompt.is_none());
+    let screen = stage.screen();
+    assert!(screen.contains(" pods"), "what was cancelled is not entered:\n{screen}");
+    // Words of a line are walked with Alt, as in a shell.
+    stage.type_in(":pods shop");
+    stage.press("alt-b alt-d");
+    assert_eq!(stage.state.prompt.as_ref().map(|prompt| prompt.input.value()), Some("pods "));
+}
+
+#[test]
 fn keys_that_wait_say_what_may_follow() {
     let mut stage = with_map("vim");
     stage.type_in(":pods\n");

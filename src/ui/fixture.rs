@@ -244,6 +244,10 @@ fn event(key: &str) -> KeyEvent {
         Some(("", rest)) => (KeyModifiers::CONTROL, rest),
         _ => (KeyModifiers::NONE, key),
     };
+    let (modifiers, key) = match key.split_once("alt-") {
+        Some(("", rest)) => (modifiers | KeyModifiers::ALT, rest),
+        _ => (modifiers, key),
+    };
     let (modifiers, key) = match key.split_once("shift-") {
         Some(("", rest)) => (modifiers | KeyModifiers::SHIFT, rest),
         _ => (modifiers, key),

@@ -39,14 +39,26 @@ pub fn key(state: &mut State, event: KeyEvent) -> Vec<Effect> {
         Found::Nothing => {
             if keys.len() > 1 {
                 state.warn(format!("{} leads nowhere", written(&keys)));
+                return vec![];
             }
-            return vec![];
+            return apart(state, event);
         }
     };
     match actions::find(&name) {
         Some(action) => actions::perform(state, action, ""),
         None => run(state, name.trim_start_matches(':')),
     }
+}
+
+/// Esc and a key that come together, as they do over a slow line, look like Alt and the key: where that means nothing,
+/// they are what they were.
+fn apart(state: &mut State, event: KeyEvent) -> Vec<Effect> {
+    if !event.modifiers.contains(KeyModifiers::ALT) {
+        return vec![];
+    }
+    let mut effects = key(state, KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE));
+    effects.extend(key(state, KeyEvent::new(event.code, event.modifiers - KeyModifiers::ALT)));
+    effects
 }
 
 /// Pasted text goes where text is typed; line breaks do not press Enter.
@@ -100,6 +112,10 @@ fn typed_name(state: &mut State, event: KeyEvent) -> bool {
 /// A key while something is typed (k9s: Tab, →, Ctrl-F accept the offer, ↑ ↓ walk offers or the history).
 fn prompt(state: &mut State, event: KeyEvent) -> Vec<Effect> {
     let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
+    let request = request(event);
+    if event.modifiers.contains(KeyModifiers::ALT) && request.is_none() {
+        return apart(state, event);
+    }
     let Some(prompt) = &mut state.prompt else { return vec![] };
     let at_end = prompt.input.cursor() >= prompt.input.value().chars().count();
     match event.code {
@@ -116,10 +132,20 @@ fn prompt(state: &mut State, event: KeyEvent) -> Vec<Effect> {
         KeyCode::Backspace if prompt.input.value().is_empty() => return cancel(state),
         _ => {}
     }
-    if let Some(request) = to_input_request(&Event::Key(event)) {
+    if let Some(request) = request {
         prompt.input.handle(request);
     }
     typed(state)
+}
+
+/// What a key does to a line of text; words with Alt as in readline, which tui-input knows with Meta only.
+fn request(event: KeyEvent) -> Option<InputRequest> {
+    match (event.code, event.modifiers) {
+        (KeyCode::Char('b'), KeyModifiers::ALT) => Some(InputRequest::GoToPrevWord),
+        (KeyCode::Char('f'), KeyModifiers::ALT) => Some(InputRequest::GoToNextWord),
+        (KeyCode::Char('d'), KeyModifiers::ALT) => Some(InputRequest::DeleteNextWord),
+        _ => to_input_request(&Event::Key(event)),
+    }
 }
 
 /// The text changed: offers for commands; filters and searches apply as one types.
