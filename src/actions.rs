@@ -28,6 +28,7 @@ pub use columns::answered as column_answered;
 pub use going::{run_line, within_of};
 pub use looks::mouse;
 pub use need::Need;
+pub use plugins::answered as input_answered;
 pub use reading::ask_why;
 pub use refusal::{denied, is_offered, is_open, refusal, refusal_of};
 pub use writing::{answered, plan_edit};

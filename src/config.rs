@@ -5,6 +5,7 @@
 
 pub mod keys;
 mod paths;
+mod plugin;
 mod read;
 mod write;
 
@@ -12,6 +13,7 @@ use crate::world::choice::Choice;
 use crate::world::glob::shell;
 
 pub use paths::Paths;
+pub use plugin::{Input, InputKind, Plugin};
 pub use read::{Loaded, Problem, load, parse};
 pub use write::{add_cluster, add_repository, init, replace};
 
@@ -134,50 +136,6 @@ pub struct Debug {
     pub image: Option<String>,
     /// Namespace for pods on nodes; `None`: default.
     pub namespace: Option<String>,
-}
-
-/// `[[plugin]]`: a program to run on the object under the cursor.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plugin {
-    /// What the `:` line calls it.
-    pub name: String,
-    /// The key for it, as in a keymap.
-    pub key: Option<String>,
-    /// Kinds it is for, by any of their names, or `containers`; empty: every kind.
-    pub kinds: Vec<String>,
-    /// The program.
-    pub command: String,
-    /// Its arguments, with variables (`$NAME`).
-    pub args: Vec<String>,
-    /// One sentence for help.
-    pub doc: String,
-    /// It may change something: refused where nothing may be changed, shown first, recorded.
-    pub changes: bool,
-    /// Whether it is shown and confirmed first; `None`: where it changes something.
-    pub confirm: Option<bool>,
-    /// It needs no terminal.
-    pub background: bool,
-    /// What it printed stays until Enter is pressed.
-    pub wait: bool,
-    /// Its key may take the place of one that there is.
-    pub replaces: bool,
-    /// Line in the file, from 1.
-    pub line: usize,
-}
-
-impl Plugin {
-    /// Its kinds, for people.
-    pub fn is_for(&self) -> String {
-        match self.kinds.as_slice() {
-            [] => "objects".into(),
-            kinds => kinds.join(", "),
-        }
-    }
-
-    /// Whether it is shown before it runs.
-    pub fn asks(&self) -> bool {
-        self.confirm.unwrap_or(self.changes)
-    }
 }
 
 /// `[[cluster]]`: settings of every context whose name the pattern matches.

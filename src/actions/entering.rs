@@ -10,7 +10,7 @@ use crate::world::row::Body;
 
 /// `:shell`, `:shell CONTAINER`, `:shell CONTAINER -- COMMAND…`
 pub fn shell(state: &mut State, args: &str) -> Vec<Effect> {
-    let words = crate::state::command::split(args);
+    let words = crate::world::text::split(args);
     let dashes = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let command: Vec<String> = words.iter().skip(dashes + 1).cloned().collect();
     let named = words.first().filter(|_| dashes > 0).cloned();

@@ -4,8 +4,8 @@ use super::entering::container;
 use crate::effect::Effect;
 use crate::effect::transfer::{Errand, TransferEffect};
 use crate::state::State;
-use crate::state::command::split;
 use crate::state::prompt::{Asks, Prompt};
+use crate::world::text::split;
 use std::path::PathBuf;
 
 pub fn copy_from(state: &mut State, paths: &str) -> Vec<Effect> {

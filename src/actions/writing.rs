@@ -186,6 +186,7 @@ fn step(asks: Asks, text: String) -> Result<Next, String> {
         | Asks::Search
         | Asks::WhyUrl
         | Asks::Column { .. }
+        | Asks::Input { .. }
         | Asks::Forward { .. }
         | Asks::Copy { .. } => {
             return Err("nothing was asked".into());

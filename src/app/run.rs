@@ -414,12 +414,24 @@ impl Loop {
 
     /// `Ctrl-Z` and SIGTSTP: gives the terminal back, stops, and takes it again when the shell continues us.
     fn suspend(&mut self) -> std::io::Result<()> {
+        if !can_be_continued() {
+            let text = "not suspended: no shell with job control started kokpit, nobody could bring it back";
+            self.hear(Msg::Notice(Level::Warn, text.into()));
+            return Ok(());
+        }
         self.screen.lend(stop)?;
         let (width, height) = self.screen.size()?;
         self.hear(Msg::Resize(width, height));
         self.hear(Msg::Resumed);
         Ok(())
     }
+}
+
+/// Whether somebody could continue us. A shell with job control puts what it starts into a group of its own; in the
+/// group that the session began with (`tmux new kokpit`, `exec kokpit`) there is none, and the kernel stops nothing there.
+fn can_be_continued() -> bool {
+    let session = rustix::process::getsid(None);
+    session.is_ok_and(|session| session != rustix::process::getpgrp())
 }
 
 /// Stops this process until the shell continues it.
@@ -476,7 +488,9 @@ fn signals(runtime: &Handle, sender: &Sender) {
         Arc::new(move || {
             // The program that has the terminal was stopped, and we wait for it: the shell must see us stop too.
             if terminal::is_lent() {
-                stop();
+                if can_be_continued() {
+                    stop();
+                }
                 return;
             }
             SUSPEND.store(true, Ordering::SeqCst);

@@ -1,6 +1,7 @@
 //! THE TABLE OF KEYS of config.toml: what `kokpit config init` writes, and the schema that editors read, are made from
 //! it. The reader is held to it by the tests: a key that it takes stands here.
 
+use super::InputKind;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
@@ -220,6 +221,7 @@ pub static SECTIONS: &[Section] = &[
                 "[\"--context\", \"$CONTEXT\", \"-n\", \"$NAMESPACE\", \"$NAME\"]",
                 "as k9s writes them",
             ),
+            key("pipes", Kind::Texts, "[\"grep -v DEBUG\"]", "each reads what the one before it prints"),
             key("key", Kind::Text, "\"shift-i\"", "as in keymap.toml"),
             key("kinds", Kind::Texts, "[\"pods\"]", "without it every kind; also containers"),
             key("doc", Kind::Text, "\"Follow the logs with stern.\"", "for help"),
@@ -233,6 +235,19 @@ pub static SECTIONS: &[Section] = &[
             key("background", Kind::Flag, "false", "it needs no terminal"),
             key("wait", Kind::Flag, "true", "what it printed stays until Enter"),
             key("override", Kind::Flag, "false", "its key may take the place of one that there is"),
+        ],
+    },
+    Section {
+        name: "plugin.inputs",
+        shape: Shape::List,
+        doc: "What the plugin above asks for before it runs.",
+        keys: &[
+            needed("name", "\"since\"", "$INPUT_SINCE stands for the answer"),
+            key("label", Kind::Text, "\"how far back\"", "what the prompt says"),
+            key("type", Kind::OneOf(InputKind::WORDS), "\"string\"", "what is an answer"),
+            key("required", Kind::Flag, "true", "an empty answer is none"),
+            key("default", Kind::Text, "\"1h\"", "what stands in the prompt already"),
+            key("options", Kind::Texts, "[\"1h\", \"1d\"]", "of a dropdown"),
         ],
     },
 ];
@@ -275,7 +290,13 @@ pub fn schema() -> Value {
         match section.shape {
             Shape::Top => top.extend(properties),
             Shape::Table => drop(top.insert(section.name.into(), object)),
-            Shape::List => drop(top.insert(section.name.into(), json!({"type": "array", "items": object}))),
+            Shape::List => {
+                let list = json!({"type": "array", "items": object});
+                match section.name.split_once('.') {
+                    Some((outer, inner)) => top[outer]["items"]["properties"][inner] = list,
+                    None => drop(top.insert(section.name.into(), list)),
+                }
+            }
             Shape::Free(kind) => {
                 let any = json!({"type": "object", "description": section.doc,
                     "additionalProperties": value_schema(kind)});
@@ -319,7 +340,9 @@ fn value_schema(kind: Kind) -> Value {
 pub(super) fn knows(place: &str, key: &str) -> bool {
     let name = if place == "the file" { "" } else { place.trim_matches(['[', ']']) };
     let section = SECTIONS.iter().find(|section| section.name == name);
+    let inner = |section: &Section| section.name.split_once('.') == Some((name, key));
     section.is_some_and(|section| section.keys.iter().any(|known| known.name == key))
+        || SECTIONS.iter().any(inner)
         || name.is_empty() && SECTIONS.iter().any(|section| section.name == key)
 }
 
@@ -356,6 +379,8 @@ mod tests {
         assert_eq!(schema["properties"]["cluster"]["items"]["required"], json!(["context"]));
         assert_eq!(schema["properties"]["cluster"]["items"]["additionalProperties"], false);
         assert_eq!(schema["properties"]["readonly"]["type"], "array");
+        let plugin = &schema["properties"]["plugin"]["items"]["properties"];
+        assert_eq!(plugin["inputs"]["items"]["required"], json!(["name"]));
         assert_eq!(schema["properties"]["aliases"]["additionalProperties"]["type"], "string");
     }
 }

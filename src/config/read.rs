@@ -285,6 +285,17 @@ impl Reader<'_> {
         }
     }
 
+    /// A text; a number, true or false as it is written.
+    fn scalar(&mut self, table: &Table<'_>, key: &str) -> Option<String> {
+        let value = table.get(key)?;
+        let written = || self.text.get(value.span()).map(String::from);
+        match value.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) => written(),
+            _ => self.wrong(key, value, "a text in quotes, a number, true or false"),
+        }
+    }
+
     /// A directory inside a repository: relative, without `..`.
     fn directory(&mut self, table: &Table<'_>, key: &str) -> Option<String> {
         let text = self.string(table, key)?;

@@ -17,7 +17,7 @@ use crate::kinds;
 use crate::kinds::resolve::{Resolved, resolve};
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, Resource, ResourceId};
-use crate::world::text::closest;
+use crate::world::text::{closest, split};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -366,29 +366,6 @@ pub fn names(state: &State) -> Vec<(ResourceId, String, Vec<String>)> {
     all.into_iter().map(|(id, (kind, names))| (id, kind, names.into_iter().collect())).collect()
 }
 
-/// Words at spaces; `'…'` and `"…"` keep them together.
-pub fn split(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote, mut open) = (vec![], String::new(), None, false);
-    for c in line.chars() {
-        match (c, quote) {
-            (c, Some(q)) if c == q => quote = None,
-            (c, Some(_)) => word.push(c),
-            ('\'' | '"', None) => (quote, open) = (Some(c), true),
-            (c, None) if c.is_whitespace() => {
-                if open || !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                open = false;
-            }
-            (c, None) => word.push(c),
-        }
-    }
-    if open || !word.is_empty() {
-        words.push(word);
-    }
-    words
-}
-
 fn unknown(state: &State, name: &str) -> String {
     let kinds = names(state);
     let kinds = kinds.iter().flat_map(|(_, _, names)| names.iter().map(String::as_str));
@@ -402,16 +379,4 @@ fn unknown(state: &State, name: &str) -> String {
 /// `; did you mean `pods`?`, or nothing where no name is near.
 fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     closest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_and_quotes() {
-        assert_eq!(split(" pods  shop '/a b' \"x y\" "), ["pods", "shop", "/a b", "x y"]);
-        assert_eq!(split("pods ''"), ["pods", ""]);
-        assert!(split("  ").is_empty());
-    }
 }

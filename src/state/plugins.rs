@@ -6,7 +6,7 @@ use super::list::ListOf;
 use super::nav::View;
 use super::picked::Picked;
 use crate::config::Plugin;
-use crate::effect::plugin::PluginCall;
+use crate::effect::plugin::{PluginCall, Target};
 use crate::keymap::{Chord, Found};
 use crate::world::object::ResourceId;
 
@@ -23,7 +23,7 @@ impl State {
 
     /// Whether a plugin is for what is under the cursor.
     pub fn takes(&self, plugin: &Plugin) -> bool {
-        let Some(picked) = self.picked() else { return false };
+        let Some(picked) = self.picked_all().into_iter().next() else { return false };
         let everything = plugin.kinds.is_empty() || plugin.kinds.iter().any(|kind| kind == ALL);
         let inside = container_list(self).is_some();
         let meant = |kind: &String| match CONTAINERS.contains(&kind.as_str()) {
@@ -33,15 +33,19 @@ impl State {
         everything || plugin.kinds.iter().any(meant)
     }
 
-    /// What a plugin is told when it is run now.
-    pub fn plugin_call(&self, plugin: &Plugin) -> Option<PluginCall> {
-        let picked = self.picked()?;
-        Some(PluginCall {
-            cluster: picked.cluster,
-            plugin: plugin.clone(),
-            object: words(&picked),
-            variables: variables(self, &picked),
-        })
+    /// What a plugin is told when it is run now, on the marked rows or on what is under the cursor.
+    ///
+    /// # Errors
+    /// A sentence: it would have to run in several clusters.
+    pub fn plugin_call(&self, plugin: &Plugin) -> Result<PluginCall, String> {
+        let all = self.picked_all();
+        let cluster = all.first().ok_or("there is nothing under the cursor")?.cluster;
+        if all.iter().any(|picked| picked.cluster != cluster) {
+            return Err("the marked rows are in several clusters: one cluster at a time".into());
+        }
+        let target = |picked: &Picked| Target { object: words(picked), variables: variables(self, picked) };
+        let targets = all.iter().map(target).collect();
+        Ok(PluginCall { cluster, plugin: plugin.clone(), targets, inputs: vec![] })
     }
 
     /// Binds the keys of plugins, and gives a sentence for each that cannot be.
@@ -132,8 +136,10 @@ fn variables(state: &State, picked: &Picked) -> Vec<(String, String)> {
     }
     let (filter, columns) = match &screen.view {
         View::Table(table) => {
-            let cells = table.cells(&state.fleet, &state.problems, &screen.scope, state.now);
-            (table.filter.text().to_string(), cells)
+            let cells = picked
+                .row(state)
+                .map(|row| table.cells(&state.fleet, &state.problems, &screen.scope, state.now, (picked.cluster, row)));
+            (table.filter.text().to_string(), cells.unwrap_or_default())
         }
         _ => (String::new(), vec![]),
     };

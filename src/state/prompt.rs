@@ -1,11 +1,13 @@
 //! The line one types on: a command, a filter, a search, or the answer to a question.
 
 use super::command::Offer;
+use crate::config::Input;
+use crate::effect::plugin::PluginCall;
 use crate::effect::{Intent, RequestId};
 use crate::world::fleet::ClusterId;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::quantity::Amounts;
-use tui_input::Input;
+use tui_input::Input as Line;
 
 /// What is being typed.
 #[derive(Debug)]
@@ -13,7 +15,7 @@ pub struct Prompt {
     /// What for.
     pub asks: Asks,
     /// The text with its cursor.
-    pub input: Input,
+    pub input: Line,
     /// What it could become, best first (commands only).
     pub offers: Vec<Offer>,
     /// Which of the offers is shown behind the cursor.
@@ -53,6 +55,8 @@ pub enum Asks {
     LimitsReason { cluster: ClusterId, object: ObjectRef, change: ResourcesChange },
     /// `[CONTAINER=]IMAGE …`, and why.
     Image { cluster: ClusterId, object: ObjectRef },
+    /// The next thing that a plugin wants to know.
+    Input { call: Box<PluginCall> },
     /// A URL to diagnose.
     WhyUrl,
     /// One more column for the tables of a kind.
@@ -115,7 +119,7 @@ impl Prompt {
     pub fn with(asks: Asks, text: &str) -> Self {
         Self {
             asks,
-            input: Input::new(text.into()),
+            input: Line::new(text.into()),
             offers: vec![],
             offer: 0,
             chosen: false,
@@ -143,6 +147,10 @@ impl Prompt {
             }
             Asks::Image { object, .. } => format!("image of {}, [CONTAINER=]IMAGE and why: ", object.name),
             Asks::WhyUrl => "why, URL: ".into(),
+            Asks::Input { call } => {
+                let question = call.waiting().map(Input::question).unwrap_or_default();
+                format!("{}, {question}", call.plugin.name)
+            }
             Asks::Column { .. } => "column (labels.app, annotations.owner, .spec.nodeName as NODE): ".into(),
             Asks::Forward { resource, object, note, .. } => {
                 let name = super::forwards::short(resource, &object.name);

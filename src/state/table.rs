@@ -451,8 +451,14 @@ impl TableView {
     }
 
     /// Every column of the row under the cursor, hidden ones too, with what stands in it; nothing known is empty.
-    pub fn cells(&self, fleet: &Fleet, problems: &Problems, scope: &Scope, now: Time) -> Vec<(String, String)> {
-        let Some((cluster, row)) = self.row(fleet) else { return vec![] };
+    pub fn cells(
+        &self,
+        fleet: &Fleet,
+        problems: &Problems,
+        scope: &Scope,
+        now: Time,
+        (cluster, row): (ClusterId, &Row),
+    ) -> Vec<(String, String)> {
         let kind = self.kind_columns(fleet, scope).iter().enumerate();
         let mut columns = self.all_columns(fleet, scope, true, !self.cramped);
         for (n, column) in kind {

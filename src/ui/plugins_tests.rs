@@ -1,7 +1,7 @@
 //! Programs of the user's own: keys, the `:` line, help, what they are told, and what refuses them.
 
 use super::fixture::*;
-use crate::config::Plugin;
+use crate::config::{Input, InputKind, Plugin};
 use crate::effect::Effect;
 use crate::effect::plugin::PluginCall;
 use crate::state::Start;
@@ -44,7 +44,7 @@ fn called(stage: &mut Stage) -> Option<(bool, PluginCall)> {
 }
 
 fn variable<'a>(call: &'a PluginCall, name: &str) -> &'a str {
-    call.variables.iter().find(|(known, _)| known == name).map_or("(unknown)", |(_, value)| value)
+    call.targets[0].variables.iter().find(|(known, _)| known == name).map_or("(unknown)", |(_, value)| value)
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_plugin_is_told_what_is_under_the_cursor() {
     stage.press("shift-q");
     let (at_once, call) = called(&mut stage).expect("a call");
     assert!(at_once, "what changes nothing needs no plan");
-    assert_eq!((call.cluster, call.object.as_str()), (EU, "pods shop/web-1"));
+    assert_eq!((call.cluster, call.object().as_str()), (EU, "pods shop/web-1"));
     for (name, value) in [
         ("NAME", "web-1"),
         ("POD", "web-1"),
@@ -93,6 +93,68 @@ fn containers_have_plugins_of_their_own() {
     let (_, call) = called(&mut stage).expect("a call");
     let told = ["NAME", "CONTAINER", "POD"].map(|name| variable(&call, name));
     assert_eq!(told, ["app", "app", "web-1"]);
+}
+
+#[test]
+fn it_runs_on_every_marked_row_of_one_cluster() {
+    let mut stage = stage(vec![looks("stern", "shift-q", &["pods"])], |_| {});
+    let pods = ["web-1", "web-2", "web-3"].map(|name| pod(name, "shop", "Running", 1, 1, "n1"));
+    stage.rows(EU, "pods", pods.to_vec());
+    stage.type_in(":pods shop\n");
+    stage.press("space j space");
+    stage.press("shift-q");
+    let (_, call) = called(&mut stage).expect("a call");
+    let objects: Vec<&str> = call.targets.iter().map(|target| target.object.as_str()).collect();
+    assert_eq!(objects.len(), 2, "{objects:?}");
+    assert_eq!(call.object(), "2 pods");
+    for target in &call.targets {
+        let name = target.object.rsplit('/').next().unwrap();
+        for variable in ["NAME", "COL-NAME"] {
+            let value = target.variables.iter().find(|(known, _)| known == variable).map(|(_, value)| value.as_str());
+            assert_eq!(value, Some(name), "each is told its own {variable}");
+        }
+    }
+    // One cluster at a time.
+    stage.connect(US);
+    stage.rows(US, "pods", vec![pod("api-1", "shop", "Running", 1, 1, "n1")]);
+    stage.type_in(":pods shop\n");
+    stage.press("g space G space shift-q");
+    assert!(called(&mut stage).is_none());
+    assert!(stage.screen().contains("the marked rows are in several clusters"), "{}", stage.screen());
+}
+
+#[test]
+fn it_asks_for_what_it_wants_to_know_one_thing_after_the_other() {
+    let input = |name: &str, kind, required, default: &str| Input {
+        name: name.into(),
+        label: format!("the {name}"),
+        kind,
+        required,
+        default: default.into(),
+    };
+    let inputs = vec![
+        input("size", InputKind::Number, true, "3"),
+        input("speed", InputKind::Choice(vec!["fast".into(), "slow".into()]), false, ""),
+    ];
+    let mut stage = stage(vec![Plugin { inputs, ..looks("resize", "shift-q", &[]) }], |_| {});
+    stage.type_in(":pods shop @prod-eu\n");
+    stage.press("shift-q");
+    assert!(stage.screen().contains("resize, the size (a number): 3"), "{}", stage.screen());
+    stage.type_in("x\n");
+    assert!(stage.screen().contains("`3x` is not a number"), "{}", stage.screen());
+    stage.press("backspace");
+    stage.type_in("5\n");
+    assert!(called(&mut stage).is_none());
+    assert!(stage.screen().contains("the speed (fast, slow, may be empty):"), "{}", stage.screen());
+    stage.type_in("sl\n");
+    let (_, call) = called(&mut stage).expect("a call");
+    let wanted = [("INPUT_SIZE", "35"), ("INPUT_SPEED", "slow")];
+    assert_eq!(call.inputs, wanted.map(|(name, value)| (name.to_string(), value.to_string())));
+    // Nothing runs when one leaves.
+    stage.press("shift-q");
+    stage.press("esc");
+    assert!(called(&mut stage).is_none());
+    assert!(!stage.screen().contains("the size"), "{}", stage.screen());
 }
 
 #[test]

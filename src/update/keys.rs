@@ -237,6 +237,7 @@ fn enter(state: &mut State) -> Vec<Effect> {
         }
         Asks::Column { .. } if text.is_empty() => cancel(state),
         Asks::Column { .. } => actions::column_answered(state),
+        Asks::Input { .. } => actions::input_answered(state),
         Asks::WhyUrl if text.is_empty() => cancel(state),
         Asks::WhyUrl => {
             state.prompt = None;

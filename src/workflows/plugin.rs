@@ -4,6 +4,9 @@
 //! An argument that is one word gets the values as they are: the program receives it whole. The script of a POSIX shell
 //! (`sh -c SCRIPT`) is not changed by values at all: they travel in the environment, and the script names them. Any other
 //! argument with blanks, quotes or brackets in it may be code of some language; it takes values without any of them only.
+//! What follows in a pipe is held to the same, word by word.
+
+use crate::world::text::split;
 
 /// Names and values: `NAME`, `CONTEXT`, `COL-STATUS` …
 pub type Variables = [(String, String)];
@@ -11,8 +14,8 @@ pub type Variables = [(String, String)];
 /// What to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
-    /// Program and arguments.
-    pub argv: Vec<String>,
+    /// Programs with their arguments, never empty; each reads what the one before it prints.
+    pub stages: Vec<Vec<String>>,
     /// Variables of its environment.
     pub env: Vec<(String, String)>,
 }
@@ -24,16 +27,33 @@ const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"];
 ///
 /// # Errors
 /// A sentence that names the variable whose value cannot stand there.
-pub fn expand(command: &str, args: &[String], variables: &Variables) -> Result<CommandLine, String> {
-    let mut line = CommandLine { argv: vec![command.into()], env: vec![] };
+pub fn expand(command: &str, args: &[String], pipes: &[String], variables: &Variables) -> Result<CommandLine, String> {
+    let mut env = vec![];
+    let mut stages = vec![stage(command, args, variables, &mut env)?];
+    for pipe in pipes {
+        let words = split(pipe);
+        let (command, args) = words.split_first().ok_or("one of its pipes has no program")?;
+        stages.push(stage(command, args, variables, &mut env)?);
+    }
+    Ok(CommandLine { stages, env })
+}
+
+/// One program with its arguments.
+fn stage(
+    command: &str,
+    args: &[String],
+    variables: &Variables,
+    env: &mut Vec<(String, String)>,
+) -> Result<Vec<String>, String> {
     let script = script_of(command, args);
+    let mut argv = vec![command.to_string()];
     for (n, arg) in args.iter().enumerate() {
-        line.argv.push(match script == Some(n) {
-            true => in_script(arg, variables, &mut line.env),
+        argv.push(match script == Some(n) {
+            true => in_script(arg, variables, env),
             false => in_word(arg, variables)?,
         });
     }
-    Ok(line)
+    Ok(argv)
 }
 
 /// Which argument is the script of a shell: the one after `-c`, `-lc` ….
@@ -218,7 +238,7 @@ mod tests {
 
     fn argv(command: &str, args: &[&str]) -> Result<Vec<String>, String> {
         let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
-        expand(command, &args, &variables()).map(|line| line.argv[1..].to_vec())
+        expand(command, &args, &[], &variables()).map(|line| line.stages[0][1..].to_vec())
     }
 
     #[test]
@@ -246,6 +266,19 @@ mod tests {
         assert!(said.starts_with("$FILTER is ") && said.contains("take it for code"), "{said}");
     }
 
+    #[test]
+    fn pipes_are_words_that_take_values_as_arguments_do() {
+        let piped = |pipes: &[&str]| {
+            let pipes: Vec<String> = pipes.iter().map(|pipe| pipe.to_string()).collect();
+            expand("kubectl", &["get".into(), "$NAME".into()], &pipes, &variables())
+        };
+        let line = piped(&["grep -v '$NAME of 1'", "sh -c 'echo \"$FILTER\"'", "less"]).unwrap();
+        let stages: Vec<String> = line.stages.iter().map(|argv| argv.join("|")).collect();
+        assert_eq!(stages, ["kubectl|get|web-1", "grep|-v|web-1 of 1", "sh|-c|echo \"${KOKPIT_FILTER}\"", "less"]);
+        assert_eq!(line.env.len(), 1);
+        assert!(piped(&["awk '/$FILTER/ {print}'"]).unwrap_err().contains("take it for code"));
+    }
+
     /// Real shells print what they were given, whatever it is and however it stands there.
     #[test]
     fn a_shell_finds_the_values_in_its_environment() {
@@ -253,10 +286,11 @@ mod tests {
         let args = ["-ec".to_string(), script.into(), "$NAME".into()];
         let mut all = variables();
         all.push(("COL-LAST".into(), "2".into()));
-        let line = expand("/bin/sh", &args, &all).unwrap();
-        assert!(!line.argv[2].contains("touch"), "{:?}", line.argv);
-        assert_eq!(line.argv[3], "web-1");
-        let out = Command::new(&line.argv[0]).args(&line.argv[1..]).envs(line.env).output().unwrap();
+        let line = expand("/bin/sh", &args, &[], &all).unwrap();
+        let argv = &line.stages[0];
+        assert!(!argv[2].contains("touch"), "{argv:?}");
+        assert_eq!(argv[3], "web-1");
+        let out = Command::new(&argv[0]).args(&argv[1..]).envs(line.env).output().unwrap();
         let evil = "$(touch /tmp/x); 'a' \"b\" `id`";
         assert_eq!(String::from_utf8_lossy(&out.stdout), format!("{evil}|{evil}|xweb-1y|web-1-2"));
     }

@@ -103,9 +103,39 @@ pub fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
+/// Words at spaces; `'…'` and `"…"` keep them together.
+pub fn split(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote, mut open) = (vec![], String::new(), None, false);
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(q)) if c == q => quote = None,
+            (c, Some(_)) => word.push(c),
+            ('\'' | '"', None) => (quote, open) = (Some(c), true),
+            (c, None) if c.is_whitespace() => {
+                if open || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                open = false;
+            }
+            (c, None) => word.push(c),
+        }
+    }
+    if open || !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_and_quotes() {
+        assert_eq!(split(" pods  shop '/a b' \"x y\" "), ["pods", "shop", "/a b", "x y"]);
+        assert_eq!(split("pods ''"), ["pods", ""]);
+        assert!(split("  ").is_empty());
+    }
 
     #[test]
     fn clean_text_is_borrowed() {

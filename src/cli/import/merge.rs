@@ -1,6 +1,6 @@
 //! Additions to TOML files that leave every line that is there as it is.
 
-use crate::config::Plugin;
+use crate::config::{Input, InputKind, Plugin};
 
 /// A text as TOML writes it.
 pub fn quoted(text: &str) -> String {
@@ -60,12 +60,25 @@ fn ends_table(line: &str) -> bool {
         && !name.trim().starts_with(['"', '\''])
 }
 
+fn list(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// One of a plugin's questions, as a table in one line.
+fn input(input: &Input) -> String {
+    let mut all = vec![format!("name = {}", quoted(&input.name)), format!("type = {}", quoted(input.kind.word()))];
+    all.extend((!input.label.is_empty()).then(|| format!("label = {}", quoted(&input.label))));
+    all.extend(input.required.then(|| "required = true".to_string()));
+    all.extend((!input.default.is_empty()).then(|| format!("default = {}", quoted(&input.default))));
+    if let InputKind::Choice(options) = &input.kind {
+        all.push(format!("options = {}", list(options)));
+    }
+    format!("    {{ {} }},", all.join(", "))
+}
+
 /// The lines of a `[[plugin]]`.
 pub fn plugin(plugin: &Plugin) -> Vec<String> {
-    let list = |texts: &[String]| {
-        let quoted: Vec<String> = texts.iter().map(|text| self::quoted(text)).collect();
-        format!("[{}]", quoted.join(", "))
-    };
     let mut lines = vec![format!("name = {}", quoted(&plugin.name)), format!("doc = {}", quoted(&plugin.doc))];
     lines.extend(plugin.key.as_ref().map(|key| format!("key = {}", quoted(key))));
     if !plugin.kinds.is_empty() {
@@ -74,6 +87,14 @@ pub fn plugin(plugin: &Plugin) -> Vec<String> {
     lines.push(format!("command = {}", quoted(&plugin.command)));
     if !plugin.args.is_empty() {
         lines.push(format!("args = {}", list(&plugin.args)));
+    }
+    if !plugin.pipes.is_empty() {
+        lines.push(format!("pipes = {}", list(&plugin.pipes)));
+    }
+    if !plugin.inputs.is_empty() {
+        lines.push("inputs = [".into());
+        lines.extend(plugin.inputs.iter().map(input));
+        lines.push("]".into());
     }
     lines.extend(plugin.confirm.map(|confirm| format!("confirm = {confirm}")));
     for (flag, value, usual) in [

@@ -1,7 +1,7 @@
 //! `plugins.yaml`, and one file each or several in `plugins/`.
 
 use super::{Found, Source, hotkeys, text};
-use crate::config::Plugin;
+use crate::config::{Input, InputKind, Plugin};
 use crate::keymap::{Chord, Found as Bound, Keymap};
 use crate::kinds;
 use serde_json::Value;
@@ -39,12 +39,7 @@ pub fn read(source: &Source, found: &mut Found, keymap: &Keymap) {
 fn plugin(name: &str, value: &Value) -> Result<(Plugin, Vec<String>), String> {
     let list = |key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let flag = |key: &str| value.get(key).and_then(Value::as_bool);
-    if !list("inputs").is_empty() {
-        return Err("it asks for inputs, which plugins cannot do here".into());
-    }
-    if !list("pipes").is_empty() {
-        return Err("it has pipes: write the whole as a script of `sh -c`".into());
-    }
+    let inputs = list("inputs").iter().map(input).collect::<Result<Vec<_>, _>>()?;
     let mut notes = vec![];
     let key = match text(value, "shortCut").map(hotkeys::key) {
         Some(Ok(key)) => Some(key),
@@ -57,24 +52,53 @@ fn plugin(name: &str, value: &Value) -> Result<(Plugin, Vec<String>), String> {
     if flag("overwriteOutput") == Some(true) {
         notes.push("overwriteOutput: the last line that it prints is said".into());
     }
-    let args = list("args").iter().map(|arg| arg.as_str().map_or_else(|| arg.to_string(), String::from)).collect();
+    let words = |key: &str| list(key).iter().map(scalar).collect();
     let kinds: Vec<String> = list("scopes").iter().filter_map(|scope| Some(scope.as_str()?.to_lowercase())).collect();
     let plugin = Plugin {
         name: name.split_whitespace().collect::<Vec<_>>().join("-"),
         key,
         kinds: if kinds.iter().any(|kind| kind == "all") { vec![] } else { kinds },
         command: text(value, "command").ok_or("it has no command")?.into(),
-        args,
+        args: words("args"),
+        pipes: words("pipes"),
+        inputs,
         doc: sentence(text(value, "description").unwrap_or(name)),
         // k9s allows in its read-only mode what does not say that it is dangerous; only what says so itself is believed.
         changes: flag("dangerous") != Some(false),
-        confirm: flag("confirm"),
+        // (What is asked for is always shown first there, unless it says otherwise.)
+        confirm: flag("confirm").or((!list("inputs").is_empty()).then_some(true)),
         background: flag("background").unwrap_or_default(),
         wait: false,
         replaces: flag("override").unwrap_or_default(),
         line: 0,
     };
     Ok((plugin, notes))
+}
+
+/// One of its questions.
+fn input(value: &Value) -> Result<Input, String> {
+    let name = text(value, "name").ok_or("one of its inputs has no name")?.to_string();
+    let options = value.get("options").and_then(Value::as_array).map_or(vec![], |all| all.iter().map(scalar).collect());
+    let kind = match text(value, "type") {
+        Some("number") => InputKind::Number,
+        Some("bool") => InputKind::Flag,
+        Some("dropdown") => InputKind::Choice(options),
+        _ => InputKind::Text,
+    };
+    let input = Input {
+        label: text(value, "label").unwrap_or_default().into(),
+        required: value.get("required").and_then(Value::as_bool).unwrap_or_default(),
+        default: value.get("default").map(scalar).unwrap_or_default(),
+        name,
+        kind,
+    };
+    input.check()?;
+    Ok(input)
+}
+
+/// A text; anything else as it is written.
+fn scalar(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), String::from)
 }
 
 /// What its key does here already, in a sentence.

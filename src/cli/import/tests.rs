@@ -38,7 +38,12 @@ fn what_is_written_is_read_without_complaint() {
     let loaded = config::parse("config.toml", text(&plan, "config.toml"));
     assert_eq!(loaded.problems, vec![]);
     assert_eq!(loaded.config.names.alias("roll"), Some("rollouts.argoproj.io"));
-    assert_eq!(loaded.config.plugins.len(), 3);
+    assert_eq!(loaded.config.plugins.len(), 5);
+    let named = |name: &str| loaded.config.plugins.iter().find(|plugin| plugin.name == name).unwrap();
+    assert_eq!(named("piped").pipes, ["grep -v DEBUG", "less"]);
+    let asked: Vec<String> = named("resize").inputs.iter().map(config::Input::question).collect();
+    assert_eq!(asked, ["How large: ", "class (fast, slow, may be empty): "]);
+    assert_eq!(named("resize").inputs[0].default, "10");
     let (keymap, wrong) = Keymap::load(Some(text(&plan, "keymap.toml")));
     assert_eq!(wrong, Vec::<String>::new());
     let keys = Chord::parse("@").unwrap();
@@ -62,8 +67,7 @@ fn what_is_left_out_is_named_with_its_line_and_the_reason() {
         "views.yaml:17: v1/services@shop.*: columns hold for every namespace here",
         "hotkeys.yaml:6: here: its command has a variable",
         "hotkeys.yaml:9: taken: Shift-N is sort-name here",
-        "plugins.yaml:12: resize: it asks for inputs",
-        "plugins.yaml:20: piped: it has pipes",
+        "plugins.yaml:32: choosy: the input how has nothing to choose from",
         "skins/harbour.yaml: frame.status.pendingColor: there is no colour unheard-of",
         "skins/harbour.yaml: can hardly be read on their ground, so that kokpit's own are kept: frame.status.killColor (1.1:1: muted, ",
         "plugins.yaml:27: greedy: its key Ctrl-D is delete on deployments here; it is taken over without",
