@@ -16,6 +16,7 @@ use crate::workflows::rollback::Revision;
 use crate::world::access::Access;
 use crate::world::choice::Choice;
 use crate::world::fleet::ClusterId;
+use crate::world::loose::Loose;
 use crate::world::metrics::Wanted;
 use crate::world::object::{ObjectRef, ResourceId};
 use crate::world::quantity::Amounts;
@@ -47,6 +48,8 @@ pub enum Effect {
     /// List and watch a kind; answered by deltas. Replaces the watch that there may be.
     /// `namespaces` empty: all (the cluster task narrows by itself where that is forbidden).
     Watch { cluster: ClusterId, resource: ResourceId, namespaces: Vec<String> },
+    /// Pack whole objects of a table together; answered by a delta.
+    Repack { cluster: ClusterId, resource: ResourceId, objects: Vec<Loose> },
     /// Nobody looks at it any more.
     Unwatch { cluster: ClusterId, resource: ResourceId },
     /// Keep asking what nodes and pods of a cluster use; nothing wanted: ask no more. Answered by deltas.

@@ -58,6 +58,8 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             let mut effects = state.diagnose();
             effects.extend(state.ask_permissions());
             effects.extend(state.look_at_logs());
+            let loose = state.fleet.sweep().into_iter();
+            effects.extend(loose.map(|(cluster, resource, objects)| Effect::Repack { cluster, resource, objects }));
             effects
         }
         Msg::Reviewed { cluster, answers } => {

@@ -13,6 +13,7 @@ pub mod csv;
 pub mod fleet;
 pub mod glob;
 pub mod jsonpath;
+pub mod loose;
 pub mod merge;
 pub mod metrics;
 pub mod object;

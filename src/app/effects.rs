@@ -8,6 +8,7 @@ use super::shell::Visit;
 use super::why::{self, Source};
 use crate::cluster::access::may_all;
 use crate::cluster::api::{Api, ApiError, encode};
+use crate::cluster::raw;
 use crate::diagnose::case::Subject;
 use crate::effect::logs::LogRequest;
 use crate::effect::plugin::PluginCall;
@@ -15,7 +16,7 @@ use crate::effect::{Effect, RequestId};
 use crate::kinds::secret;
 use crate::msg::{Level, Msg, WhyAnswer};
 use crate::world::access::Access;
-use crate::world::fleet::ClusterId;
+use crate::world::fleet::{ClusterId, Delta, TableDelta};
 use crate::world::object::{ObjectRef, Resource, ResourceId};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -114,6 +115,13 @@ impl Runner {
             }
             Effect::Diagnose { cluster, subjects } => self.look_into(cluster, subjects, why::BACKGROUND),
             Effect::Glance { cluster, subjects } => self.look_into(cluster, subjects, why::GLANCE),
+            Effect::Repack { cluster, resource, objects } => {
+                let sender = self.sender.clone();
+                self.runtime.spawn_blocking(move || {
+                    let delta = TableDelta::Repacked(raw::repack(objects));
+                    sender.send(Msg::World(vec![(cluster, Delta::Table(resource, delta))]));
+                });
+            }
             Effect::Recalled { ticket, kept } => self.desk.answer(ticket, kept),
             Effect::StopLogs(request) | Effect::StopWhy(request) | Effect::StopLook(request) => self.stop(request),
             Effect::SaveHistory(lines) => self.save(HISTORY, lines, "the command history"),

@@ -18,6 +18,7 @@ use crate::world::wire;
 use compact_str::CompactString;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How the rows of a kind come to be.
@@ -31,8 +32,6 @@ enum Shape {
 /// Decodes the objects of one kind; one per thread that decodes.
 pub struct Decoder {
     shape: Shape,
-    /// `{"kind":"Pod","apiVersion":"v1",`
-    head: String,
     plural: String,
     names: Interner,
     keeper: Keeper,
@@ -61,12 +60,12 @@ impl Decoder {
             Some(kind) => Shape::Objects(kind),
             None => Shape::Table,
         };
+        let head = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",", resource.kind, resource.api_version());
         Self {
             shape,
-            head: format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",", resource.kind, resource.api_version()),
             plural: clean(&resource.id.plural).into_owned(),
             names: Interner::default(),
-            keeper: Keeper::new(dictionary),
+            keeper: Keeper::new(dictionary, head),
             skimmed: Skimmed::default(),
             window: WINDOW,
             definitions: vec![],
@@ -104,14 +103,15 @@ impl Decoder {
         std::mem::take(&mut self.notes)
     }
 
-    /// Makes the whole objects of the rows so far readable; to be called before rows are handed on.
-    pub fn seal(&mut self) {
-        self.keeper.seal();
+    /// Makes the whole objects of the rows so far readable, which stand in this text; to be called before rows are handed
+    /// on, and before the text is gone.
+    pub fn seal(&mut self, text: &[u8]) {
+        self.keeper.seal(text);
     }
 
-    /// Decodes the object at the beginning of the bytes; hands its row to `out`.
-    pub fn step(&mut self, bytes: &[u8], out: impl FnOnce(Row)) -> Step {
-        match self.first(bytes) {
+    /// Decodes the object that begins there in the text; hands its row to `out`.
+    pub fn step(&mut self, text: &[u8], at: usize, out: impl FnOnce(Row)) -> Step {
+        match self.first(text, at) {
             Outcome::Row(row, used) => {
                 out(row);
                 Step::Used(used)
@@ -124,8 +124,8 @@ impl Decoder {
 
     /// Decodes one whole object; `None` where it cannot be read, which is noted.
     pub fn whole(&mut self, bytes: &[u8]) -> Option<Row> {
-        let outcome = self.first(bytes);
-        self.seal();
+        let outcome = self.first(bytes, 0);
+        self.seal(bytes);
         match outcome {
             Outcome::Row(row, _) => Some(row),
             Outcome::Skipped(_) => None,
@@ -136,8 +136,8 @@ impl Decoder {
         }
     }
 
-    fn first(&mut self, bytes: &[u8]) -> Outcome {
-        match self.decode(bytes) {
+    fn first(&mut self, text: &[u8], at: usize) -> Outcome {
+        match self.decode(text, at) {
             Ok(Some((row, used))) => {
                 if used > LARGEST {
                     let (name, size) = (&row.meta.name, crate::world::quantity::human_bytes(used as i64));
@@ -147,25 +147,30 @@ impl Decoder {
             }
             Ok(None) => Outcome::More,
             Err(error) if error.is_eof() => Outcome::More,
-            Err(error) => self.around(bytes, &error),
+            Err(error) => self.around(text, at, &error),
         }
     }
 
     /// The object is not as it should be: find its end, mend its text where that is what is wrong, else skip it.
-    fn around(&mut self, bytes: &[u8], error: &serde_json::Error) -> Outcome {
+    fn around(&mut self, text: &[u8], at: usize, error: &serde_json::Error) -> Outcome {
+        let bytes = &text[at..];
         let mut it = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
         let used = match it.next() {
             Some(Ok(_)) => it.byte_offset(),
             Some(Err(e)) if !e.is_eof() => return Outcome::Broken(e.to_string()),
             _ => return Outcome::More,
         };
-        let text = String::from_utf8_lossy(&bytes[..used]);
-        if let std::borrow::Cow::Owned(mended) = &text
-            && let Ok(Some((row, _))) = self.decode(mended.as_bytes())
-        {
-            return Outcome::Row(row, used);
+        let readable = String::from_utf8_lossy(&bytes[..used]);
+        if let std::borrow::Cow::Owned(mended) = &readable {
+            // It is kept out of a text of its own.
+            self.seal(text);
+            let decoded = self.decode(mended.as_bytes(), 0);
+            self.seal(mended.as_bytes());
+            if let Ok(Some((row, _))) = decoded {
+                return Outcome::Row(row, used);
+            }
         }
-        let partial: wire::Partial = serde_json::from_str(&text).unwrap_or_default();
+        let partial: wire::Partial = serde_json::from_str(&readable).unwrap_or_default();
         let name = match clean(&partial.metadata.name) {
             name if name.is_empty() => "one without a name".into(),
             name => format!("{}/{name}", clean(&partial.metadata.namespace)),
@@ -174,23 +179,24 @@ impl Decoder {
         Outcome::Skipped(used)
     }
 
-    fn decode(&mut self, bytes: &[u8]) -> Result<Option<(Row, usize)>, serde_json::Error> {
+    fn decode(&mut self, text: &[u8], at: usize) -> Result<Option<(Row, usize)>, serde_json::Error> {
+        let bytes = &text[at..];
         let de = serde_json::Deserializer::from_slice(bytes);
         match self.shape {
             Shape::Pods => {
-                if let Some(done) = self.pod_skimmed(bytes) {
+                if let Some(done) = self.pod_skimmed(text, at) {
                     return Ok(done);
                 }
                 let mut it = de.into_iter::<wire::Pod>();
                 let Some(pod) = it.next().transpose()? else { return Ok(None) };
                 let used = it.byte_offset();
-                Ok(Some((self.pod(&pod, &bytes[..used]), used)))
+                Ok(Some((self.pod(&pod, text, at..at + used), used)))
             }
             Shape::Objects(kind) => {
                 let mut it = de.into_iter::<Value>();
                 let Some(object) = it.next().transpose()? else { return Ok(None) };
                 let used = it.byte_offset();
-                Ok(Some((self.object(kind, &object, &bytes[..used])?, used)))
+                Ok(Some((self.object(kind, &object, text, at..at + used)?, used)))
             }
             Shape::Table => {
                 let mut it = de.into_iter::<TableRow>();
@@ -202,34 +208,35 @@ impl Decoder {
 
     /// A pod read without what no row needs. `None` where that cannot be done (it is broken, or larger than the one
     /// before): then it is read in full.
-    fn pod_skimmed(&mut self, bytes: &[u8]) -> Option<Option<(Row, usize)>> {
+    fn pod_skimmed(&mut self, text: &[u8], at: usize) -> Option<Option<(Row, usize)>> {
+        let bytes = &text[at..];
         let mut skimmed = std::mem::take(&mut self.skimmed);
         let window = &bytes[..bytes.len().min(self.window)];
         skimmed.read(window);
-        let done = self.read_skimmed(&skimmed, bytes, window.len() == bytes.len());
+        let done = self.read_skimmed(&skimmed, window.len() == bytes.len(), text, at);
         self.skimmed = skimmed;
         done
     }
 
     /// `Some(None)`: cut off.
-    fn read_skimmed(&mut self, skimmed: &Skimmed, bytes: &[u8], all: bool) -> Option<Option<(Row, usize)>> {
+    fn read_skimmed(&mut self, skimmed: &Skimmed, all: bool, text: &[u8], at: usize) -> Option<Option<(Row, usize)>> {
         // Checked as a whole, which is quicker than string by string.
-        let text = valid(skimmed.text());
-        let mut it = serde_json::Deserializer::from_str(text).into_iter::<wire::Pod>();
+        let left = valid(skimmed.text());
+        let mut it = serde_json::Deserializer::from_str(left).into_iter::<wire::Pod>();
         let pod = match it.next()? {
             Ok(pod) => pod,
             Err(error) => {
                 self.window = WINDOW;
-                let whole = text.len() == skimmed.text().len();
+                let whole = left.len() == skimmed.text().len();
                 return (all && whole && error.is_eof()).then_some(None);
             }
         };
         let used = skimmed.place(it.byte_offset());
         self.window = used + SLACK;
-        Some(Some((self.pod(&pod, &bytes[..used]), used)))
+        Some(Some((self.pod(&pod, text, at..at + used), used)))
     }
 
-    fn pod(&mut self, pod: &wire::Pod, bytes: &[u8]) -> Row {
+    fn pod(&mut self, pod: &wire::Pod, text: &[u8], at: Range<usize>) -> Row {
         let judged = pod::judge(pod);
         let (requests, limits) = (requests(pod), limits(pod));
         let body = PodRow {
@@ -249,7 +256,7 @@ impl Decoder {
             containers: self.containers(pod),
         };
         let meta = self.meta(&pod.metadata);
-        let raw = self.keeper.keep(bytes, &self.head);
+        let raw = self.keeper.keep(text, at);
         Row { meta, body: Body::Pod(Box::new(body)), tone: judged.tone, raw }
     }
 
@@ -278,7 +285,7 @@ impl Decoder {
         .collect()
     }
 
-    fn object(&mut self, kind: &Kind, object: &Value, bytes: &[u8]) -> Result<Row, serde_json::Error> {
+    fn object(&mut self, kind: &Kind, object: &Value, text: &[u8], at: Range<usize>) -> Result<Row, serde_json::Error> {
         let partial = wire::Partial::deserialize(object)?;
         let stored = kind.columns.iter().filter_map(|column| match column.source {
             Source::Object(get) => Some(get(object)),
@@ -289,7 +296,7 @@ impl Decoder {
             Some(time) if !time.is_null() => Tone::Busy,
             _ => (kind.tone)(object),
         };
-        let raw = self.keeper.keep(bytes, &self.head);
+        let raw = self.keeper.keep(text, at);
         Ok(Row { meta: self.meta(&partial.metadata), body: Body::Cells(cells), tone, raw })
     }
 

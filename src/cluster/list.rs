@@ -6,7 +6,7 @@
 
 use super::api::{Api, ApiError, encode, link_error};
 use super::decode::Decoder;
-use super::split::{ListMeta, Splitter, Step};
+use super::split::{ListMeta, Reader, Splitter, Step};
 use super::watch::Out;
 use crate::world::fleet::TableDelta;
 use crate::world::object::Resource;
@@ -176,8 +176,6 @@ pub async fn check(answer: http::Response<Body>, patience: Duration) -> Result<B
 struct Reading {
     splitter: Splitter,
     rows: Rows,
-    head: Option<oneshot::Sender<ListMeta>>,
-    page: usize,
     /// Bytes to wait for before the next look.
     want: usize,
 }
@@ -189,14 +187,17 @@ struct Rows {
     columns_known: bool,
     out: Out,
     progress: Arc<Progress>,
+    head: Option<oneshot::Sender<ListMeta>>,
+    page: usize,
 }
 
 impl Reading {
     fn new(job: PageJob) -> Self {
         let PageJob { decoder, head, out, progress, page, .. } = job;
-        let rows = Rows { decoder, batch: Vec::with_capacity(BATCH), columns_known: false, out, progress };
+        let batch = Vec::with_capacity(BATCH);
+        let rows = Rows { decoder, batch, columns_known: false, out, progress, head: Some(head), page };
         // The first rows go out at once; later on larger chunks save work.
-        Self { splitter: Splitter::default(), rows, head: Some(head), page, want: 0 }
+        Self { splitter: Splitter::default(), rows, want: 0 }
     }
 
     fn take(&mut self, data: &[u8]) -> Result<(), ApiError> {
@@ -205,60 +206,62 @@ impl Reading {
             return Ok(());
         }
         self.want = CHUNK;
-        let Self { splitter, rows, head, page, .. } = self;
-        let progress = rows.progress.clone();
-        splitter.run(|meta| tell(head, &progress, meta, *page), |bytes, meta| rows.object(bytes, meta))
+        self.splitter.run(&mut self.rows)
     }
 
     /// Nothing more comes; what has come is kept even where it ended badly.
     fn end(self, end: Result<(), ApiError>) -> Page {
-        let Self { splitter, mut rows, mut head, page, .. } = self;
-        let progress = rows.progress.clone();
-        let end = end.and_then(|()| {
-            splitter.finish(|meta| tell(&mut head, &progress, meta, page), |bytes, meta| rows.object(bytes, meta))
-        });
+        let Self { splitter, mut rows, .. } = self;
+        let end = end.and_then(|()| splitter.finish(&mut rows));
         // An empty table has columns too.
         if let Ok(meta) = &end {
             rows.columns(meta);
         }
-        rows.hand_on();
+        rows.hand_on(&[]);
         rows.out.notes(&rows.decoder.notes());
         Page { decoder: rows.decoder, end }
     }
 }
 
-/// The head of a page has been read: the next page may be asked for.
-fn tell(head: &mut Option<oneshot::Sender<ListMeta>>, progress: &Progress, meta: &ListMeta, page: usize) {
-    progress.about(meta, page);
-    if let Some(head) = head.take() {
-        let _ = head.send(meta.clone());
+impl Reader for Rows {
+    /// The next page may be asked for.
+    fn head(&mut self, meta: &ListMeta) {
+        self.progress.about(meta, self.page);
+        if let Some(head) = self.head.take() {
+            let _ = head.send(meta.clone());
+        }
     }
-}
 
-impl Rows {
-    fn object(&mut self, bytes: &[u8], meta: &ListMeta) -> Step {
+    fn object(&mut self, text: &[u8], at: usize, meta: &ListMeta) -> Step {
         if !std::mem::replace(&mut self.columns_known, true) {
             self.columns(meta);
         }
         let batch = &mut self.batch;
-        let step = self.decoder.step(bytes, |row| batch.push(row));
+        let step = self.decoder.step(text, at, |row| batch.push(row));
         if self.batch.len() >= BATCH {
-            self.hand_on();
+            self.hand_on(text);
         }
         step
     }
 
+    fn done(&mut self, text: &[u8]) {
+        self.decoder.seal(text);
+    }
+}
+
+impl Rows {
     fn columns(&mut self, meta: &ListMeta) {
         if let Some(columns) = self.decoder.take_columns(&meta.columns) {
             self.out.table(TableDelta::Columns(columns));
         }
     }
 
-    fn hand_on(&mut self) {
+    /// `text`: what the objects stand in that have not been kept yet.
+    fn hand_on(&mut self, text: &[u8]) {
         if self.batch.is_empty() {
             return;
         }
-        self.decoder.seal();
+        self.decoder.seal(text);
         let seen = self.progress.seen.fetch_add(self.batch.len(), Ordering::Relaxed) + self.batch.len();
         self.out.table(TableDelta::Upsert(std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH))));
         let all = self.progress.all.load(Ordering::Relaxed);

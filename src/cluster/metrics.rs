@@ -9,7 +9,7 @@ use super::hub::{Cluster, Session, State, now};
 use super::intern::Interner;
 use super::list::{BATCH, check};
 use super::narrow;
-use super::split::{Splitter, Step};
+use super::split::{ListMeta, Reader, Splitter, Step};
 use super::watch::left;
 use crate::world::fleet::{Delta, Feed};
 use crate::world::metrics::{Measured, MetricsDelta, Of, Usage, Wanted};
@@ -252,43 +252,16 @@ impl Job {
             let sent = tokio::time::timeout(patience, api.client().send(request)).await;
             let mut body = check(sent.map_err(|_| timeout())?.map_err(link_error)?, patience).await?;
             let mut splitter = Splitter::default();
-            let mut samples = vec![];
+            let mut read = Reading { job: self, samples: vec![] };
             while let Some(frame) = tokio::time::timeout(patience, body.frame()).await.map_err(|_| timeout())? {
                 splitter.push(&frame.map_err(link_error)?.into_data().unwrap_or_default());
-                splitter.run(|_| {}, |bytes, _| self.sample(bytes, &mut samples))?;
-                self.hand_on(of, &mut samples, BATCH);
+                splitter.run(&mut read)?;
+                read.hand_on(of, BATCH);
             }
-            token = splitter.finish(|_| {}, |bytes, _| self.sample(bytes, &mut samples))?.token;
-            self.hand_on(of, &mut samples, 1);
+            token = splitter.finish(&mut read)?.token;
+            read.hand_on(of, 1);
             if token.is_empty() {
                 return Ok(());
-            }
-        }
-    }
-
-    fn hand_on(&self, of: Of, samples: &mut Vec<Measured>, from: usize) {
-        if samples.len() >= from {
-            self.cluster.say(Delta::Metrics(MetricsDelta::Samples(of, std::mem::take(samples))));
-        }
-    }
-
-    /// Reads the object at the beginning of the bytes; one that makes no sense is passed over.
-    fn sample(&mut self, bytes: &[u8], samples: &mut Vec<Measured>) -> Step {
-        let mut objects = serde_json::Deserializer::from_slice(bytes).into_iter::<Item>();
-        match objects.next() {
-            None => Step::More,
-            Some(Ok(item)) => {
-                samples.extend(self.measured(&item));
-                Step::Used(objects.byte_offset())
-            }
-            Some(Err(error)) if error.is_eof() => Step::More,
-            Some(Err(_)) => {
-                let mut any = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
-                match any.next() {
-                    Some(Ok(_)) => Step::Used(any.byte_offset()),
-                    Some(Err(error)) if !error.is_eof() => Step::Broken(error.to_string()),
-                    _ => Step::More,
-                }
             }
         }
     }
@@ -306,6 +279,45 @@ impl Job {
             at: Time::parse(&item.timestamp).unwrap_or_else(now),
             parts,
         })
+    }
+}
+
+/// A list on its way to samples.
+struct Reading<'a> {
+    job: &'a mut Job,
+    samples: Vec<Measured>,
+}
+
+impl Reading<'_> {
+    fn hand_on(&mut self, of: Of, from: usize) {
+        if self.samples.len() >= from {
+            let samples = std::mem::take(&mut self.samples);
+            self.job.cluster.say(Delta::Metrics(MetricsDelta::Samples(of, samples)));
+        }
+    }
+}
+
+impl Reader for Reading<'_> {
+    /// An object that makes no sense is passed over.
+    fn object(&mut self, text: &[u8], at: usize, _: &ListMeta) -> Step {
+        let bytes = &text[at..];
+        let mut objects = serde_json::Deserializer::from_slice(bytes).into_iter::<Item>();
+        match objects.next() {
+            None => Step::More,
+            Some(Ok(item)) => {
+                self.samples.extend(self.job.measured(&item));
+                Step::Used(objects.byte_offset())
+            }
+            Some(Err(error)) if error.is_eof() => Step::More,
+            Some(Err(_)) => {
+                let mut any = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
+                match any.next() {
+                    Some(Ok(_)) => Step::Used(any.byte_offset()),
+                    Some(Err(error)) if !error.is_eof() => Step::Broken(error.to_string()),
+                    _ => Step::More,
+                }
+            }
+        }
     }
 }
 

@@ -5,7 +5,9 @@
 //! (a list is sorted by name, so the pods of one ReplicaSet stand together), which makes a group smaller and quicker to
 //! pack than its objects one by one.
 
-use crate::world::row::{Block, Raw};
+use crate::world::loose::{Loose, Repacked};
+use crate::world::row::{Block, Packing, Raw, Unpacker};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use zstd::bulk::Compressor;
 
@@ -38,14 +40,14 @@ struct Samples {
     text: Vec<u8>,
 }
 
-/// Compresses the objects that one decoder reads.
+/// Compresses the objects that one decoder reads, out of the text in which they stand: nothing is copied before.
 pub struct Keeper {
     shared: Arc<Dictionary>,
-    dictionary: Option<Arc<[u8]>>,
+    packing: Arc<Packing>,
     zip: Option<Compressor<'static>>,
     packed: Vec<u8>,
-    /// The group being filled: its text, how many objects, and what their rows hold.
-    text: Vec<u8>,
+    /// The group being filled: where it stands in the text, how many objects, and what their rows hold.
+    group: Range<usize>,
     count: usize,
     block: Arc<Block>,
 }
@@ -68,81 +70,170 @@ impl Dictionary {
 }
 
 impl Keeper {
-    /// A keeper with a shared dictionary.
-    pub fn new(shared: Arc<Dictionary>) -> Self {
+    /// A keeper with a shared dictionary; `head` is what objects of a list lack: `{"kind":"Pod","apiVersion":"v1",`.
+    pub fn new(shared: Arc<Dictionary>, head: String) -> Self {
         Self {
             shared,
-            dictionary: None,
+            packing: Arc::new(Packing { head: head.into(), ..Packing::default() }),
             zip: Compressor::new(LEVEL).ok(),
             packed: vec![],
-            text: vec![],
+            group: 0..0,
             count: 0,
             block: Arc::default(),
         }
     }
 
-    /// Takes an object into the group; it can be read once the group is sealed. `head` is put in front of an item of a
-    /// list, which lacks its `kind` and `apiVersion`: `{"kind":"Pod","apiVersion":"v1",`.
-    pub fn keep(&mut self, object: &[u8], head: &str) -> Raw {
-        if object.len() > LARGEST {
+    /// Takes the object that stands there in the text into the group, which ends before the text does: see
+    /// [`Keeper::seal`].
+    pub fn keep(&mut self, text: &[u8], at: Range<usize>) -> Raw {
+        if at.len() > LARGEST {
             return Raw::default();
         }
-        if self.dictionary.is_none() {
-            self.shared.learn(object);
+        if self.packing.dictionary.is_empty() {
+            self.shared.learn(&text[at.clone()]);
         }
-        let start = self.text.len();
-        match object.strip_prefix(b"{") {
-            Some(rest) if !rest.starts_with(b"\"kind\"") && !rest.starts_with(b"\"apiVersion\"") => {
-                self.text.extend_from_slice(head.as_bytes());
-                self.text.extend_from_slice(rest);
-            }
-            _ => self.text.extend_from_slice(object),
+        if self.count == 0 {
+            self.group = at.clone();
         }
-        let raw = Raw::part(self.block.clone(), start..self.text.len());
+        let from = self.group.start;
+        let raw = Raw::part(self.block.clone(), at.start - from..at.end - from);
+        self.group.end = at.end;
         self.count += 1;
-        if self.count == GROUP || self.text.len() >= GROUP_SIZE {
-            self.seal();
+        if self.count == GROUP || self.group.len() >= GROUP_SIZE {
+            self.seal(text);
         }
         raw
     }
 
-    /// Compresses the group as it is. To be called before rows are handed on.
-    pub fn seal(&mut self) {
+    /// Compresses the group as it is. To be called before rows are handed on, and before the text that its objects stand
+    /// in is gone.
+    pub fn seal(&mut self, text: &[u8]) {
         if self.count == 0 {
             return;
         }
         self.follow_dictionary();
+        let group = text.get(self.group.clone()).unwrap_or_default();
         self.packed.clear();
-        self.packed.reserve(zstd::zstd_safe::compress_bound(self.text.len()));
+        self.packed.reserve(zstd::zstd_safe::compress_bound(group.len()));
         if let Some(zip) = &mut self.zip
-            && zip.compress_to_buffer(&self.text, &mut self.packed).is_ok()
+            && zip.compress_to_buffer(group, &mut self.packed).is_ok()
         {
-            self.block.fill(self.packed.as_slice().into(), self.dictionary.clone());
+            self.block.fill(self.packed.as_slice().into(), self.count as u32, self.packing.clone());
         }
         (self.block, self.count) = (Arc::default(), 0);
-        self.text.clear();
         // One enormous object does not keep its room for ever.
-        self.text.shrink_to(2 * GROUP_SIZE);
         self.packed.shrink_to(2 * GROUP_SIZE);
     }
 
     fn follow_dictionary(&mut self) {
-        if self.dictionary.is_none()
+        if self.packing.dictionary.is_empty()
             && let Some(ready) = self.shared.ready.get()
         {
             self.zip = Compressor::with_dictionary(LEVEL, ready).ok();
-            self.dictionary = Some(ready.clone());
+            self.packing = Arc::new(Packing { dictionary: ready.clone(), head: self.packing.head.clone() });
         }
     }
+}
+
+/// Objects unpacked at once.
+const PORTION: usize = 512;
+
+/// Packs objects that stand loosely together, in the order of their names. Those that cannot be read stay where they are.
+pub fn repack(mut objects: Vec<Loose>) -> Vec<Repacked> {
+    let dictionary = Arc::new(Dictionary::default());
+    let known = objects.iter().filter_map(|object| object.raw.packing()).find(|packing| !packing.dictionary.is_empty());
+    if let Some(packing) = known {
+        let _ = dictionary.ready.set(packing.dictionary.clone());
+    }
+    objects.sort_unstable_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    // What is unpacked is whole, and needs no head.
+    let mut keeper = Keeper::new(dictionary, String::new());
+    let (mut unpacker, mut text, mut done) = (Unpacker::default(), Vec::new(), Vec::with_capacity(objects.len()));
+    for portion in objects.chunks(PORTION) {
+        text.clear();
+        let mut places = vec![];
+        for object in portion {
+            let start = text.len();
+            if let Some(json) = unpacker.json(&object.raw) {
+                text.extend_from_slice(json);
+                places.push((object, start..text.len()));
+            }
+        }
+        for (object, at) in places {
+            done.push(Repacked { uid: object.uid, from: object.raw.clone(), to: keeper.keep(&text, at) });
+        }
+        keeper.seal(&text);
+    }
+    done
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    use crate::world::fleet::{ClusterId, Delta, Fleet, TableDelta};
+    use crate::world::object::ResourceId;
+    use crate::world::row::{Body, Meta, Row, Tone, Uid};
+    use crate::world::time::Time;
+
+    const HERE: ClusterId = ClusterId(0);
+
+    fn row(n: usize, raw: Raw) -> Row {
+        let meta = Meta {
+            uid: Uid::of_name("shop", &n.to_string()),
+            name: format!("web-{n:04}").into(),
+            namespace: "shop".into(),
+            created: Time(0),
+            deleting: false,
+            labels: [].into(),
+            owner: None,
+        };
+        Row { meta, body: Body::Cells([].into()), tone: Tone::Ok, raw }
+    }
+
+    fn json(n: usize) -> String {
+        format!(r#"{{"kind":"Pod","metadata":{{"name":"web-{n:04}"}}}}"#)
+    }
+
+    fn tell(fleet: &mut Fleet, delta: TableDelta) {
+        fleet.apply(HERE, Delta::Table(ResourceId::core("pods"), delta));
+    }
+
+    fn read(fleet: &Fleet) -> Vec<Vec<u8>> {
+        let table = fleet.shard(HERE).table(&ResourceId::core("pods")).unwrap();
+        table.rows().map(|(_, row)| row.raw.json().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_a_watch_brought_is_packed_together_and_what_changed_meanwhile_stays() {
+        let mut fleet = Fleet::new(["one".to_string()]);
+        let of =
+            |from: usize, to: usize| (from..to).map(|n| row(n, Raw::alone(json(n).as_bytes()))).collect::<Vec<_>>();
+        tell(&mut fleet, TableDelta::Upsert(of(0, 300)));
+        assert!(fleet.sweep().is_empty(), "a list is no change");
+        tell(&mut fleet, TableDelta::Upsert(of(0, 128)));
+        let before = read(&fleet);
+        let found = fleet.sweep();
+        let [(HERE, kind, loose)] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((kind, loose.len()), (&ResourceId::core("pods"), 300));
+        tell(&mut fleet, TableDelta::Upsert(of(0, 290)));
+        assert!(fleet.sweep().is_empty(), "one look at a time");
+        let size = |fleet: &Fleet| {
+            let table = fleet.shard(HERE).table(&ResourceId::core("pods")).unwrap();
+            table.rows().filter(|(_, row)| !row.raw.is_loose()).count()
+        };
+        assert_eq!(size(&fleet), 0);
+        let packed = repack(loose.clone());
+        assert_eq!(packed.len(), 300);
+        tell(&mut fleet, TableDelta::Repacked(packed));
+        assert_eq!((size(&fleet), read(&fleet)), (10, before), "only those that are still what they were");
+        assert_eq!(fleet.sweep().len(), 1, "the others are next");
+    }
+
     #[test]
     fn objects_come_back_whole() {
-        let mut keeper = Keeper::new(Arc::default());
+        let head = r#"{"kind":"Pod","apiVersion":"v1","#;
+        let mut keeper = Keeper::new(Arc::default(), head.into());
         let object = |n: usize| {
             let conditions = ["Ready", "Initialized", "ContainersReady", "PodScheduled"].map(|kind| {
                 format!(r#"{{"type":"{kind}","status":"True","lastTransitionTime":"2026-11-21T10:00:00Z"}}"#)
@@ -152,20 +243,33 @@ mod tests {
         };
         let mut sizes = vec![];
         for n in 0..500 {
-            let raw = keeper.keep(object(n).as_bytes(), r#"{"kind":"Pod","apiVersion":"v1","#);
-            keeper.seal();
+            let text = object(n);
+            let raw = keeper.keep(text.as_bytes(), 0..text.len());
+            keeper.seal(text.as_bytes());
             let value = raw.value().unwrap();
             assert_eq!((&value["kind"], &value["metadata"]["name"]), (&"Pod".into(), &format!("web-{n}").into()));
             sizes.push(raw.packed_size());
         }
         assert!(sizes[499] * 2 < sizes[0], "a dictionary must pay: {} and {}", sizes[0], sizes[499]);
-        let raws: Vec<Raw> = (0..40).map(|n| keeper.keep(object(n).as_bytes(), "{")).collect();
+        // A list: objects with something between them.
+        let (mut text, mut places) = (String::from("["), vec![]);
+        for n in 0..40 {
+            let start = text.len();
+            text += &object(n);
+            places.push(start..text.len());
+            text += ",\n";
+        }
+        let raws: Vec<Raw> = places.into_iter().map(|at| keeper.keep(text.as_bytes(), at)).collect();
         assert!(raws[15].json().is_some() && raws[39].json().is_none(), "a group is readable once it is sealed");
-        keeper.seal();
+        keeper.seal(text.as_bytes());
+        let mut unpacker = Unpacker::default();
         for (n, raw) in raws.iter().enumerate() {
-            assert_eq!(raw.json().unwrap(), object(n).into_bytes());
+            let whole = object(n).replacen('{', head, 1).into_bytes();
+            assert_eq!(raw.json().as_ref(), Some(&whole));
+            assert_eq!(unpacker.json(raw), Some(&whole[..]));
         }
         assert!(raws[0].packed_size() < sizes[499] * GROUP, "a group must pay");
-        assert!(keeper.keep(&vec![b' '; LARGEST + 1], "{").json().is_none());
+        let vast = vec![b' '; LARGEST + 1];
+        assert!(keeper.keep(&vast, 0..vast.len()).json().is_none());
     }
 }

@@ -194,7 +194,7 @@ mod tests {
 
     fn decode(decoder: &mut Decoder, bytes: &[u8]) -> (Option<Row>, Option<usize>) {
         let mut row = None;
-        match decoder.step(bytes, |read| row = Some(read)) {
+        match decoder.step(bytes, 0, |read| row = Some(read)) {
             Step::Used(used) => (row, Some(used)),
             _ => (row, None),
         }
@@ -223,7 +223,7 @@ mod tests {
                 assert!(decode(&mut decoder, &text.as_bytes()[..cut]).1.is_none(), "cut at {cut}");
             }
             let (row, used) = decode(&mut decoder, text.as_bytes());
-            decoder.seal();
+            decoder.seal(text.as_bytes());
             let row = row.unwrap();
             assert_eq!((row.meta.name.as_str(), used), ("web-1", Some(len)));
             let kept = row.raw.value().unwrap();

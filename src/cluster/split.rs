@@ -9,6 +9,16 @@ use crate::world::text::clean;
 use memchr::memmem;
 use serde_json::Value;
 
+/// Takes in what a list says.
+pub trait Reader {
+    /// What stands before the objects; called once.
+    fn head(&mut self, _meta: &ListMeta) {}
+    /// The object that begins there in the text.
+    fn object(&mut self, text: &[u8], at: usize, meta: &ListMeta) -> Step;
+    /// The text of the objects so far is about to go.
+    fn done(&mut self, _text: &[u8]) {}
+}
+
 /// What a decoder made of the bytes at the beginning of an object.
 pub enum Step {
     /// The object is these many bytes long.
@@ -69,21 +79,18 @@ impl Splitter {
         self.buf.len()
     }
 
-    /// Decodes what is whole. `head` is called once, before the first object.
+    /// Decodes what is whole.
     ///
     /// # Errors
     /// A sentence, where this cannot be a list.
-    pub fn run(
-        &mut self,
-        mut head: impl FnMut(&ListMeta),
-        mut decode: impl FnMut(&[u8], &ListMeta) -> Step,
-    ) -> Result<(), ApiError> {
+    pub fn run(&mut self, reader: &mut impl Reader) -> Result<(), ApiError> {
         let mut at = 0;
         if self.part == Part::Head {
             let Some(after) = self.read_head()? else { return Ok(()) };
             at = after;
-            head(&self.meta);
+            reader.head(&self.meta);
         }
+        let mut broken = Ok(());
         while self.part == Part::Items && at < self.buf.len() {
             match self.buf[at] {
                 b',' | b' ' | b'\n' | b'\r' | b'\t' => at += 1,
@@ -92,7 +99,7 @@ impl Splitter {
                     self.part = Part::Tail;
                 }
                 _ if self.buf.len() - at < self.need => break,
-                _ => match decode(&self.buf[at..], &self.meta) {
+                _ => match reader.object(&self.buf, at, &self.meta) {
                     Step::Used(n) => {
                         (at, self.need) = (at + n.max(1), 0);
                         self.count += 1;
@@ -103,29 +110,25 @@ impl Splitter {
                         break;
                     }
                     Step::Broken(why) => {
-                        return Err(ApiError::Malformed(format!(
-                            "the list is broken after {} objects: {why}",
-                            self.count
-                        )));
+                        broken =
+                            Err(ApiError::Malformed(format!("the list is broken after {} objects: {why}", self.count)));
+                        break;
                     }
                 },
             }
         }
+        reader.done(&self.buf);
         self.buf.drain(..at);
-        Ok(())
+        broken
     }
 
     /// The body has ended.
     ///
     /// # Errors
     /// A sentence, where it ended in the middle or was no list at all.
-    pub fn finish(
-        mut self,
-        mut head: impl FnMut(&ListMeta),
-        decode: impl FnMut(&[u8], &ListMeta) -> Step,
-    ) -> Result<ListMeta, ApiError> {
+    pub fn finish(mut self, reader: &mut impl Reader) -> Result<ListMeta, ApiError> {
         self.need = 0;
-        self.run(&mut head, decode)?;
+        self.run(reader)?;
         match self.part {
             Part::Tail => {
                 let tail = [&b"{\"\":null"[..], &self.buf].concat();
@@ -142,7 +145,7 @@ impl Splitter {
                 match str_at(&whole, "/kind") {
                     kind if kind.ends_with("List") || kind == "Table" => {
                         self.meta.merge(&whole);
-                        head(&self.meta);
+                        reader.head(&self.meta);
                         Ok(self.meta)
                     }
                     _ => Err(foreign(&self.buf)),
@@ -229,29 +232,34 @@ mod tests {
         }
     }
 
+    #[derive(Default)]
+    struct Seen {
+        items: Vec<Value>,
+        early: bool,
+    }
+
+    impl Reader for Seen {
+        fn head(&mut self, meta: &ListMeta) {
+            self.early = meta.is_known();
+        }
+
+        fn object(&mut self, text: &[u8], at: usize, _: &ListMeta) -> Step {
+            let (step, value) = decode(&text[at..]);
+            self.items.extend(value);
+            step
+        }
+    }
+
     fn split(body: &str, chunk: usize) -> Result<(Vec<Value>, ListMeta, bool), ApiError> {
-        let (mut seen, mut early) = (vec![], false);
+        let mut seen = Seen::default();
         let mut splitter = Splitter::default();
         for part in body.as_bytes().chunks(chunk) {
             splitter.push(part);
-            splitter.run(
-                |meta| early = meta.is_known(),
-                |bytes, _| {
-                    let (step, value) = decode(bytes);
-                    seen.extend(value);
-                    step
-                },
-            )?;
+            splitter.run(&mut seen)?;
         }
-        let meta = splitter.finish(
-            |_| {},
-            |bytes, _| {
-                let (step, value) = decode(bytes);
-                seen.extend(value);
-                step
-            },
-        )?;
-        Ok((seen, meta, early))
+        let early = seen.early;
+        let meta = splitter.finish(&mut seen)?;
+        Ok((seen.items, meta, early))
     }
 
     const BUILTIN: &str = r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"42","continue":"a b","remainingItemCount":7},"items":[{"a":"]}\""},

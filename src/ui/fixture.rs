@@ -14,7 +14,7 @@ use crate::world::column::Source;
 use crate::world::fleet::{ClusterId, Delta, Feed, Link, TableDelta};
 use crate::world::object::{Resource, ResourceId, str_at};
 use crate::world::pod::{ContainerRow, PodRow, Role};
-use crate::world::row::{Block, Body, Meta, Owner, Raw, Row, Tone, Uid};
+use crate::world::row::{Body, Meta, Owner, Raw, Row, Tone, Uid};
 use crate::world::time::Time;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
@@ -297,9 +297,7 @@ fn meta(kind: &str, namespace: &str, name: &str, age: i64) -> Meta {
 }
 
 fn raw(value: &Value) -> Raw {
-    let (text, block) = (value.to_string(), Arc::new(Block::default()));
-    block.fill(zstd::encode_all(text.as_bytes(), 1).unwrap().into(), None);
-    Raw::part(block, 0..text.len())
+    Raw::alone(value.to_string().as_bytes())
 }
 
 /// A pod of a ReplicaSet (its name without the last part), with as many containers as `total`.

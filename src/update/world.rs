@@ -96,7 +96,11 @@ impl Changed {
                 self.all = true;
                 vec![]
             }
-            TableDelta::Feed(_) | TableDelta::Narrowed(_) | TableDelta::ListStart | TableDelta::Heard(_) => vec![],
+            TableDelta::Feed(_)
+            | TableDelta::Narrowed(_)
+            | TableDelta::ListStart
+            | TableDelta::Heard(_)
+            | TableDelta::Repacked(_) => vec![],
         }
     }
 

@@ -1,5 +1,6 @@
 //! The fleet: one [`Shard`] per cluster, fed by [`Delta`]s, read by everything else.
 
+use super::loose::{Loose, Repacked, Sweep};
 use super::metrics::{self, Metrics, MetricsDelta};
 use super::object::{Resource, ResourceId};
 use super::row::{Row, Tone, Uid};
@@ -72,6 +73,8 @@ pub enum TableDelta {
     Upsert(Vec<Row>),
     /// Objects that are gone.
     Gone(Vec<Uid>),
+    /// Whole objects that were packed anew; their rows are what they were.
+    Repacked(Vec<Repacked>),
     /// The list begins: every row not upserted until [`TableDelta::ListEnd`] will be dropped then. Old rows stay visible.
     ListStart,
     /// The list is whole.
@@ -115,6 +118,7 @@ pub struct Table {
     tones: [usize; 5],
     /// During a re-list: slots seen so far.
     seen: Option<Vec<bool>>,
+    sweep: Sweep,
 }
 
 /// All clusters.
@@ -152,6 +156,14 @@ impl Fleet {
         self.shards.iter().enumerate().map(|(i, shard)| (ClusterId(i as u16), shard))
     }
 
+    /// Goes on looking for whole objects that stand loosely, and gives those of tables that were looked through.
+    pub fn sweep(&mut self) -> Vec<(ClusterId, ResourceId, Vec<Loose>)> {
+        let shards = self.shards.iter_mut().enumerate().map(|(i, shard)| (ClusterId(i as u16), shard));
+        let tables = shards.flat_map(|(id, shard)| shard.tables.iter_mut().map(move |(kind, table)| (id, kind, table)));
+        let found = tables.map(|(id, kind, table)| (id, kind, table.sweep.go_on(&table.rows)));
+        found.filter_map(|(id, kind, loose)| Some((id, kind.clone(), loose?))).collect()
+    }
+
     /// Takes in what a cluster task said. Deltas of unknown clusters are dropped.
     pub fn apply(&mut self, id: ClusterId, delta: Delta) {
         let Some(shard) = self.shards.get_mut(usize::from(id.0)) else { return };
@@ -159,6 +171,12 @@ impl Fleet {
             Delta::Link(link) => shard.link = link,
             Delta::Discovered { version, catalog } => (shard.version, shard.catalog) = (version, catalog),
             Delta::Notice(_) => {}
+            Delta::Table(kind, TableDelta::Repacked(objects)) => {
+                // (A table that is gone meanwhile stays so.)
+                if let Some(table) = shard.tables.get_mut(&kind) {
+                    table.repacked(objects);
+                }
+            }
             Delta::Table(kind, delta) => shard.tables.entry(kind).or_default().apply(delta),
             Delta::Metrics(delta) => shard.metrics.apply(delta),
         }
@@ -234,6 +252,17 @@ impl Table {
             TableDelta::ListEnd => self.end_list(),
             TableDelta::Upsert(rows) => rows.into_iter().for_each(|row| self.upsert(row)),
             TableDelta::Gone(uids) => uids.iter().for_each(|uid| self.remove(*uid)),
+            TableDelta::Repacked(objects) => self.repacked(objects),
+        }
+    }
+
+    fn repacked(&mut self, objects: Vec<Repacked>) {
+        self.sweep.came_back();
+        for object in objects {
+            let row = self.index.get(&object.uid).and_then(|slot| self.rows.get_mut(*slot as usize)?.as_mut());
+            if let Some(row) = row.filter(|row| row.raw == object.from) {
+                row.raw = object.to;
+            }
         }
     }
 
@@ -254,6 +283,7 @@ impl Table {
         self.tones[row.tone as usize] += 1;
         if let Some(old) = self.rows[slot as usize].replace(row) {
             self.tones[old.tone as usize] -= 1;
+            self.sweep.changed();
         }
         if let Some(seen) = &mut self.seen {
             if seen.len() <= slot as usize {
@@ -268,6 +298,7 @@ impl Table {
             self.revision += 1;
             if let Some(old) = self.rows[slot as usize].take() {
                 self.tones[old.tone as usize] -= 1;
+                self.sweep.changed();
             }
             self.free.push(slot);
         }

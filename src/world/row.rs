@@ -156,6 +156,9 @@ pub struct Raw {
     len: u32,
 }
 
+/// An object of more bytes than this fills a block of its own.
+const LOOSE: u32 = 64 * 1024;
+
 /// The same bytes of the same block.
 impl PartialEq for Raw {
     fn eq(&self, other: &Self) -> bool {
@@ -176,17 +179,50 @@ pub struct Block {
     packed: OnceLock<Packed>,
 }
 
-/// The bytes, and the dictionary they were compressed with.
 #[derive(Debug)]
 struct Packed {
     bytes: Box<[u8]>,
-    dict: Option<Arc<[u8]>>,
+    /// How many objects.
+    count: u32,
+    by: Arc<Packing>,
+}
+
+/// What the blocks of a kind have in common.
+#[derive(Debug, Default)]
+pub struct Packing {
+    /// The text that the compressor knew before; may be empty.
+    pub dictionary: Arc<[u8]>,
+    /// Stands in front of an object of a list, which comes without its `kind` and `apiVersion`:
+    /// `{"kind":"Pod","apiVersion":"v1",`. Empty where every object is kept with them.
+    pub head: Box<str>,
 }
 
 impl Block {
-    /// Seals the block; only the first time counts.
-    pub fn fill(&self, bytes: Box<[u8]>, dict: Option<Arc<[u8]>>) {
-        let _ = self.packed.set(Packed { bytes, dict });
+    /// Seals the block with the text of so many objects; only the first time counts.
+    pub fn fill(&self, bytes: Box<[u8]>, count: u32, by: Arc<Packing>) {
+        let _ = self.packed.set(Packed { bytes, count, by });
+    }
+}
+
+impl Packed {
+    /// The text from its beginning.
+    fn open(&self) -> Option<impl Read> {
+        zstd::stream::read::Decoder::with_dictionary(&self.bytes[..], &self.by.dictionary).ok()
+    }
+
+    /// Writes an object as it is known outside of lists.
+    fn write(&self, object: &[u8], out: &mut Vec<u8>) {
+        match object.strip_prefix(b"{") {
+            Some(rest)
+                if !self.by.head.is_empty()
+                    && !rest.starts_with(b"\"kind\"")
+                    && !rest.starts_with(b"\"apiVersion\"") =>
+            {
+                out.extend_from_slice(self.by.head.as_bytes());
+                out.extend_from_slice(rest);
+            }
+            _ => out.extend_from_slice(object),
+        }
     }
 }
 
@@ -199,6 +235,19 @@ impl Raw {
         }
     }
 
+    /// Whether it would take less room together with others: alone in its block, or beside as many that are gone.
+    pub fn is_loose(&self) -> bool {
+        let Some(block) = &self.block else { return false };
+        let Some(packed) = block.packed.get() else { return false };
+        let lives = Arc::strong_count(block);
+        self.len <= LOOSE && (packed.count <= 2 || lives * 2 <= packed.count as usize)
+    }
+
+    /// How it was compressed.
+    pub fn packing(&self) -> Option<&Arc<Packing>> {
+        Some(&self.block.as_ref()?.packed.get()?.by)
+    }
+
     /// The size of the compressed block that it stands in, in bytes.
     pub fn packed_size(&self) -> usize {
         self.block.as_ref().and_then(|block| block.packed.get()).map_or(0, |packed| packed.bytes.len())
@@ -209,17 +258,26 @@ impl Raw {
         self.block.is_some()
     }
 
+    /// An object on its own.
+    pub fn alone(json: &[u8]) -> Self {
+        let block = Arc::new(Block::default());
+        if let Ok(bytes) = zstd::encode_all(json, 1) {
+            block.fill(bytes.into(), 1, Arc::default());
+        }
+        Self::part(block, 0..json.len())
+    }
+
     /// The object's JSON. `None` where it was not kept or cannot be read any more.
     pub fn json(&self) -> Option<Vec<u8>> {
         let packed = self.block.as_ref()?.packed.get()?;
-        // Without a dictionary its text is empty.
-        let dict = packed.dict.as_deref().unwrap_or_default();
-        let mut text = zstd::stream::read::Decoder::with_dictionary(&packed.bytes[..], dict).ok()?;
+        let mut text = packed.open()?;
         let before = u64::from(self.start);
         io::copy(&mut text.by_ref().take(before), &mut io::sink()).ok().filter(|skipped| *skipped == before)?;
-        let mut out = Vec::with_capacity(self.len as usize);
-        text.take(u64::from(self.len)).read_to_end(&mut out).ok()?;
-        (out.len() == self.len as usize).then_some(out)
+        let mut object = Vec::with_capacity(self.len as usize);
+        text.take(u64::from(self.len)).read_to_end(&mut object).ok()?;
+        let mut out = Vec::with_capacity(object.len() + packed.by.head.len());
+        packed.write(&object, &mut out);
+        (object.len() == self.len as usize).then_some(out)
     }
 
     /// The object, parsed.
@@ -233,23 +291,24 @@ impl Raw {
 pub struct Unpacker {
     block: Option<Arc<Block>>,
     text: Vec<u8>,
+    object: Vec<u8>,
 }
 
 impl Unpacker {
     /// The object's JSON. `None` where it was not kept or cannot be read any more.
     pub fn json(&mut self, raw: &Raw) -> Option<&[u8]> {
         let block = raw.block.as_ref()?;
+        let packed = block.packed.get()?;
         if !self.block.as_ref().is_some_and(|known| Arc::ptr_eq(known, block)) {
             self.block = None;
             self.text.clear();
-            let packed = block.packed.get()?;
-            let dict = packed.dict.as_deref().unwrap_or_default();
-            let mut text = zstd::stream::read::Decoder::with_dictionary(&packed.bytes[..], dict).ok()?;
-            text.read_to_end(&mut self.text).ok()?;
+            packed.open()?.read_to_end(&mut self.text).ok()?;
             self.block = Some(block.clone());
         }
         let start = raw.start as usize;
-        self.text.get(start..start.checked_add(raw.len as usize)?)
+        self.object.clear();
+        packed.write(self.text.get(start..start.checked_add(raw.len as usize)?)?, &mut self.object);
+        Some(&self.object)
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::diagnose::causes;
 use crate::diagnose::problem::{Problem, problems};
 use crate::diagnose::verdict::{Change, Confidence, Finding};
-use crate::world::row::{Block, Body, Meta, Raw};
+use crate::world::row::{Body, Meta, Raw};
 use serde_json::{Value, json};
 
 const NOW: Time = Time(1_000_000);
@@ -19,8 +19,6 @@ fn stuck(namespace: &str, name: &str) -> Row {
 }
 
 fn row(value: Value) -> Row {
-    let (text, block) = (value.to_string(), Arc::new(Block::default()));
-    block.fill(zstd::encode_all(text.as_bytes(), 1).unwrap().into(), None);
     let part = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (namespace, name) = (part("/metadata/namespace"), part("/metadata/name"));
     let meta = Meta {
@@ -32,7 +30,7 @@ fn row(value: Value) -> Row {
         labels: [].into(),
         owner: None,
     };
-    Row { meta, body: Body::Cells([].into()), tone: Tone::Bad, raw: Raw::part(block, 0..text.len()) }
+    Row { meta, body: Body::Cells([].into()), tone: Tone::Bad, raw: Raw::alone(value.to_string().as_bytes()) }
 }
 
 fn deployments() -> ResourceId {

@@ -3,7 +3,7 @@
 use super::backends::Backends;
 use super::*;
 use crate::world::pod::{ContainerRow, PodRow, Role};
-use crate::world::row::{Block, Body, Meta, Owner, Raw};
+use crate::world::row::{Body, Meta, Owner, Raw};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -18,9 +18,7 @@ fn at(seconds_ago: i64) -> String {
 }
 
 fn raw(value: &Value) -> Raw {
-    let (text, block) = (value.to_string(), Arc::new(Block::default()));
-    block.fill(zstd::encode_all(text.as_bytes(), 1).unwrap().into(), None);
-    Raw::part(block, 0..text.len())
+    Raw::alone(value.to_string().as_bytes())
 }
 
 fn row(value: &Value, tone: Tone, body: Body) -> Row {
