@@ -92,7 +92,11 @@ pub fn run(global: &Global, paths: Option<Paths>, runtime: &Handle, with: impl F
         sender.send(Msg::Notice(Level::Warn, notice));
     }
     with(sender);
-    update::start(&mut cockpit.state).into_iter().for_each(|effect| cockpit.perform(effect));
+    // What is begun here keeps every core busy for a moment: the first frame comes before it.
+    let begun = update::start(&mut cockpit.state);
+    update::settle(&mut cockpit.state);
+    cockpit.draw()?;
+    begun.into_iter().for_each(|effect| cockpit.perform(effect));
     if session.config.ui.mouse {
         cockpit.screen.mouse(true).context("the terminal is gone")?;
     }
@@ -220,8 +224,7 @@ impl Loop {
                 self.heard = false;
             }
             if due && update::settle(&mut self.state) {
-                let (state, theme) = (&self.state, &self.look.theme);
-                self.screen.draw(|frame| ui::draw_linked(state, theme, frame)).context("the terminal is gone")?;
+                self.draw()?;
                 if drawn.is_none() && self.look.asks_ground(&self.session.config.ui) {
                     self.ask_ground();
                 }
@@ -229,6 +232,11 @@ impl Loop {
                 self.title()?;
             }
         }
+    }
+
+    fn draw(&mut self) -> Result<()> {
+        let (state, theme) = (&self.state, &self.look.theme);
+        self.screen.draw(|frame| ui::draw_linked(state, theme, frame)).context("the terminal is gone")
     }
 
     /// How long the loop may sleep: until the next tick, or until a change may be drawn.

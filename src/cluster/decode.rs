@@ -111,6 +111,7 @@ impl Decoder {
 
     /// Decodes the object that begins there in the text; hands its row to `out`.
     pub fn step(&mut self, text: &[u8], at: usize, out: impl FnOnce(Row)) -> Step {
+        self.keeper.tightly(false);
         match self.first(text, at) {
             Outcome::Row(row, used) => {
                 out(row);
@@ -124,6 +125,7 @@ impl Decoder {
 
     /// Decodes one whole object; `None` where it cannot be read, which is noted.
     pub fn whole(&mut self, bytes: &[u8]) -> Option<Row> {
+        self.keeper.tightly(true);
         let outcome = self.first(bytes, 0);
         self.seal(bytes);
         match outcome {

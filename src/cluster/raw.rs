@@ -14,6 +14,9 @@ use zstd::bulk::Compressor;
 /// zstd level: its speed is what counts, the dictionary does most of the work. Level 1 packs into little more than half
 /// of the room and takes twice the time.
 const LEVEL: i32 = -5;
+/// The same for what stands alone in its block or is packed again: there the dictionary's start-up costs as much, and
+/// the room counts.
+const TIGHT: i32 = 1;
 /// Size of a dictionary.
 const DICTIONARY: usize = 48 * 1024;
 /// Objects that go into it, taken some apart, as neighbours in a list belong together.
@@ -44,6 +47,7 @@ struct Samples {
 pub struct Keeper {
     shared: Arc<Dictionary>,
     packing: Arc<Packing>,
+    level: i32,
     zip: Option<Compressor<'static>>,
     packed: Vec<u8>,
     /// The group being filled: where it stands in the text, how many objects, and what their rows hold.
@@ -75,11 +79,21 @@ impl Keeper {
         Self {
             shared,
             packing: Arc::new(Packing { head: head.into(), ..Packing::default() }),
-            zip: Compressor::new(LEVEL).ok(),
+            level: LEVEL,
+            zip: compressor(LEVEL, &[]),
             packed: vec![],
             group: 0..0,
             count: 0,
             block: Arc::default(),
+        }
+    }
+
+    /// Packs tightly from now on, or quickly.
+    pub fn tightly(&mut self, tightly: bool) {
+        let level = if tightly { TIGHT } else { LEVEL };
+        if level != self.level {
+            self.level = level;
+            self.zip = compressor(level, &self.packing.dictionary);
         }
     }
 
@@ -129,10 +143,14 @@ impl Keeper {
         if self.packing.dictionary.is_empty()
             && let Some(ready) = self.shared.ready.get()
         {
-            self.zip = Compressor::with_dictionary(LEVEL, ready).ok();
+            self.zip = compressor(self.level, ready);
             self.packing = Arc::new(Packing { dictionary: ready.clone(), head: self.packing.head.clone() });
         }
     }
+}
+
+fn compressor(level: i32, dictionary: &[u8]) -> Option<Compressor<'static>> {
+    Compressor::with_dictionary(level, dictionary).ok()
 }
 
 /// Objects unpacked at once.
@@ -148,6 +166,7 @@ pub fn repack(mut objects: Vec<Loose>) -> Vec<Repacked> {
     objects.sort_unstable_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     // What is unpacked is whole, and needs no head.
     let mut keeper = Keeper::new(dictionary, String::new());
+    keeper.tightly(true);
     let (mut unpacker, mut text, mut done) = (Unpacker::default(), Vec::new(), Vec::with_capacity(objects.len()));
     for portion in objects.chunks(PORTION) {
         text.clear();
