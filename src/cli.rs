@@ -28,7 +28,7 @@ pub const TROUBLE: u8 = 2;
 /// Reads the arguments and runs what they ask for.
 pub fn main() -> ExitCode {
     let args = Args::read();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => return trouble(&anyhow::anyhow!("cannot start: {e}")),
     };
@@ -69,6 +69,18 @@ pub fn main() -> ExitCode {
     // Watches and half-read streams need no orderly end.
     runtime.shutdown_background();
     result.unwrap_or_else(|e| trouble(&e))
+}
+
+/// Everything but the screen runs here: two threads read what clusters say, others do what blocks.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).on_thread_start(yielding).enable_all().build()
+}
+
+/// The thread that hears keys and draws goes first where cores are few: the others ask for less of them. (Elsewhere than
+/// on Linux this would be said of the whole process.)
+fn yielding() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(5);
 }
 
 fn trouble(error: &anyhow::Error) -> ExitCode {

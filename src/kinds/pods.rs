@@ -2,7 +2,7 @@
 
 use super::cells::{cpu_trend, memory_trend};
 use super::{Can, Kind, Opens};
-use crate::world::column::{Column, Source};
+use crate::world::column::{Column, Source, Text};
 use crate::world::metrics::percent;
 use crate::world::pod::PodRow;
 use crate::world::row::{Body, Cell, Row, Tone};
@@ -17,15 +17,15 @@ pub static KIND: Kind = Kind {
     columns: &[
         Column::new("NAME", Source::Name),
         Column::new("READY", Source::Pod(|_, pod| Cell::Ratio(pod.ready.into(), pod.total.into()))).right(),
-        Column::new("STATUS", Source::Pod(|_, pod| Cell::Shared(pod.status.clone()))),
+        Column::new("STATUS", Source::PodText(|pod| Text::Shared(&pod.status))),
         Column::new(
             "RESTARTS",
             Source::Pod(|_, pod| Cell::Count(pod.restarts.into(), Some(pod.last_restart).filter(|t| t.is_set()))),
         )
         .right(),
         Column::new("AGE", Source::Age).right(),
-        Column::new("NODE", Source::Pod(|_, pod| Cell::Shared(pod.node.clone()))),
-        Column::new("IP", Source::Pod(|_, pod| Cell::Text(pod.ip.clone()))).wide(),
+        Column::new("NODE", Source::PodText(|pod| Text::Shared(&pod.node))),
+        Column::new("IP", Source::PodText(|pod| Text::Own(&pod.ip))).wide(),
         Column::new("CPU", Source::Used(|_, used| Cell::Cpu(used.now().cpu))).right().yielding(),
         Column::new("%CPU/R", Source::Used(|row, used| share(row, used.now().cpu, |pod| pod.cpu))).right().wide(),
         Column::new("%CPU/L", Source::Used(|row, used| share(row, used.now().cpu, |pod| pod.cpu_limit))).right().wide(),
@@ -34,7 +34,7 @@ pub static KIND: Kind = Kind {
         Column::new("%MEM/L", Source::Used(|row, used| share(row, used.now().memory, |pod| pod.memory_limit)))
             .right()
             .wide(),
-        Column::new("QOS", Source::Pod(|_, pod| Cell::Shared(pod.qos.clone()))).wide(),
+        Column::new("QOS", Source::PodText(|pod| Text::Shared(&pod.qos))).wide(),
         Column::new("CPU/R", Source::Pod(|_, pod| some(pod.cpu, Cell::Cpu))).right().wide(),
         Column::new("CPU/L", Source::Pod(|_, pod| some(pod.cpu_limit, Cell::Cpu))).right().wide(),
         Column::new("MEM/R", Source::Pod(|_, pod| some(pod.memory, Cell::Bytes))).right().wide(),

@@ -8,7 +8,7 @@ use super::layout::{Grep, Looked};
 use crate::kinds;
 use crate::kinds::relations::Pods;
 use crate::world::choice::Choice;
-use crate::world::column::{Column, Source, cell};
+use crate::world::column::{Column, Source, Text, cell, text};
 use crate::world::fleet::{ClusterId, Fleet, Table};
 use crate::world::glob::shell;
 use crate::world::metrics::Metrics;
@@ -229,13 +229,13 @@ fn words(part: &Part, row: &Row, test: &mut dyn FnMut(Word) -> bool) {
         return;
     }
     for (n, column) in part.columns.iter().enumerate() {
-        if matches!(column.source, Source::Name | Source::Age | Source::Used(_)) {
+        if matches!(column.source, Source::Name) {
             continue;
         }
-        let stop = match cell(part.columns, n, row, part.metrics) {
-            Cell::Text(text) => test(Word::Own(&text)),
-            Cell::Shared(text) => test(Word::Shared(&text)),
-            _ => false,
+        let stop = match text(part.columns, n, row) {
+            Some(Text::Own(words)) => test(Word::Own(words)),
+            Some(Text::Shared(words)) => test(Word::Shared(words)),
+            None => false,
         };
         if stop {
             return;

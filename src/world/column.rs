@@ -2,7 +2,8 @@
 
 use super::metrics::{Metrics, Reading};
 use super::pod::PodRow;
-use super::row::{Body, Cell, Row};
+use super::row::{Body, Cell, Row, Str};
+use compact_str::CompactString;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -30,12 +31,33 @@ pub enum Source {
     Age,
     /// A pod's lean row.
     Pod(fn(&Row, &PodRow) -> Cell),
+    /// Words of a pod's lean row.
+    PodText(for<'a> fn(&'a PodRow) -> Text<'a>),
     /// Computed from the whole object when it arrives; stored in the row's cells, n-th of these.
     Object(fn(&Value) -> Cell),
     /// What the object uses, as the metrics API says.
     Used(fn(&Row, &Reading) -> Cell),
     /// Printed by the server (`Table`); stored in the row's cells, n-th of these.
     Server,
+}
+
+/// Words where they stand in a row. To look at them costs nothing; a [`Cell`] is a copy, and copies of what many rows
+/// share make two cores wait for each other.
+#[derive(Clone, Copy, Debug)]
+pub enum Text<'a> {
+    /// Of this row.
+    Own(&'a CompactString),
+    /// Stored once for many rows.
+    Shared(&'a Str),
+}
+
+impl From<Text<'_>> for Cell {
+    fn from(text: Text<'_>) -> Self {
+        match text {
+            Text::Own(words) => Cell::Text(words.clone()),
+            Text::Shared(words) => Cell::Shared(words.clone()),
+        }
+    }
 }
 
 impl Column {
@@ -75,11 +97,29 @@ pub fn cell(columns: &[Column], n: usize, row: &Row, metrics: &Metrics) -> Cell 
         (Source::Name, _) => Cell::Text(row.meta.name.clone()),
         (Source::Age, _) => Cell::Since(row.meta.created),
         (Source::Pod(get), Body::Pod(pod)) => get(row, pod),
+        (Source::PodText(get), Body::Pod(pod)) => get(pod).into(),
         (Source::Used(get), _) => metrics.of_row(row).map_or(Cell::Empty, |reading| get(row, &reading)),
         (Source::Object(_) | Source::Server, Body::Cells(cells)) => {
-            let stored = columns[..n].iter().filter(|c| matches!(c.source, Source::Object(_) | Source::Server)).count();
-            cells.get(stored).cloned().unwrap_or_default()
+            stored(columns, n, cells).cloned().unwrap_or_default()
         }
         _ => Cell::Empty,
     }
+}
+
+/// The cell of a row in the n-th of `columns`, where it is words that are kept in the row.
+pub fn text<'a>(columns: &[Column], n: usize, row: &'a Row) -> Option<Text<'a>> {
+    match (columns.get(n)?.source, &row.body) {
+        (Source::Name, _) => Some(Text::Own(&row.meta.name)),
+        (Source::PodText(get), Body::Pod(pod)) => Some(get(pod)),
+        (Source::Object(_) | Source::Server, Body::Cells(cells)) => match stored(columns, n, cells)? {
+            Cell::Text(words) => Some(Text::Own(words)),
+            Cell::Shared(words) => Some(Text::Shared(words)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn stored<'a>(columns: &[Column], n: usize, cells: &'a [Cell]) -> Option<&'a Cell> {
+    cells.get(columns[..n].iter().filter(|c| matches!(c.source, Source::Object(_) | Source::Server)).count())
 }
