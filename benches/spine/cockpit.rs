@@ -103,7 +103,7 @@ pub fn ask(url: &str, path: &str) -> Result<String> {
 }
 
 /// The row of the screen that is drawn reversed for most of its width.
-fn selected(screen: &vt100::Screen) -> Option<u16> {
+pub fn selected(screen: &vt100::Screen) -> Option<u16> {
     let (rows, cols) = screen.size();
     let reversed =
         |row: u16| (0..cols.get()).filter(|col| screen.cell(row, *col).is_some_and(vt100::Cell::inverse)).count();

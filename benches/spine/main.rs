@@ -7,10 +7,15 @@
 mod churn;
 mod cockpit;
 mod data;
+// (The tests use more of it.)
+#[allow(dead_code)]
+#[path = "../../tests/it/embedded.rs"]
+mod embedded;
 mod fleet;
 mod floor;
 mod logs;
 mod measure;
+mod moods;
 mod screening;
 mod server;
 #[path = "../../tests/it/support.rs"]
@@ -41,6 +46,7 @@ fn main() -> Result<()> {
         ["logs", "--bench"] => of_logs(),
         ["churn", "--bench"] => of_churn(),
         ["fleet", "--bench"] => of_fleet(),
+        ["moods", "--bench"] => moods::measure(),
         // `cargo test --benches` runs this as well; only `cargo bench` passes the word.
         _ if args.iter().any(|arg| arg == "--bench") => bench(),
         _ => Ok(()),
@@ -96,7 +102,8 @@ fn bench() -> Result<()> {
     drop(server);
     of_logs()?;
     of_churn()?;
-    of_fleet()
+    of_fleet()?;
+    moods::measure()
 }
 
 fn heading() {
