@@ -153,6 +153,8 @@ pub struct Cluster {
     pub ledger: Option<String>,
     /// Colour of the frame of confirmations, a name of the theme or `#rrggbb`.
     pub accent: Option<String>,
+    /// Ask what CPU and memory are used.
+    pub metrics: Option<bool>,
 }
 
 /// `[[repository]]`: a git repository that kokpit may push to.
@@ -183,6 +185,8 @@ pub struct Settings {
     pub ledger: String,
     /// Colour of the frame of confirmations.
     pub accent: Option<String>,
+    /// Ask what CPU and memory are used.
+    pub metrics: bool,
 }
 
 impl Config {
@@ -198,6 +202,7 @@ impl Config {
             nodes: place(matching().find_map(|c| c.nodes.clone()), NODES),
             ledger: place(matching().find_map(|c| c.ledger.clone()), LEDGER),
             accent: matching().find_map(|c| c.accent.clone()),
+            metrics: matching().find_map(|c| c.metrics).unwrap_or(true),
         }
     }
 

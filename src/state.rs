@@ -79,6 +79,8 @@ pub struct Start {
     pub frozen: Vec<String>,
     /// Contexts where no values of Secrets are shown.
     pub sealed: Vec<String>,
+    /// Contexts that are not asked what CPU and memory they use.
+    pub unmeasured: Vec<String>,
     /// The time.
     pub now: Time,
     /// Columns and rows of the terminal.
@@ -231,12 +233,16 @@ impl State {
         let frozen = ids.filter(|(_, name)| is_frozen(name)).map(|(id, _)| id).collect();
         let ids = (0..).map(ClusterId).zip(&start.contexts);
         let sealed = ids.filter(|(_, name)| start.sealed.contains(name)).map(|(id, _)| id).collect();
+        let mut fleet = Fleet::new(start.contexts);
+        for shard in &mut fleet.shards {
+            shard.unmeasured = start.unmeasured.contains(&shard.name);
+        }
         let mut state = Self {
             permissions: permissions::Permissions::default(),
             help_refused: HashMap::new(),
             frozen,
             sealed,
-            fleet: Fleet::new(start.contexts),
+            fleet,
             now: start.now,
             size: start.size,
             readonly: start.readonly,

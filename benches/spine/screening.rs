@@ -67,6 +67,7 @@ pub fn report(url: &str, pods: usize) -> Result<()> {
         readonly: true,
         frozen: vec![],
         sealed: vec![],
+        unmeasured: vec![],
         now,
         size: (160, 50),
         keymap: Keymap::load(None).0,

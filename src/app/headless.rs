@@ -49,6 +49,7 @@ impl Headless {
             readonly: true,
             frozen: Vec::new(),
             sealed: Vec::new(),
+            unmeasured: Vec::new(),
             now: session.now(),
             size: (80, 24),
             keymap: Keymap::load(None).0,

@@ -280,6 +280,7 @@ pub fn remember_repository(paths: &Paths, context: &str, line: &str) -> Result<(
             protected: None,
             ledger: None,
             accent: None,
+            metrics: None,
         },
     )
 }

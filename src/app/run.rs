@@ -146,6 +146,7 @@ fn start_of(global: &Global, session: &Session, size: (u16, u16), keymap: Keymap
     let sealed = |name: &String| !session.config.may_decode(name);
     Start {
         sealed: session.names().into_iter().filter(sealed).collect(),
+        unmeasured: session.names().into_iter().filter(|name| !session.config.settings(name).metrics).collect(),
         contexts: session.names(),
         open,
         namespaces: global.namespace.iter().cloned().collect(),

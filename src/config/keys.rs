@@ -153,6 +153,7 @@ pub static SECTIONS: &[Section] = &[
                 "\"clusters/{cluster}/ops/ledger\"",
                 "records of nodes that something else manages",
             ),
+            key("metrics", Kind::Flag, "false", "never ask what CPU and memory are used: docs/metrics.md"),
             key("accent", Kind::Text, "\"red\"", "frame of confirmations: a colour or #rrggbb"),
         ],
     },

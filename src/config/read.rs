@@ -181,7 +181,7 @@ impl Reader<'_> {
     }
 
     fn cluster(&mut self, table: &Table<'_>, span: Range<usize>) -> Option<Cluster> {
-        let known = ["context", "repository", "protected", "nodes", "ledger", "accent"];
+        let known = ["context", "repository", "protected", "nodes", "ledger", "accent", "metrics"];
         self.only("[[cluster]]", table, &known);
         let cluster = Cluster {
             context: self.required("[[cluster]]", table, "context", &span)?,
@@ -190,6 +190,7 @@ impl Reader<'_> {
             nodes: self.directory(table, "nodes"),
             ledger: self.directory(table, "ledger"),
             accent: self.string(table, "accent"),
+            metrics: self.boolean(table, "metrics"),
         };
         Some(cluster)
     }

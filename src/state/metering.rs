@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Seconds that samples are kept after the last look at them.
 const KEPT: i64 = 300;
+/// Why a cluster is not asked.
+pub(super) const SWITCHED_OFF: &str = "switched off (metrics in config.toml)";
 
 /// What was asked for.
 #[derive(Debug, Default)]
@@ -29,6 +31,8 @@ impl State {
     /// Asks for what is shown, no longer for what is not, and forgets what nobody looked at for a while.
     pub fn sync_metering(&mut self) -> Vec<Effect> {
         let (mut needs, now) = (self.measured(), self.now);
+        let off = needs.extract_if(.., |id, _| self.fleet.shard(*id).unmeasured).map(|(id, _)| id).collect::<Vec<_>>();
+        off.into_iter().for_each(|cluster| self.not_measured(cluster, SWITCHED_OFF));
         let mut effects = vec![];
         for (cluster, (wanted, needed)) in &mut self.metering.asked {
             let need = needs.remove(cluster).unwrap_or_default();
@@ -150,6 +154,10 @@ impl State {
             Feed::Stale { reason, .. } => format!("the metrics API does not answer: {reason}"),
             _ => return,
         };
+        self.not_measured(cluster, &why);
+    }
+
+    fn not_measured(&mut self, cluster: ClusterId, why: &str) {
         if self.metering.said.insert(cluster) {
             let name = &self.fleet.shard(cluster).name;
             self.say(format!("{name}: CPU and memory in use are not shown: {why}"));

@@ -3,12 +3,13 @@
 
 use super::grid::{bytes, text};
 use super::list::{ListOf, ListRow, Listing};
+use super::metering::SWITCHED_OFF;
 use super::nav::{Scope, View};
 use super::table::thousands;
 use super::{State, listings};
 use crate::kinds::nodes::can_give;
 use crate::world::fleet::{ClusterId, Feed, Fleet, Link, Shard, Table};
-use crate::world::metrics::{Of, Usage, percent};
+use crate::world::metrics::{self, Of, Usage, percent};
 use crate::world::object::ResourceId;
 use crate::world::row::{Body, Cell, Row, Str, Tone};
 use crate::world::sparkline::{gauge, sparkline};
@@ -23,9 +24,6 @@ const TREND: usize = 12;
 const BAR: usize = 16;
 /// Between the parts of a key: no name has it.
 const BETWEEN: &str = "\u{1f}";
-/// From these percents on a resource is about to be short (as k9s has them).
-const WARN: i64 = 70;
-const BAD: i64 = 90;
 
 /// One pod with what it uses.
 type Heavy = (Usage, Str, CompactString);
@@ -155,6 +153,9 @@ fn of_cluster(state: &State, id: ClusterId, pulse: &Pulse) -> Vec<ListRow> {
 
 /// Why nothing is known of what is used.
 fn unmeasured(shard: &Shard) -> Option<String> {
+    if shard.unmeasured {
+        return Some(SWITCHED_OFF.into());
+    }
     match (shard.metrics.feed(Of::Nodes), shard.metrics.feed(Of::Pods)) {
         (Feed::Live, _) | (_, Feed::Live) => None,
         (Feed::Unknown(why) | Feed::Denied(why) | Feed::Stale { reason: why, .. }, _) => Some(why.clone()),
@@ -180,11 +181,7 @@ fn amount(state: &State, shard: &Shard, pulse: &Pulse, (name, of, write): Resour
     let requested = of(&pulse.requested);
     let (of_used, of_requested) = (share(used), share(Some(requested)));
     let number = |percent: Option<i64>| percent.map(|n| n.to_string()).unwrap_or_default();
-    let tone = match of_used {
-        Some(BAD..) => Tone::Bad,
-        Some(WARN..) => Tone::Warn,
-        _ => Tone::Ok,
-    };
+    let tone = of_used.map_or(Tone::Ok, metrics::tone);
     let bar = if state.size.0 < 100 { BAR / 2 } else { BAR };
     let cells = vec![
         name.into(),

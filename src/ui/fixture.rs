@@ -56,6 +56,7 @@ impl Stage {
             readonly: false,
             frozen: vec![],
             sealed: vec![],
+            unmeasured: vec![],
             now: NOW,
             size: (width, height),
             keymap: Keymap::load(None).0,

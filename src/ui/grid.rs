@@ -3,6 +3,7 @@
 use super::brush::{Brush, row, width};
 use crate::state::grid::{self, Grid, GridColumn, GridRow, wrapped};
 use crate::theme::Meaning;
+use crate::world::metrics;
 use crate::world::row::Tone;
 use ratatui::layout::Rect;
 
@@ -65,7 +66,12 @@ fn draw_row(brush: &mut Brush, area: Rect, columns: &[GridColumn], line: &GridRo
     let mut x = area.x + 1;
     let whole = [GridColumn { width: area.width.saturating_sub(1), ..GridColumn::default() }];
     let columns = if line.whole { &whole } else { columns };
+    let plain = !line.stale && !line.marked;
     for (column, text) in columns.iter().zip(&line.cells) {
+        let meaning = match share(column, text) {
+            Some(share) if plain && share > line.tone => tone(share),
+            _ => meaning,
+        };
         cell(brush, Rect { x, ..area }, area, column, text, meaning);
         x += column.width + gap;
     }
@@ -80,6 +86,12 @@ fn draw_row(brush: &mut Brush, area: Rect, columns: &[GridColumn], line: &GridRo
     };
     let style = brush.look(if line.marked { Meaning::Marked } else { Meaning::Selected });
     brush.put(Rect { width: area.width.min(1), ..area }, sign, style);
+}
+
+/// How much a cell says is used of a request, a limit or a node.
+fn share(column: &GridColumn, text: &str) -> Option<Tone> {
+    let is_share = column.title.starts_with("%CPU") || column.title.starts_with("%MEM");
+    text.parse().ok().filter(|_| is_share).map(metrics::tone)
 }
 
 /// One cell at the x of `at`, cut to its column and to the row.

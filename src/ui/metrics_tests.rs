@@ -256,3 +256,46 @@ fn every_pulse_leads_somewhere() {
     // Four rows of each of two clusters, then what uses most: cart, api, web by CPU.
     assert_eq!((lead(8).2, lead(9).2), ("cart-7d9f-x2k4q".into(), "api-5f7d-aaaaa".into()));
 }
+
+#[test]
+fn what_is_about_to_be_short_stands_out_in_its_cell() {
+    let mut stage = measured(120, 30);
+    // Of 4 CPUs and 16 Gi each.
+    let all = [("", "n1", 2800, 800), ("", "n2", 3800, 12_000), ("", "n4", 2700, 800)];
+    samples(&mut stage, EU, Of::Nodes, 20, &all);
+    stage.type_in(":nodes @prod-eu\nG");
+    let (screen, styles) = stage.coloured();
+    let style = |node: &str, percent: &str| {
+        let (line, letters) = screen.lines().zip(styles.lines()).find(|(line, _)| line.contains(node)).unwrap();
+        let at = line.chars().collect::<String>().find(&format!(" {percent} ")).unwrap_or_else(|| panic!("{screen}"));
+        let letter = letters.chars().nth(line[..at].chars().count() + 1).unwrap();
+        let meant = styles.lines().find(|line| line.starts_with(&format!("{letter} ")));
+        meant.map_or(String::new(), |meant| meant[2..].to_string())
+    };
+    let (usual, warn, bad) = (style("n1", "5"), style("n1", "70"), style("n2", "95"));
+    assert!(usual != warn && usual != bad && warn != bad, "{usual} | {warn} | {bad}");
+    assert_eq!(style("n2", "73"), warn);
+    // Under the cursor the letters keep their colour.
+    assert_eq!(style("n4", "68").split(' ').next(), usual.split(' ').next());
+}
+
+#[test]
+fn a_cluster_that_is_not_to_be_asked_is_not() {
+    let mut stage = Stage::started(200, 30, |start| start.unmeasured = vec!["prod-eu".into()]);
+    stage.connect(EU);
+    stage.rows(EU, "pods", vec![pod("web-1", "shop", "Running", 1, 1, "n1")]);
+    serve(&mut stage, EU);
+    stage.type_in(":pods shop @prod-eu\n");
+    assert_eq!(asked(&mut stage, EU), None);
+    assert!(!titles(&mut stage).contains(&"CPU".into()), "{:?}", titles(&mut stage));
+    assert_eq!(stage.state.notices.all().count(), 0, "nobody wanted to see it");
+    // Whoever wants to see it is told.
+    stage.press("shift-c");
+    assert_eq!(asked(&mut stage, EU), None);
+    let said: Vec<String> = stage.state.notices.all().map(|notice| notice.text.clone()).collect();
+    let why = "prod-eu: CPU and memory in use are not shown: switched off (metrics in config.toml)";
+    assert_eq!(said, [why]);
+    stage.type_in(":pulses @prod-eu\n");
+    assert_eq!(asked(&mut stage, EU), None);
+    assert!(stage.screen().contains("switched off (metrics in config.toml)"), "{}", stage.screen());
+}

@@ -96,6 +96,8 @@ pub struct Shard {
     pub catalog: Arc<[Resource]>,
     /// What nodes and pods use.
     pub metrics: Metrics,
+    /// The configuration says that it is not asked for them.
+    pub unmeasured: bool,
     tables: HashMap<ResourceId, Table>,
 }
 
@@ -141,7 +143,15 @@ impl Fleet {
             let tables = kept.map(|table| (resource.clone(), table.clone())).into_iter().collect();
             let metrics = if kept.is_some() { shard.metrics.clone() } else { Metrics::default() };
             let catalog = shard.catalog.clone();
-            Shard { name: shard.name.clone(), link: shard.link.clone(), catalog, metrics, tables, ..Shard::default() }
+            Shard {
+                name: shard.name.clone(),
+                link: shard.link.clone(),
+                unmeasured: shard.unmeasured,
+                catalog,
+                metrics,
+                tables,
+                ..Shard::default()
+            }
         };
         Self { shards: self.iter().map(copy).collect() }
     }
@@ -192,7 +202,7 @@ impl Shard {
     /// Whether it says what nodes or pods use.
     pub fn serves_metrics(&self) -> bool {
         let kinds = [metrics::of_pods(), metrics::of_nodes()];
-        self.catalog.iter().any(|resource| kinds.contains(&resource.id))
+        !self.unmeasured && self.catalog.iter().any(|resource| kinds.contains(&resource.id))
     }
 
     /// Forgets a table that nobody watches any more.

@@ -3,7 +3,7 @@
 
 use super::fleet::Feed;
 use super::object::ResourceId;
-use super::row::{Body, Row, Str};
+use super::row::{Body, Row, Str, Tone};
 use super::time::Time;
 use compact_str::CompactString;
 use foldhash::fast::RandomState;
@@ -49,6 +49,19 @@ impl std::iter::Sum for Usage {
 /// How much something is of a whole, in percent, rounded; `None` of nothing.
 pub fn percent(part: i64, whole: i64) -> Option<i64> {
     (whole > 0).then(|| (part as f64 / whole as f64 * 100.0).round() as i64)
+}
+
+/// From these percents on a resource is about to be short (as k9s has them).
+const WARN: i64 = 70;
+const BAD: i64 = 90;
+
+/// How so many percent of a request, a limit or a node stand.
+pub fn tone(percent: i64) -> Tone {
+    match percent {
+        BAD.. => Tone::Bad,
+        WARN.. => Tone::Warn,
+        _ => Tone::Ok,
+    }
 }
 
 /// A sample as it is remembered: thousandths of a CPU and Ki, in eight bytes.
@@ -406,6 +419,12 @@ mod tests {
         assert_eq!(some(&["a"]).and(some(&[])), some(&[]));
         assert_eq!(some(&["a"]).and(Wanted { nodes: true, pods: None }).pods, some(&["a"]).pods);
         assert!(Wanted::default().is_nothing() && !some(&[]).is_nothing());
+    }
+
+    #[test]
+    fn what_is_about_to_be_short_stands_out() {
+        let tones = [0, 69, 70, 89, 90, 250].map(tone);
+        assert_eq!(tones, [Tone::Ok, Tone::Ok, Tone::Warn, Tone::Warn, Tone::Bad, Tone::Bad]);
     }
 
     #[test]
