@@ -402,49 +402,57 @@ pub static TABLE: &[Action] = &[
     )
     .when(can_cordon)
     .needs(need::PATCH_NODE),
-    Action::write("scale", "scale", "Change the number of replicas, in git.", writing::scale).when(can_scale),
+    Action::write("scale", "scale", "Change the number of replicas, in git.", writing::scale)
+        .when(can_scale)
+        .needs(need::PATCH_UNTRACKED),
     Action::write(
         "limits",
         "limits",
         "Change CPU and memory of a container, limits and requests, in git.",
         writing::limits,
     )
-    .when(can_limit),
+    .when(can_limit)
+    .needs(need::PATCH_UNTRACKED),
     Action::write(
         "edit",
         "edit",
         "Edit the object in $EDITOR; the changes become a plan, in git where it is tracked.",
         writing::edit,
     )
-    .when(has_object),
+    .when(has_object)
+    .needs(need::PATCH_UNTRACKED),
     Action::write(
         "debug",
         "debug",
         "Add a debug container to the pod, or go onto the node with a privileged pod that is deleted afterwards.",
         writing::debug,
     )
-    .when(can_debug),
+    .when(can_debug)
+    .needs(need::DEBUG),
     Action::write(
         "restart",
         "restart",
         "Replace the pods of the workload, some at a time, and follow it.",
         objects::restart,
     )
-    .when(can_roll),
+    .when(can_roll)
+    .needs(need::PATCH),
     Action::write(
         "rollback",
         "roll back",
         "Go back to an earlier revision of the workload or Application; the plan lists them.",
         objects::rollback,
     )
-    .when(can_roll_back),
+    .when(can_roll_back)
+    .needs(need::PATCH_UNTRACKED),
     Action::write(
         "set-image",
         "image",
         "Change images, in git where the object is tracked, else live.",
         objects::set_image,
     )
-    .when(can_image),
+    .when(can_image)
+    .needs(need::PATCH_UNTRACKED),
     Action::write("trigger", "run now", "Make a Job from the CronJob now.", objects::trigger)
         .when(can_trigger)
         .needs(need::CREATE_JOB),
@@ -454,9 +462,11 @@ pub static TABLE: &[Action] = &[
         "Suspend the CronJob or Job, in git where it is tracked.",
         objects::suspend,
     )
-    .when(can_suspend),
+    .when(can_suspend)
+    .needs(need::PATCH_UNTRACKED),
     Action::write("resume-job", "let go on", "Resume the CronJob or Job, in git where it is tracked.", objects::resume)
-        .when(can_resume),
+        .when(can_resume)
+        .needs(need::PATCH_UNTRACKED),
     Action::destructive(
         "delete",
         "delete",
@@ -490,25 +500,30 @@ pub static TABLE: &[Action] = &[
         "Apply what git says: the Applications marked, or of one what is marked in it; the plan says what differs.",
         argo::sync,
     )
-    .when(argo::on_application),
+    .when(argo::on_application)
+    .needs(need::PATCH_APPLICATION),
     Action::write(
         "refresh-app",
         "compare",
         "Let Argo CD compare the Application, or those marked, with git now.",
         argo::refresh,
     )
-    .when(argo::on_application),
+    .when(argo::on_application)
+    .needs(need::PATCH_APPLICATION),
     Action::write("hard-refresh", "render anew", "The same, with the manifests rendered anew.", argo::hard_refresh)
-        .when(argo::on_application),
+        .when(argo::on_application)
+        .needs(need::PATCH_APPLICATION),
     Action::write("terminate", "terminate", "End the operation of the Application that runs.", argo::terminate)
-        .when(argo::on_application),
+        .when(argo::on_application)
+        .needs(need::PATCH_APPLICATION),
     Action::write(
         "auto-sync",
         "auto-sync",
         "Let the Application sync by itself, or not: the other way round, or `:auto-sync on prune self-heal`.",
         argo::auto_sync,
     )
-    .when(argo::on_application),
+    .when(argo::on_application)
+    .needs(need::PATCH_APPLICATION),
     Action::read(
         "diff",
         "diff",

@@ -6,7 +6,7 @@ use super::picked::Picked;
 use super::tree::destination;
 use crate::gitops::locate::tracking;
 use crate::world::fleet::ClusterId;
-use crate::world::object::{ObjectRef, ResourceId, list_at, str_at};
+use crate::world::object::{ObjectRef, ResourceId, bool_at, list_at, str_at};
 use crate::world::row::Row;
 use serde_json::Value;
 
@@ -36,6 +36,24 @@ impl State {
     pub fn tracked(&self, picked: &Picked) -> Option<(ClusterId, ObjectRef, ObjectRef)> {
         tracked(self, picked)
     }
+
+    /// Whether a change of the object may become a commit: it carries Argo CD's tracking id, or what owns it does, or
+    /// that is not known.
+    pub fn may_be_tracked(&self, picked: &Picked) -> bool {
+        let mut object = picked.object.clone();
+        for _ in 0..OWNERS {
+            let Some(value) = self.value_of(picked.cluster, &object) else { return true };
+            if tracking(&value).is_ok() {
+                return true;
+            }
+            match (is_owned(&value), owner_of(self, picked.cluster, &object)) {
+                (false, _) => return false,
+                (true, Some(owner)) => object = owner,
+                (true, None) => return true,
+            }
+        }
+        true
+    }
 }
 
 fn tracked(state: &State, picked: &Picked) -> Option<(ClusterId, ObjectRef, ObjectRef)> {
@@ -56,6 +74,10 @@ fn tracked(state: &State, picked: &Picked) -> Option<(ClusterId, ObjectRef, Obje
     let with = |object: &ObjectRef, (at, found): (ClusterId, ObjectRef)| (at, found, object.clone());
     let listed = objects.iter().find_map(|object| Some(with(object, listing(state, cluster, object)?)));
     listed.or_else(|| objects.iter().find_map(|object| Some(with(object, labelled(state, cluster, object)?))))
+}
+
+fn is_owned(object: &Value) -> bool {
+    list_at(object, "/metadata/ownerReferences").iter().any(|owner| bool_at(owner, "/controller"))
 }
 
 fn owner_of(state: &State, cluster: ClusterId, object: &ObjectRef) -> Option<ObjectRef> {

@@ -78,7 +78,8 @@ impl State {
             let lacks = |need: &Need| {
                 let mut accesses = need.accesses(picked);
                 let all = accesses.iter().all(|access| self.permissions.denies(picked.cluster, access));
-                (all && !accesses.is_empty()).then(|| accesses.remove(0))
+                let lacking = all && !accesses.is_empty() && !(need.untracked && self.may_be_tracked(picked));
+                lacking.then(|| accesses.remove(0))
             };
             needs.iter().find_map(lacks).map(|access| (picked.cluster, access))
         })

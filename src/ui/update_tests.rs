@@ -225,6 +225,44 @@ fn what_one_may_not_do_is_asked_shown_and_refused() {
     assert!(asked(stage.effects()).contains(&patch));
 }
 
+/// What is tracked becomes a commit, which the cluster need not allow; what is not known is not refused.
+#[test]
+fn what_becomes_a_commit_needs_no_right_in_the_cluster() {
+    use crate::world::access::Access;
+    let workload = |name: &str, more: serde_json::Value| {
+        let mut value = serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": name, "namespace": "shop"}, "spec": {"replicas": 2},
+        });
+        value["metadata"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        object("deployments", value)
+    };
+    let id = serde_json::json!({"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/tracked"});
+    let owner = serde_json::json!([{"kind": "Shop", "name": "a", "controller": true}]);
+    let mut stage = Stage::started(120, 40, |_| {});
+    stage.connect(EU);
+    let rows = vec![
+        workload("bare", serde_json::json!({})),
+        workload("owned", serde_json::json!({"ownerReferences": owner})),
+        workload("tracked", serde_json::json!({"annotations": id})),
+    ];
+    stage.rows(EU, "deployments", rows);
+    stage.type_in(":deployments shop @prod-eu\n");
+    let patch = Access::new("patch", "apps", "deployments", "shop");
+    stage.tell(Msg::Reviewed { cluster: EU, answers: vec![(patch, Some(false))] });
+    let actions = ["scale", "limits", "set-image", "edit", "rollback", "restart"];
+    let refused = |stage: &Stage| -> Vec<&str> {
+        let find = |name: &&str| crate::actions::find(name).unwrap();
+        let said = |name: &&str| crate::actions::refusal(&stage.state, find(name));
+        actions.into_iter().filter(|name| said(name).is_some_and(|why| why.contains("needs patch on"))).collect()
+    };
+    assert_eq!(refused(&stage), actions, "bare");
+    stage.press("j");
+    assert_eq!(refused(&stage), ["restart"], "its owner is not known");
+    stage.press("j");
+    assert_eq!(refused(&stage), ["restart"], "tracked");
+}
+
 #[test]
 fn what_an_action_needs_is_said() {
     let mut stage = Stage::live(100, 24);
