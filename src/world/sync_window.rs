@@ -4,8 +4,12 @@
 use super::cron::Schedule;
 use super::glob;
 use super::object::{bool_at, list_at, str_at};
-use super::time::{Time, seconds, zone_offset};
+use super::time::{Time, clock_change, seconds, zone_offset};
 use serde_json::Value;
+
+/// Seconds of a day, and how much a clock is changed at most.
+const DAY: i64 = 86_400;
+const MOST: i64 = 2 * 3_600;
 
 /// A sync window that applies to an Application.
 pub struct Window<'a> {
@@ -51,17 +55,25 @@ impl<'a> Window<'a> {
         self.schedule.next(Time(local - self.duration)).is_none_or(|start| start.0 < local)
     }
 
-    /// The next times at which it starts or ends.
+    /// The next times at which it may start or end: by the clock of its zone as it goes then, and when that is changed.
     fn edges(&self, now: Time) -> Vec<Time> {
-        let offset = self.offset(now);
         let mut edges = Vec::new();
-        let mut from = Time(now.0 + offset - self.duration);
+        let mut from = Time(now.0 + self.offset(now) - self.duration - MOST);
         for _ in 0..64 {
             let Some(start) = self.schedule.next(from) else { break };
-            edges.extend([Time(start.0 - offset), Time(start.0 - offset + self.duration)]);
+            edges.extend([start.0, start.0 + self.duration].into_iter().flat_map(|local| self.instants(local)));
             from = start;
         }
+        let changes = std::iter::successors(clock_change(self.zone(), now), |at| clock_change(self.zone(), *at));
+        edges.extend(changes.take(2));
         edges
+    }
+
+    /// When the clock of its zone shows a time: on a day on which the clock is changed perhaps twice, or not at all.
+    fn instants(&self, local: i64) -> impl Iterator<Item = Time> {
+        let offsets = [self.offset(Time(local - DAY)), self.offset(Time(local + DAY))];
+        let second = (offsets[0] != offsets[1]).then_some(offsets[1]);
+        [Some(offsets[0]), second].into_iter().flatten().map(move |offset| Time(local - offset))
     }
 
     /// When it starts or ends next, as far as can be foreseen.
@@ -108,11 +120,6 @@ impl<'a> Gate<'a> {
         };
         let let_through = manual && blocking.iter().all(|w| bool_at(w.raw, "/manualSync"));
         if let_through { Vec::new() } else { blocking }
-    }
-
-    /// When the next window starts or ends, as far as can be foreseen.
-    pub fn changes(&self, now: Time) -> Option<Time> {
-        self.0.iter().flat_map(|w| w.edges(now)).filter(|t| *t > now).min()
     }
 
     /// When a sync may run again, as far as can be foreseen.
@@ -223,6 +230,37 @@ mod tests {
             assert_eq!(gate(&deny).blocking(at("2026-01-05T13:30:00Z"), false).len(), 1, "winter: 8:30 there");
             assert!(gate(&deny).blocking(at("2026-07-06T13:30:00Z"), false).is_empty(), "summer: 9:30 there");
         }
+    }
+
+    /// Europe/Berlin goes from UTC+1 to UTC+2 on 2026-03-29 and back on 2026-10-25, at 01:00 UTC.
+    #[test]
+    fn what_is_foreseen_goes_by_the_clock_of_that_day() {
+        if clock_change("Europe/Berlin", at("2026-03-01T00:00:00Z")).is_none() {
+            eprintln!("skipped: this machine knows no time zones");
+            return;
+        }
+        let window = |kind: &str, schedule: &str, duration: &str| json!([{"kind": kind, "schedule": schedule, "duration": duration, "timeZone": "Europe/Berlin"}]);
+        let office = window("allow", "0 8 * * *", "10h");
+        for (now, opens) in [
+            ("2026-03-27T20:00:00Z", "2026-03-28T07:00:00Z"),
+            ("2026-03-28T20:00:00Z", "2026-03-29T06:00:00Z"),
+            ("2026-10-24T20:00:00Z", "2026-10-25T07:00:00Z"),
+        ] {
+            assert_eq!(gate(&office).opens(at(now), false), Some(at(opens)), "{now}");
+            assert_eq!(gate(&office).0[0].flips(at(now)), Some(at(opens)), "{now}");
+        }
+        // What begins before the change ends by the clock after it.
+        let night = window("deny", "30 1 * * *", "1h30m");
+        for (now, ends) in
+            [("2026-10-24T23:45:00Z", "2026-10-25T02:00:00Z"), ("2026-03-29T00:45:00Z", "2026-03-29T01:00:00Z")]
+        {
+            let gate = gate(&night);
+            assert_eq!(gate.blocking(at(now), false).len(), 1, "{now}");
+            assert_eq!(gate.opens(at(now), false), Some(at(ends)), "{now}");
+        }
+        // What would begin at 02:30 when there is none begins with the hour that there is.
+        let gone = window("deny", "30 2 * * *", "2h");
+        assert_eq!(gate(&gone).flips(at("2026-03-29T00:30:00Z"), false), Some(at("2026-03-29T01:00:00Z")));
     }
 
     #[test]

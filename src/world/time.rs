@@ -107,6 +107,16 @@ pub fn zone_offset(zone: &str, at: Time) -> Option<i64> {
     Some(zone.to_offset(jiff::Timestamp::from_second(at.0).ok()?).seconds().into())
 }
 
+/// When the clock of a time zone is changed next after a time; `None` where it never is, or the zone is not known.
+pub fn clock_change(zone: &str, after: Time) -> Option<Time> {
+    if matches!(zone, "" | "UTC") {
+        return None;
+    }
+    let zone = jiff::tz::TimeZone::get(zone).ok()?;
+    let next = zone.following(jiff::Timestamp::from_second(after.0).ok()?).next()?;
+    Some(Time(next.timestamp().as_second()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
