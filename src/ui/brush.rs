@@ -52,6 +52,13 @@ impl<'a> Brush<'a> {
         }
     }
 
+    /// Makes links of what stands of URLs in one row of a text that goes on over several; see [`link::mark_part`].
+    pub fn link_part(&mut self, at: Rect, whole: &str, part: std::ops::Range<usize>) {
+        if let Some(links) = &mut self.links {
+            link::mark_part(self.buffer, at, whole, part, links);
+        }
+    }
+
     /// Makes a link of an area.
     pub fn link(&mut self, area: Rect, url: &str) {
         if let Some(links) = &mut self.links {

@@ -232,6 +232,18 @@ fn urls_are_links_where_the_terminal_takes_them() {
 }
 
 #[test]
+fn a_url_that_wraps_is_one_link_in_all_of_its_rows() {
+    let url = format!("https://argo.example.com/applications/{}?view=tree", "shop-".repeat(40));
+    let mut stage = yaml(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "annotations":
+        {"link": format!("{url} and more")}}}));
+    stage.state.look.links = true;
+    let cut = links(&mut stage);
+    assert!(cut.iter().any(|(shown, to)| *to == url && shown.len() < url.len()), "{cut:?}");
+    stage.type_in(":wrap\n");
+    assert_eq!(links(&mut stage), [(url.clone(), url)]);
+}
+
+#[test]
 fn hosts_of_an_ingress_are_links() {
     let mut stage = Stage::live(120, 30);
     stage.state.look.links = true;

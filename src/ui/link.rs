@@ -7,6 +7,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
+use std::ops::Range;
 use unicode_width::UnicodeWidthStr;
 
 /// The longest URL that becomes a link.
@@ -24,7 +25,7 @@ fn number(url: &str) -> Color {
 }
 
 /// The URLs in a text, as byte ranges: `http://` or `https://` and what may stand in a URL, without what ends a sentence.
-pub fn urls(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+pub fn urls(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut from = 0;
     std::iter::from_fn(move || {
         loop {
@@ -61,7 +62,7 @@ pub fn mark(buffer: &mut Buffer, row: Rect, whole: &str, links: &mut Links) {
         shown.push_str(symbol);
         x += (symbol.width() as u16).max(1);
     }
-    let found: Vec<std::ops::Range<usize>> = urls(&shown).collect();
+    let found: Vec<Range<usize>> = urls(&shown).collect();
     for at in found {
         let part = &shown[at.clone()];
         let Some(url) = urls(whole).map(|range| &whole[range]).find(|url| url.starts_with(part)) else { continue };
@@ -70,9 +71,25 @@ pub fn mark(buffer: &mut Buffer, row: Rect, whole: &str, links: &mut Links) {
     }
 }
 
+/// Makes links of what stands of URLs in one row of a text that goes on over several. `at` begins where the row's text
+/// does; `part` is the range of `whole` that stands there. A URL is one link in all of its rows.
+pub fn mark_part(buffer: &mut Buffer, at: Rect, whole: &str, part: Range<usize>, links: &mut Links) {
+    if !whole.contains("://") {
+        return;
+    }
+    for url in urls(whole) {
+        let (from, to) = (url.start.max(part.start), url.end.min(part.end));
+        let (Some(before), Some(shown)) = (whole.get(part.start..from), whole.get(from..to)) else { continue };
+        let (skip, columns) = (before.width() as u16, shown.width() as u16);
+        let area = Rect { x: at.x.saturating_add(skip), width: columns, height: 1, ..at }.intersection(at);
+        set(buffer, area, &whole[url], links);
+    }
+}
+
 /// Makes a link of an area.
 pub fn set(buffer: &mut Buffer, area: Rect, url: &str, links: &mut Links) {
-    if url.len() > LONGEST || !url.chars().all(allowed) {
+    let area = area.intersection(buffer.area);
+    if area.is_empty() || url.len() > LONGEST || !url.chars().all(allowed) {
         return;
     }
     let number = number(url);
@@ -82,7 +99,6 @@ pub fn set(buffer: &mut Buffer, area: Rect, url: &str, links: &mut Links) {
         Some(_) => {}
         None => links.push((number, url.into())),
     }
-    let area = area.intersection(buffer.area);
     for y in area.top()..area.bottom() {
         for x in area.left()..area.right() {
             buffer[(x, y)].underline_color = number;
@@ -135,6 +151,25 @@ mod tests {
         );
         let all = marked(text, 80);
         assert_eq!(all.iter().map(|(shown, url)| shown == url).collect::<Vec<_>>(), [true, true]);
+    }
+
+    /// Every row of a URL that goes on over several is the same link, up to where the URL ends.
+    #[test]
+    fn a_url_over_several_rows_is_one_link() {
+        let whole = "日本 https://a.example/long/way?x=1, and";
+        let parts = ["日本 https://a", ".example/long", "/way?x=1, and"];
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 20, 3));
+        let (mut links, mut start) = (vec![], 0);
+        for (y, part) in (0..).zip(parts) {
+            buffer.set_string(2, y, part, ratatui::style::Style::default());
+            let at = Rect { x: 2, y, width: 18, height: 1 };
+            mark_part(&mut buffer, at, whole, start..start + part.len(), &mut links);
+            start += part.len();
+        }
+        let [(number, url)] = links.as_slice() else { panic!("one link: {links:?}") };
+        assert_eq!(url, "https://a.example/long/way?x=1");
+        let cells = buffer.content.iter().filter(|cell| cell.underline_color == *number);
+        assert_eq!(cells.map(|cell| cell.symbol()).collect::<String>(), *url);
     }
 
     proptest! {

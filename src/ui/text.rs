@@ -110,6 +110,7 @@ fn wrapped_line(brush: &mut Brush, area: Rect, y: usize, line: &TextLine, on_cur
     let indent = (text.len() - text.trim_start().len() + 2).min(room / 2);
     let meaning = line.spans.first().map_or(Meaning::Text, |(meaning, _)| *meaning);
     let parts = wrapped(&text, room - indent);
+    let mut start = 0;
     for (n, part) in parts.iter().enumerate() {
         let space = row(area, y + n);
         if space.is_empty() {
@@ -117,7 +118,9 @@ fn wrapped_line(brush: &mut Brush, area: Rect, y: usize, line: &TextLine, on_cur
         }
         let x = if n == 0 { 1 } else { 1 + indent as u16 };
         pieces(brush, rest(space, x), part, meaning, view);
-        brush.link_urls(space, &text);
+        // (The parts are the text: nothing is lost where it is broken.)
+        brush.link_part(rest(space, x), &text, start..start + part.len());
+        start += part.len();
         mark(brush, space, on_cursor, line);
     }
     parts.len()
