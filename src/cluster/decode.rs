@@ -35,6 +35,8 @@ pub struct Decoder {
     plural: String,
     names: Interner,
     keeper: Keeper,
+    /// The text of objects that came one by one and are not packed yet.
+    gathered: Vec<u8>,
     /// A pod without what rows do not need, and how many bytes are looked at for it.
     skimmed: Skimmed,
     window: usize,
@@ -66,6 +68,7 @@ impl Decoder {
             plural: clean(&resource.id.plural).into_owned(),
             names: Interner::default(),
             keeper: Keeper::new(dictionary, head),
+            gathered: vec![],
             skimmed: Skimmed::default(),
             window: WINDOW,
             definitions: vec![],
@@ -109,6 +112,14 @@ impl Decoder {
         self.keeper.seal(text);
     }
 
+    /// Makes the objects that came one by one readable; to be called before their rows are handed on.
+    pub fn pack(&mut self) {
+        self.keeper.seal(&self.gathered);
+        self.gathered.clear();
+        // One enormous object does not keep its room for ever.
+        self.gathered.shrink_to(1 << 20);
+    }
+
     /// Decodes the object that begins there in the text; hands its row to `out`.
     pub fn step(&mut self, text: &[u8], at: usize, out: impl FnOnce(Row)) -> Step {
         self.keeper.tightly(false);
@@ -123,11 +134,18 @@ impl Decoder {
         }
     }
 
-    /// Decodes one whole object; `None` where it cannot be read, which is noted.
+    /// Decodes one whole object; `None` where it cannot be read, which is noted. It can be unpacked after the next
+    /// [`Decoder::pack`]: objects that come soon after one another share a block.
     pub fn whole(&mut self, bytes: &[u8]) -> Option<Row> {
         self.keeper.tightly(true);
-        let outcome = self.first(bytes, 0);
-        self.seal(bytes);
+        let mut text = std::mem::take(&mut self.gathered);
+        let at = text.len();
+        text.extend_from_slice(bytes);
+        let outcome = self.first(&text, at);
+        self.gathered = text;
+        if !self.keeper.is_waiting() {
+            self.pack();
+        }
         match outcome {
             Outcome::Row(row, _) => Some(row),
             Outcome::Skipped(_) => None,

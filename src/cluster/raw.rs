@@ -119,6 +119,11 @@ impl Keeper {
         raw
     }
 
+    /// Whether there are objects that are not compressed yet.
+    pub fn is_waiting(&self) -> bool {
+        self.count > 0
+    }
+
     /// Compresses the group as it is. To be called before rows are handed on, and before the text that its objects stand
     /// in is gone.
     pub fn seal(&mut self, text: &[u8]) {

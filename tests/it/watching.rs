@@ -610,6 +610,7 @@ fn lean_rows_agree_with_the_typed_objects_of_every_recording() {
         for item in lists.filter(|r| r["resource"] == "pods").flat_map(|r| r["items"].as_array().into_iter().flatten())
         {
             let row = decoder.whole(item.to_string().as_bytes()).expect("every recorded pod decodes");
+            decoder.pack();
             let pod: Pod = serde_json::from_value(item.clone()).unwrap();
             same(&row, &pod);
             assert_eq!(row.raw.value().as_ref(), Some(&with_type(item)), "the whole object comes back");

@@ -45,7 +45,8 @@ struct Pending {
 
 impl Pending {
     /// Hands everything on; only now the revision counts as seen, so that a watch that is dropped loses nothing.
-    fn flush(&mut self, out: &Out, scope_revision: &mut String) {
+    fn flush(&mut self, out: &Out, scope: &mut Scope) {
+        scope.decoder.pack();
         if !self.rows.is_empty() {
             out.table(TableDelta::Upsert(std::mem::take(&mut self.rows)));
         }
@@ -53,7 +54,7 @@ impl Pending {
             out.table(TableDelta::Gone(std::mem::take(&mut self.gone)));
         }
         if !self.revision.is_empty() {
-            *scope_revision = std::mem::take(&mut self.revision);
+            scope.revision = std::mem::take(&mut self.revision);
             out.heard();
         }
         self.since = None;
@@ -112,7 +113,7 @@ async fn watch(out: &Out, session: &Session, resource: &Resource, scope: &mut Sc
         let frame = tokio::select! {
             biased;
             () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {
-                pending.flush(out, &mut scope.revision);
+                pending.flush(out, scope);
                 continue;
             }
             frame = body.frame() => frame,
@@ -127,7 +128,7 @@ async fn watch(out: &Out, session: &Session, resource: &Resource, scope: &mut Sc
             break Err(stop);
         }
     };
-    pending.flush(out, &mut scope.revision);
+    pending.flush(out, scope);
     ended
 }
 
@@ -155,7 +156,7 @@ fn event(line: &[u8], out: &Out, scope: &mut Scope, pending: &mut Pending) -> Re
     out.notes(&scope.decoder.notes());
     pending.take(change, revision)?;
     if pending.is_due() {
-        pending.flush(out, &mut scope.revision);
+        pending.flush(out, scope);
     }
     Ok(())
 }
