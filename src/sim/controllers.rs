@@ -20,13 +20,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub type Controller = fn(&Snapshot) -> Plan;
 
 /// Causes before effects, so that one pass takes a change all the way.
-const CONTROLLERS: [Controller; 12] = [
+const CONTROLLERS: [Controller; 13] = [
     nodes::reconcile,
     workloads::garbage::reconcile,
     workloads::deployment::reconcile,
     workloads::replicaset::reconcile,
     workloads::statefulset::reconcile,
     workloads::daemonset::reconcile,
+    workloads::revision::reconcile,
     workloads::job::reconcile,
     volumes::reconcile,
     scheduler::reconcile,
@@ -36,7 +37,7 @@ const CONTROLLERS: [Controller; 12] = [
 ];
 
 /// Group and plural of every kind that some controller reads.
-const KINDS: [(&str, &str); 23] = [
+const KINDS: [(&str, &str); 24] = [
     ("", "nodes"),
     ("", "pods"),
     ("", "services"),
@@ -50,6 +51,7 @@ const KINDS: [(&str, &str); 23] = [
     ("apps", "replicasets"),
     ("apps", "statefulsets"),
     ("apps", "daemonsets"),
+    ("apps", "controllerrevisions"),
     ("batch", "jobs"),
     ("batch", "cronjobs"),
     ("coordination.k8s.io", "leases"),

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 
 /// Kinds that can be owned, and those that own.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "deployments",
     "statefulsets",
     "daemonsets",
     "jobs",
     "cronjobs",
     "replicasets",
+    "controllerrevisions",
     "pods",
     "services",
     "endpointslices",
