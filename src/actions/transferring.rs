@@ -17,9 +17,12 @@ pub fn copy_to(state: &mut State, paths: &str) -> Vec<Effect> {
 }
 
 pub fn stop(state: &mut State, _: &str) -> Vec<Effect> {
-    let n = state.transfers.len();
+    let stopped = match state.transfers.len() {
+        1 => "1 copy".to_string(),
+        n => format!("{n} copies"),
+    };
     state.transfers.clear();
-    state.say(format!("{n} copies stopped; files that were complete stay"));
+    state.say(format!("{stopped} stopped; files that were complete stay"));
     vec![Effect::Transfer(TransferEffect::StopAll)]
 }
 

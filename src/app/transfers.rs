@@ -39,9 +39,11 @@ impl Transfers {
                 self.last += 1;
                 let (id, session, sender) = (self.last, self.session.clone(), self.sender.clone());
                 self.running.retain(|task| !task.is_finished());
+                // At once: a server that is slow to answer is what one wants to see, and to stop.
+                sender.send(Msg::Transfer(TransferMsg::Begun { id }));
                 let task = self.runtime.spawn(async move {
                     let what = what(&errand);
-                    let result = copy(&session, &sender, id, &errand, &what).await;
+                    let result = copy(&session, &sender, id, &errand).await;
                     sender.send(Msg::Transfer(TransferMsg::Ended { id, what, result }));
                 });
                 self.running.push(task.abort_handle());
@@ -58,7 +60,7 @@ fn what(errand: &Errand) -> String {
     }
 }
 
-async fn copy(session: &Session, sender: &Sender, id: u64, errand: &Errand, what: &str) -> Result<String, String> {
+async fn copy(session: &Session, sender: &Sender, id: u64, errand: &Errand) -> Result<String, String> {
     let api = session.hub.api(errand.cluster).await.map_err(|e| e.to_string())?;
     let Errand { namespace, pod, container, .. } = errand.clone();
     let place = Place { api, namespace, pod, container };
@@ -68,7 +70,7 @@ async fn copy(session: &Session, sender: &Sender, id: u64, errand: &Errand, what
         let before = told.load(Ordering::Relaxed);
         if before == 0 || now.saturating_sub(before) >= TELL.as_millis() as u64 {
             told.store(now.max(1), Ordering::Relaxed);
-            sender.send(Msg::Transfer(TransferMsg::Under { id, what: what.into(), bytes, total }));
+            sender.send(Msg::Transfer(TransferMsg::Under { id, bytes, total }));
         }
     };
     let here = home(&errand.here);

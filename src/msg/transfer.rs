@@ -3,12 +3,15 @@
 /// What is heard of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferMsg {
-    /// How far it is.
-    Under {
+    /// It was begun; the container may not have been reached yet.
+    Begun {
         /// Number of its own.
         id: u64,
-        /// What is copied.
-        what: String,
+    },
+    /// How far it is.
+    Under {
+        /// Its number.
+        id: u64,
         /// Bytes so far.
         bytes: u64,
         /// Of how many, where that is known.

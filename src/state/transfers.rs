@@ -22,12 +22,11 @@ impl State {
     pub fn transferred(&mut self, msg: TransferMsg) {
         self.touch();
         match msg {
-            TransferMsg::Under { id, bytes, total, .. } => {
-                let now = Transfer { id, bytes, total };
-                match self.transfers.iter_mut().find(|known| known.id == id) {
-                    Some(known) => *known = now,
-                    None => self.transfers.push(now),
-                }
+            TransferMsg::Begun { id } => self.transfers.push(Transfer { id, bytes: 0, total: None }),
+            // (What is on its way from one that was stopped since says nothing any more.)
+            TransferMsg::Under { id, bytes, total } => {
+                let known = self.transfers.iter_mut().filter(|known| known.id == id);
+                known.for_each(|known| *known = Transfer { id, bytes, total });
             }
             TransferMsg::Ended { id, what, result } => {
                 self.transfers.retain(|known| known.id != id);

@@ -91,12 +91,20 @@ fn ports_that_make_no_sense_stay_in_the_prompt() {
 #[test]
 fn copies_show_how_far_they_are() {
     let mut stage = Stage::live(100, 14);
-    let under = |bytes| TransferMsg::Under { id: 1, what: "copy of web:/x".into(), bytes, total: Some(4096) };
+    let under = |bytes| TransferMsg::Under { id: 1, bytes, total: Some(4096) };
+    stage.tell(Msg::Transfer(TransferMsg::Begun { id: 1 }));
+    assert!(stage.screen().contains("cp 0"), "{}", stage.screen());
     stage.tell(Msg::Transfer(under(1024)));
     assert!(stage.screen().contains("cp 1.0K/4.0K 25%"), "{}", stage.screen());
     let result = Err("the connection broke in the middle: the rest is missing".into());
     stage.tell(Msg::Transfer(TransferMsg::Ended { id: 1, what: "copy of web:/x".into(), result }));
     assert!(!stage.screen().contains("cp 1.0K") && stage.screen().contains("copy of web:/x failed"));
+    // What is heard of one that was stopped brings it back in no way.
+    stage.tell(Msg::Transfer(TransferMsg::Begun { id: 2 }));
+    stage.type_in(":stop-copies\n");
+    assert!(stage.screen().contains("1 copy stopped"), "{}", stage.screen());
+    stage.tell(Msg::Transfer(TransferMsg::Under { id: 2, bytes: 2048, total: None }));
+    assert!(!stage.screen().contains("cp 2.0K"), "{}", stage.screen());
 }
 
 #[test]

@@ -525,12 +525,8 @@ impl Monkey {
             Effect::Shell { .. } | Effect::Suspend => Msg::Resumed,
             Effect::Transfer(TransferEffect::Begin(errand)) => {
                 let id = self.dice.roll(3) as u64;
-                self.tell(Msg::Transfer(TransferMsg::Under {
-                    id,
-                    what: errand.there.clone(),
-                    bytes: u64::MAX,
-                    total: Some(0),
-                }));
+                self.tell(Msg::Transfer(TransferMsg::Begun { id }));
+                self.tell(Msg::Transfer(TransferMsg::Under { id, bytes: u64::MAX, total: Some(0) }));
                 let result = if fails { Err(text) } else { Ok(text) };
                 Msg::Transfer(TransferMsg::Ended { id, what: errand.there, result })
             }
