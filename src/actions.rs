@@ -589,6 +589,8 @@ pub fn perform(state: &mut State, action: &Action, args: &str) -> Vec<Effect> {
         state.warn(why);
         return vec![];
     }
+    // (What followed the name may be anything that somebody types, so it is not written down.)
+    tracing::debug!("runs {}", action.name);
     state.touch();
     (action.run)(state, args)
 }

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// A cluster with an Application `shop` that reads `apps/shop` of a repository.
-struct Scene {
-    home: Home,
-    cluster: Embedded,
-    bare: PathBuf,
+pub(crate) struct Scene {
+    pub(crate) home: Home,
+    pub(crate) cluster: Embedded,
+    pub(crate) bare: PathBuf,
 }
 
 fn settings(mode: &str) -> String {
@@ -21,7 +21,7 @@ fn settings(mode: &str) -> String {
 
 impl Scene {
     /// `policy` is the sync policy; more files lie beside `settings.yaml`.
-    fn new(policy: Value, more: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(policy: Value, more: &[(&str, &str)]) -> Self {
         let (home, cluster) = (Home::new(), Embedded::shop());
         let first = settings("first");
         let mut files = vec![("apps/shop/settings.yaml", first.as_str())];
@@ -87,15 +87,19 @@ fn a_refresh_and_a_hard_refresh_are_asked_for_and_waited_for() {
     let scene = Scene::new(json!({}), &[]);
     let mut tui = scene.cockpit();
     let before = str_at(&scene.app(), "/status/sync/revision").to_string();
-    for (key, title, mode) in [("r", "refresh shop", "second"), ("R", "hard refresh shop", "third")] {
-        scene.commit(mode);
-        tui.send(key).wait(title);
+    let compared = |tui: &mut Tui, title: &str| {
         tui.wait("git is compared with what lives");
         // A comparison changes nothing: going on is the first button.
         tui.send("\r").wait("shop: compared");
         assert!(scene.app().pointer("/metadata/annotations/argocd.argoproj.io~1refresh").is_none());
         tui.send("\u{1b}").wait_gone(title);
-    }
+    };
+    scene.commit("second");
+    tui.does("refresh-app", "r").wait("refresh shop");
+    compared(&mut tui, "refresh shop");
+    scene.commit("third");
+    tui.does("hard-refresh", "R").wait("hard refresh shop");
+    compared(&mut tui, "hard refresh shop");
     assert_ne!(str_at(&scene.app(), "/status/sync/revision"), before);
     assert_eq!(scene.mode(), None, "nothing is deployed by a comparison");
     let ran = scene.home.run(&["refresh", "shop", "--hard", "--yes"]);
@@ -108,8 +112,8 @@ fn a_sync_is_tried_out_then_done_with_its_options() {
     let old = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: old\ndata: {}\n";
     let scene = Scene::new(json!({"syncOptions": ["RespectIgnoreDifferences=true"]}), &[("apps/shop/old.yaml", old)]);
     let mut tui = scene.cockpit();
-    tui.send("s").wait("ConfigMap shop/settings");
-    tui.send("d").wait("sync dry run shop");
+    tui.does("sync", "s").wait("ConfigMap shop/settings");
+    tui.does("dry-run", "d").wait("sync dry run shop");
     tui.send("\t\r").wait("dry run: successfully synced");
     tui.wait("configmap/settings created (dry run)");
     assert_eq!(scene.mode(), None);
@@ -127,14 +131,20 @@ fn a_sync_is_tried_out_then_done_with_its_options() {
     let ran = scene.home.run(&["refresh", "shop", "--yes"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     tui.send("s").wait("deleted only with prune");
-    tui.send("p").wait("deletes");
-    tui.send("r").wait("Replace=true");
-    tui.send("h").wait("without hooks");
-    tui.send("v").wait("Replace=true wins");
+    tui.does("prune", "p").wait("deletes");
+    tui.does("replace", "r").wait("Replace=true");
+    tui.does("apply-only", "h").wait("without hooks");
+    tui.does("server-side", "v").wait("Replace=true wins");
     tui.send("v").wait("ServerSideApply=false");
     tui.send("v").wait_for("the plan without it", |screen| {
         let text = screen.contents();
         text.contains("Do it") && !text.contains("ServerSideApply")
+    });
+    tui.does("only-differing", "o").wait("ApplyOutOfSyncOnly=true");
+    tui.send("o").wait("ApplyOutOfSyncOnly=false");
+    tui.send("o").wait_for("the plan as before", |screen| {
+        let text = screen.contents();
+        text.contains("Do it") && !text.contains("ApplyOutOfSyncOnly")
     });
     tui.send("\t\r").wait("synced to");
     let app = scene.app();
@@ -168,7 +178,7 @@ fn an_operation_that_hangs_is_terminated() {
     tui.send("s").wait("differs");
     tui.send("\t\r").wait("waiting for healthy state of apps/Deployment/stuck");
     tui.send("\u{1b}").wait_for("the table", |screen| screen.contents().contains("SYNC"));
-    tui.send("t").wait("status.operationState.phase: Terminating");
+    tui.does("terminate", "t").wait("status.operationState.phase: Terminating");
     assert_eq!(scene.state("phase"), "Running");
     tui.send("\t\r").wait("Failed: Operation terminated");
     assert_eq!((scene.state("phase"), scene.state("message")), ("Failed".into(), "Operation terminated".into()));
@@ -188,7 +198,7 @@ fn a_rollback_switches_auto_sync_off_first_and_it_goes_on_again() {
     scene.until("the second sync", |app| list_at(app, "/status/history").len() == 2);
     let mut tui = scene.cockpit();
     tui.ctrl('l').wait("switch that off first");
-    tui.send("a").wait_for("the plan that does so", |screen| {
+    tui.does("auto-sync-off", "a").wait_for("the plan that does so", |screen| {
         let text = screen.contents();
         text.contains("Do it") && !text.contains("switch that off first")
     });
@@ -198,7 +208,7 @@ fn a_rollback_switches_auto_sync_off_first_and_it_goes_on_again() {
     scene.until("it is not as git says", |app| str_at(app, "/status/sync/status") == "OutOfSync");
     tui.send("\u{1b}").wait_for("the table", |screen| screen.contents().contains("OutOfSync"));
 
-    tui.send("a").wait("auto-sync on shop");
+    tui.does("auto-sync", "a").wait("auto-sync on shop");
     tui.wait("it will sync as soon as this is on");
     tui.send("\t\r");
     scene.until("it syncs by itself", |app| str_at(app, "/status/sync/status") == "Synced");
@@ -270,15 +280,21 @@ fn what_differs_from_git_is_shown_line_by_line() {
 
     let mut tui = scene.cockpit();
     scene.until("it is known to differ", |app| str_at(app, "/status/sync/status") == "OutOfSync");
-    tui.send("D").wait("-  mode: by hand");
+    tui.does("diff", "D").wait("-  mode: by hand");
     tui.wait("1 to be changed, 1 as git says");
     tui.send(":diff main\r").wait("+  mode: second");
-    // The next line that leads to an object, and into it.
-    tui.send("\t\t\r").wait_for("the ConfigMap in its table", |screen| {
+    // To the line that leads to an object, from above and from below, and into it.
+    tui.does("next-link", "\t").wait("▸ConfigMap shop/settings");
+    tui.send("G").wait_gone("▸");
+    tui.does("previous-link", "\u{1b}[Z").wait("▸ConfigMap shop/settings");
+    tui.send("\r").wait_for("the ConfigMap in its table", |screen| {
         let text = screen.contents();
         text.contains("configmaps") && text.contains("▸settings")
     });
-    tui.send("D").wait("-  mode: by hand");
+    tui.does("diff", "D").wait("-  mode: by hand");
+    tui.send("\u{1b}").wait("▸settings");
+    tui.does("application", "B").wait("applications");
+    tui.wait("▸shop");
     tui.quit();
 }
 

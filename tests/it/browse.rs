@@ -47,12 +47,12 @@ fn on_pods(home: &Home, cluster: &Embedded, cols: u16, rows: u16) -> Tui {
 fn browse_filter_describe_and_yaml() {
     let (home, cluster) = shop();
     let mut tui = on_pods(&home, &cluster, 120, 30);
-    tui.send("/big\r").wait_gone("web-");
+    tui.does("filter", "/big\r").wait_gone("web-");
     assert!(row_of(&tui, "big ").contains("Pending"), "{}", tui.text());
-    tui.send("d").wait("Placement");
+    tui.does("describe", "d").wait("Placement");
     assert!(tui.text().contains("Pending"), "{}", tui.text());
-    tui.send("\u{1b}").wait("READY");
-    tui.send("y").wait("apiVersion: v1");
+    tui.does("back", "\u{1b}").wait("READY");
+    tui.does("yaml", "y").wait("apiVersion: v1");
     assert!(!tui.text().contains("managedFields:"), "{}", tui.text());
     // Back at the table the filter still holds; a second Esc takes it away.
     tui.send("\u{1b}").wait("READY");
@@ -68,11 +68,11 @@ fn browse_filter_describe_and_yaml() {
 fn commands_lead_to_every_kind() {
     let (home, cluster) = shop();
     let mut tui = on_pods(&home, &cluster, 120, 30);
-    tui.send(":nodes\r").wait("n3");
+    tui.does("command", ":nodes\r").wait("n3");
     tui.send(":deploy\r").wait("web");
     tui.send(":configmaps\r").wait("configmaps");
     tui.send(":nosuchkind\r").wait("nosuchkind");
-    tui.send("\u{1b}").send("?").wait("WHAT IT DOES");
+    tui.send("\u{1b}").does("help", "?").wait("WHAT IT DOES");
     tui.quit();
 }
 
@@ -94,7 +94,7 @@ fn logs_are_followed() {
     cluster.logs().append("shop", &pod, "app", now, "listening on 8080");
     tui.send(&format!("/{pod}\r"));
     wait_row_gone(&tui, "big ");
-    tui.send("l").wait("listening on 8080");
+    tui.does("logs", "l").wait("listening on 8080");
     cluster.logs().append("shop", &pod, "app", now, "\u{1b}[31mfirst request\u{1b}[0m");
     tui.wait("first request");
     tui.send("\u{1b}").wait("READY");
@@ -106,7 +106,7 @@ fn why_a_pod_is_pending() {
     let (home, cluster) = shop();
     let mut tui = on_pods(&home, &cluster, 120, 40);
     tui.send("/big\r").wait_gone("web-");
-    tui.send("x").wait("cpu");
+    tui.does("why", "x").wait("cpu");
     tui.wait_for("every node", |screen| ["n1", "n2", "n3"].iter().all(|node| screen.contents().contains(node)));
     tui.wait("dedicated=db");
     tui.send("\u{1b}").wait("READY");
@@ -194,7 +194,7 @@ fn a_shell_has_the_whole_terminal_and_gives_it_back() {
     let mut tui = on_pods(&home, &cluster, 100, 24);
     tui.send("/web\r");
     wait_row_gone(&tui, "big ");
-    tui.send("s").wait("/ #");
+    tui.does("shell", "s").wait("/ #");
     tui.send("echo to and fro | true; echo said so\r");
     tui.wait_for("the echo", |screen| screen.contents().lines().any(|line| line.trim() == "said so"));
     // Keys typed right after the shell has ended belong to the cockpit.

@@ -48,7 +48,7 @@ fn a_secret_is_decoded_on_request_and_left_nowhere() {
     tui.send(":secrets\r").wait("db");
     assert!(!sent(&tui, "hunter2"));
     tui.send("y").wait("password: ••• 7 bytes");
-    tui.send("x").wait("password: hunter2");
+    tui.does("decode", "x").wait("password: hunter2");
     assert!(tui.text().contains("key: ••• 2 bytes that are no text") && tui.text().contains("values shown"));
     tui.send("/hunter\r").wait("1 of 1");
     tui.send("\u{1b}").wait("password: hunter2");
@@ -79,11 +79,11 @@ fn the_tour_is_offered_at_first_use_and_yaml_folds() {
     let (home, _cluster) = shop("");
     let mut tui = home.tui_sized(&["-n", "shop"], 80, 24);
     tui.wait("new here? :tour has the ten keys that matter");
-    tui.send(":tour\r").wait("Ten keys are enough");
+    tui.does("tour", ":tour\r").wait("Ten keys are enough");
     tui.wait("what is wrong in all clusters");
     tui.send("\u{1b}").send(":cm\r").wait("where");
     tui.send("y").wait("url: https://shop.example.com");
-    tui.send("1").wait("metadata: … ");
+    tui.does("fold-all", "1").wait("metadata: … ");
     tui.send("0").wait("namespace: shop");
     tui.quit();
     let mut tui = home.tui(&["-n", "shop"]);

@@ -2,9 +2,11 @@
 
 use crate::embedded::Embedded;
 use crate::support::{Home, Ran, until};
+use kokpit::sim::server::Faults;
 use kokpit::sim::subresources::disk::Entry;
 use kokpit::world::object::{ResourceId, str_at};
 use serde_json::json;
+use std::time::Duration;
 
 /// A home with the shop and a pod `box` that has these programs (empty: all).
 fn shop(programs: &str) -> (Home, Embedded) {
@@ -137,12 +139,19 @@ fn the_cockpit_copies_and_says_what_came() {
         let text = screen.contents();
         text.contains("box") && text.contains("Running") && !text.contains("web-")
     });
-    tui.send("t").wait("copy from box app");
+    tui.does("copy-from", "t").wait("copy from box app");
     tui.send("/data/f copied\r").wait("1 file, 1200000 bytes copied to copied");
     assert!(std::fs::read(home.path("copied")).expect("it is there") == noise());
     home.write("up", "upwards");
-    tui.ctrl('t').wait("copy to box app");
+    tui.does("copy-to", "\u{14}").wait("copy to box app");
     tui.send("up /srv/up\r").wait("copied to /srv/up");
     assert_eq!(inside(&cluster, "/srv/up").as_deref(), Some(b"upwards".as_slice()));
+    // One that the server is slow to begin is stopped.
+    cluster.faults(Faults { delay: Duration::from_secs(60), ..Faults::default() });
+    tui.send(":copy-from /data/f late\r").wait("cp 0");
+    tui.does("stop-copies", ":stop-copies\r").wait("1 copy stopped");
+    tui.wait_gone("cp 0");
+    cluster.faults(Faults::default());
     tui.quit();
+    assert!(!home.path("late").exists());
 }

@@ -37,7 +37,7 @@ fn a_container_is_added_to_a_pod_and_gone_into() {
         let text = screen.contents();
         text.contains("web-") && text.contains("Running") && !text.contains("big  ")
     });
-    tui.send("D").wait("image to debug web-");
+    tui.does("debug", "D").wait("image to debug web-");
     tui.send("\r").wait("add the container debugger-");
     assert!(tui.text().contains("image tools:7") && tui.text().contains("cannot be removed"), "{}", tui.text());
     let before = |cluster: &Embedded| {

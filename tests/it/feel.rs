@@ -26,7 +26,7 @@ fn a_theme_of_ones_own_is_read_again_when_it_is_saved() {
     home.write("config/themes/mine.toml", "[style]\nhead = { bg = \"#040506\" }\nbda = \"red\"\n");
     until("the new colour", || sent(&tui, "48;2;4;5;6").then_some(()));
     tui.wait("themes/mine.toml:3: there is no meaning `bda`; did you mean `bad`?");
-    tui.send(":theme nord\r").wait("theme nord");
+    tui.does("theme", ":theme nord\r").wait("theme nord");
     until("nord's ground", || sent(&tui, "48;2;46;52;64").then_some(()));
     tui.quit();
     tui.assert_restored();
@@ -119,8 +119,8 @@ fn the_mouse_selects_and_opens_until_a_key_releases_it() {
     let click = format!("\u{1b}[<0;10;{row}M\u{1b}[<0;10;{row}m");
     tui.send(&click).send(&click).wait("containers of shop/big");
     assert!(sent(&tui, "kokpit · dev · pods\u{7}"), "the title");
-    tui.send("\u{1b}m");
-    tui.wait_for("the mouse given back", |screen| screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None);
+    tui.does("mouse", "\u{1b}m")
+        .wait_for("the mouse given back", |screen| screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None);
     tui.quit();
     tui.assert_restored();
     assert!(sent(&tui, "\u{1b}[22;2t") && sent(&tui, "\u{1b}[23;2t"), "the title was not put back");

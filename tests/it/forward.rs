@@ -170,9 +170,12 @@ fn forwards_are_asked_for_listed_and_stopped_in_the_cockpit() {
     // The port that the container declares is taken here.
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let busy = taken.local_addr().expect("its address").port();
-    let (home, cluster) = api(busy);
+    let (mut home, cluster) = api(busy);
+    let browser = home.write("browser", "#!/bin/sh\necho \"$1\" > opened\n");
+    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a program");
+    home.set("BROWSER", &browser.display().to_string());
     let mut tui = on_pod(&home);
-    tui.send("F").wait(&format!("{busy} http; {busy} is taken here"));
+    tui.does("port-forward", "F").wait(&format!("{busy} http; {busy} is taken here"));
     // What is proposed is free; insisting on the taken port brings another proposal, with the reason.
     tui.ctrl('u').send(&format!("{busy}:http\r")).wait("is taken by another program");
     tui.send("\r").wait("leads to po/api-");
@@ -186,12 +189,16 @@ fn forwards_are_asked_for_listed_and_stopped_in_the_cockpit() {
     let second = until("another ready pod", || ready(&cluster).filter(|pod| *pod != first));
     tui.wait(&format!("is forwarded to {second} now"));
     assert_eq!(get(port, "/y"), Some(format!("{second} {busy} GET /y")));
-    tui.send(":pf\r").wait_for("the list", |screen| {
+    tui.does("forwards", "f").wait_for("the list", |screen| {
         let text = screen.contents();
         text.contains("port-forwards") && text.contains("serving") && text.contains(&format!("{second}:{busy}"))
     });
     tui.wait("0/2");
-    tui.ctrl('d').wait("nothing is forwarded");
+    let url = format!("http://127.0.0.1:{port}");
+    tui.does("copy-url", "c").wait(&format!("copied {url}"));
+    tui.does("open-url", "o").wait("serving");
+    until("the browser opened", || home.read("opened").starts_with(&url).then_some(()));
+    tui.does("stop-forward", "\u{4}").wait("nothing is forwarded");
     until("the port closed", || TcpStream::connect(("127.0.0.1", port)).is_err().then_some(()));
     tui.quit();
 }

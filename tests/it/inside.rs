@@ -88,7 +88,7 @@ fn windows_has_shells_of_its_own() {
 fn a_process_with_a_terminal_is_attached_to_and_left() {
     let (home, _cluster) = with_box(json!({"stdin": true, "tty": true}), json!({}), json!({}));
     let mut tui = on_box(&home);
-    tui.send("a").wait("Ctrl-P Ctrl-Q leaves");
+    tui.does("attach", "a").wait("Ctrl-P Ctrl-Q leaves");
     tui.wait("/ #");
     tui.send("echo in$((1))side; echo inside\r").wait("\ninside");
     tui.send("\u{10}\u{11}").wait("left app; it goes on");

@@ -63,7 +63,7 @@ fn logs_of_two_clusters_take_new_pods_in() {
     tui.wait(&format!("{first}/app is gone"));
     // Filter, then save what is shown.
     tui.send("/hello\r").wait_gone("from afar");
-    tui.ctrl('s').wait("lines saved to");
+    tui.does("save", "\u{13}").wait("lines saved to");
     tui.quit();
     let dir = home.path("state/logs");
     let file = std::fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display())).next().expect("a file");

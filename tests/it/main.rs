@@ -1,5 +1,6 @@
 //! Integration tests, in one binary so that they link once.
 
+mod actions;
 mod api;
 mod argo;
 mod bad_input;

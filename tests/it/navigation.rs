@@ -83,12 +83,15 @@ fn clusters_are_marked_opened_and_closed_from_the_list() {
     let mut tui = fleet.tui(&["--context", "prod-eu"]);
     tui.wait("not opened (Enter opens)");
     // Two marks, viewed together.
-    tui.send(" ").send("j").send(" ").send("\r");
-    tui.wait_for("the pods of both", |screen| rows(&screen.contents(), " big ") == 2);
+    tui.send(" ")
+        .send("j")
+        .send(" ")
+        .does("open", "\r")
+        .wait_for("the pods of both", |screen| rows(&screen.contents(), " big ") == 2);
     assert!(head(&tui).contains("prod-eu · lab"), "{}", tui.text());
     tui.send(":ctx\r").wait("CLUSTER");
     // Closing one leaves the other as it is.
-    tui.send("\u{4}").wait("let go of prod-eu");
+    tui.does("close-cluster", "\u{4}").wait("let go of prod-eu");
     tui.send("\u{1b}").wait_for("the pods of one", |screen| {
         let text = screen.contents();
         rows(&text, " big ") == 1 && text.lines().next().is_some_and(|line| !line.contains("prod-eu"))
@@ -139,9 +142,8 @@ fn namespaces_are_marked_matched_and_come_back_without_a_list() {
     tui.send(":cm db\r").wait("db-config");
     assert_eq!(lists(), second);
     // The configured favourite has the key 1; a pattern takes several.
-    tui.send("0").wait("a-config");
-    tui.send("1");
-    wait_head(&tui, "ns db");
+    tui.does("namespace-all", "0").wait("a-config");
+    tui.does("namespace-1", "1").wait("ns db");
     tui.send(":cm team-?\r").wait("team-b");
     assert!(tui.text().contains("a-config") && !tui.text().contains("app-config"), "{}", tui.text());
     assert!(tui.text().contains("NAMESPACE"), "several namespaces are told apart");
@@ -196,8 +198,8 @@ fn a_tree_shows_what_is_missing_and_heals_before_ones_eyes() {
     let cluster = &fleet.clusters[0];
     api(cluster);
     let mut tui = fleet.tui(&["--context", "prod-eu"]);
-    tui.send(":deploy shop\r").wait("api");
-    tui.send("b").wait("Secret api-token");
+    tui.send(":deploy shop\r").wait("▸api");
+    tui.does("xray", "b").wait("Secret api-token");
     tui.wait_for("the Secret that is missing", |screen| {
         screen.contents().lines().any(|line| line.contains("Secret api-token") && line.contains("missing"))
     });
@@ -224,7 +226,7 @@ fn who_uses_a_config_map_is_one_key_away() {
     let mut tui = fleet.home.tui_sized(&["--context", "prod-eu"], 80, 24);
     tui.send(":cm shop /app-config\r").wait("DATA");
     tui.wait("▸app-config");
-    tui.send("u").wait("Deployment api");
+    tui.does("used-by", "u").wait("Deployment api");
     tui.wait("Pod api-");
     assert!(head(&tui).contains("xray  ConfigMap shop/app-config"), "{}", tui.text());
     // From the pod's line to the pod among the others, to its owner, and back step by step.
@@ -232,10 +234,8 @@ fn who_uses_a_config_map_is_one_key_away() {
     tui.send("G").wait_for("the cursor on the pod", |screen| {
         screen.contents().lines().any(|line| line.starts_with('▸') && line.contains("Pod api-"))
     });
-    tui.send("t");
-    wait_head(&tui, "pods  ns shop");
-    tui.send("J");
-    wait_head(&tui, "replicasets");
+    tui.does("in-table", "t").wait("pods  ns shop");
+    tui.does("owner", "J").wait("replicasets");
     tui.send("\u{1b}").send("\u{1b}");
     wait_head(&tui, "xray");
     tui.quit();

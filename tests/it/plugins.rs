@@ -69,7 +69,7 @@ fn a_plugin_has_the_terminal_and_knows_the_cluster() {
     tui.look(|screen| assert!(screen.alternate_screen()));
     // What it changed nothing with is not recorded.
     assert!(home.run(&["ops"]).out.lines().all(|line| !line.contains("greet")));
-    tui.send(":quiet\r").wait("quiet on pods shop/big ended: two for big");
+    tui.does("plugin", ":quiet\r").wait("quiet on pods shop/big ended: two for big");
     tui.quit();
     tui.assert_restored();
 }

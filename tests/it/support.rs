@@ -64,6 +64,8 @@ impl Home {
             ("GIT_TERMINAL_PROMPT", "0".into()),
             ("LANG", "C.UTF-8".into()),
             ("RUST_BACKTRACE", "0".into()),
+            // What `Tui::does` reads.
+            ("KOKPIT_LOG", "kokpit=info,kokpit::actions=debug,warn".into()),
         ]
         .map(|(key, value)| (key.to_string(), value))
         .to_vec();
@@ -188,7 +190,7 @@ impl Home {
         command.cwd(self.dir.path());
         command.env("TERM", "xterm-256color");
         self.env.iter().for_each(|(key, value)| command.env(key, value));
-        Tui::spawn(command, cols, rows)
+        Tui::spawn(command, cols, rows, self.path("state/kokpit.log"))
     }
 }
 
@@ -250,6 +252,8 @@ pub struct Tui {
     /// The cockpit was started and nothing typed yet: until it has taken the terminal, the line discipline would turn
     /// Enter into a line feed.
     cooked: bool,
+    /// Where the program names the actions that it runs.
+    log: PathBuf,
 }
 
 fn size(cols: u16, rows: u16) -> PtySize {
@@ -261,7 +265,7 @@ fn cells(n: u16) -> NonZeroU16 {
 }
 
 impl Tui {
-    fn spawn(command: CommandBuilder, cols: u16, rows: u16) -> Self {
+    fn spawn(command: CommandBuilder, cols: u16, rows: u16, log: PathBuf) -> Self {
         let pty = native_pty_system().openpty(size(cols, rows)).expect("a pseudo-terminal");
         let before = settings(&*pty.master);
         let child = pty.slave.spawn_command(command).expect("the program starts");
@@ -291,6 +295,7 @@ impl Tui {
             shared,
             before,
             cooked: false,
+            log,
         }
     }
 
@@ -334,6 +339,22 @@ impl Tui {
         self.input.write_all(keys.as_bytes()).and_then(|()| self.input.flush()).expect("keys can be typed");
         if keys.ends_with('\u{1b}') {
             std::thread::sleep(ESC_GAP);
+        }
+        self
+    }
+
+    /// Types keys, or a `:` line, that must run this action of the table. What is seen of it is for the caller to wait
+    /// for. `actions.rs` reads these calls: an action without one fails there.
+    #[must_use = "that an action ran proves little: wait for what a person sees of it"]
+    pub fn does(&mut self, action: &str, keys: &str) -> &mut Self {
+        let line = format!(" runs {action}");
+        let log = self.log.clone();
+        let ran = || std::fs::read_to_string(&log).map_or(0, |log| log.lines().filter(|l| l.ends_with(&line)).count());
+        let (before, start) = (ran(), Instant::now());
+        self.send(keys);
+        while ran() == before {
+            assert!(start.elapsed() < LIMIT, "{keys:?} did not run {action}; the screen:\n{}", self.text());
+            std::thread::park_timeout(Duration::from_millis(5));
         }
         self
     }

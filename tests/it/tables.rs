@@ -36,7 +36,7 @@ fn rows_are_written_found_by_their_objects_and_frozen() {
     // A file of that name is left alone: the next free name is taken, and told.
     home.write("out.csv", "mine");
     let out = home.path("out.csv");
-    tui.send(&format!(":export csv {}\r", out.display())).wait("out-1.csv");
+    tui.does("export", &format!(":export csv {}\r", out.display())).wait("out-1.csv");
     assert_eq!(home.read("out.csv"), "mine");
     let csv = home.read("out-1.csv");
     assert!(csv.starts_with("NAME,READY,STATUS,") && csv.lines().count() == 4 && csv.contains("\nbig,0/1,"), "{csv}");
@@ -46,10 +46,10 @@ fn rows_are_written_found_by_their_objects_and_frozen() {
     assert_eq!(json["items"].as_array().map(Vec::len), Some(3));
     assert!(json["items"][0]["spec"]["containers"].is_array());
     // Whole objects are searched: only one asks for that much.
-    tui.send(":grep replicaset\r").wait_for("those of a ReplicaSet", |screen| !has_row(screen, "big"));
+    tui.does("grep", ":grep replicaset\r").wait_for("those of a ReplicaSet", |screen| !has_row(screen, "big"));
     tui.send("\u{1b}").wait_for("all", |screen| has_row(screen, "big"));
     // A frozen table stands still.
-    tui.send("H").wait("frozen");
+    tui.does("freeze", "H").wait("frozen");
     cluster.delete_pod("big");
     until("the pod to be gone", || (!cluster.pods().contains(&"big".into())).then_some(()));
     tui.send("G").wait_for("the row that is gone", |screen| has_row(screen, "big"));
@@ -71,14 +71,13 @@ fn columns_are_chosen_and_remembered() {
         screen.contents().lines().any(|line| line.contains("big") && line.contains("Pending"))
     });
     // Sorted by what only the objects say: those that run come behind the one that does not.
-    tui.send(":sort-column PHASE\r");
-    tui.wait_for("rows by phase", |screen| {
+    tui.does("sort-column", ":sort-column PHASE\r").wait_for("rows by phase", |screen| {
         let text = screen.contents();
         let at = |wanted: &str| text.lines().position(|line| line.contains(wanted));
         matches!((at("Pending"), at("Running")), (Some(pending), Some(running)) if pending < running)
     });
     // The list of columns: APP is hidden, another one added.
-    tui.send("W").wait("columns of pods");
+    tui.does("columns", "W").wait("columns of pods");
     tui.send("/app\r").send(" ").send("\u{1b}");
     tui.send("a").send(".spec.nodeName as ON\r").wait(" ON ");
     tui.send("\u{1b}");

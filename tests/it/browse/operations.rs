@@ -33,11 +33,11 @@ fn cordon_from_the_cockpit_is_a_commit_and_on_record() {
     let mut tui = home.tui_sized(&[], 120, 36);
     tui.send(":nodes\r").wait("n2");
     tui.send("/n2\r").wait_gone("n1");
-    tui.send("c").wait("reason");
+    tui.does("cordon", "c").wait("reason");
     tui.send("disk errors\r").wait("Do it");
     assert!(tui.text().contains("unschedulable"), "the change is shown:\n{}", tui.text());
     assert!(!cluster.cordoned("n2"), "nothing happens before it was confirmed");
-    tui.send("\t\r");
+    tui.does("switch", "\t").does("confirm", "\r").wait("cordon n2");
     until("the node cordoned", || cluster.cordoned("n2").then_some(()));
     until("the commit", || log(&home, &repository).contains("disk errors").then_some(()));
     assert!(ledger(&home, &repository, "n2").contains("unschedulable: true"));
@@ -155,12 +155,12 @@ fn a_pod_is_deleted_after_its_plan_was_shown_and_the_plan_can_be_changed() {
     let pod = cluster.pods().into_iter().find(|name| name.starts_with("web-")).expect("a pod");
     tui.send(&format!("/{pod}\r"));
     wait_row_gone(&tui, "big ");
-    tui.send("\u{4}").wait("makes a new one");
+    tui.does("delete", "\u{4}").wait("makes a new one");
     tui.wait("Do it");
     assert!(cluster.pods().contains(&pod), "nothing happens before it was confirmed");
     tui.wait("background:");
-    tui.send("p").wait("foreground:");
-    tui.send("f").wait("forced: without time to end");
+    tui.does("propagation", "p").wait("foreground:");
+    tui.does("force", "f").wait("forced: without time to end");
     tui.send("\t\r").wait("done, and recorded");
     until("a new pod in its place", || {
         let pods = cluster.pods();
@@ -203,19 +203,19 @@ fn restart_image_and_rollback_from_the_cockpit() {
     let mut tui = on_pods(&home, &cluster, 120, 40);
     tui.send(":deploy\r").wait("AVAILABLE");
     tui.wait("web");
-    tui.send("r").wait("2 pods are replaced");
+    tui.does("restart", "r").wait("2 pods are replaced");
     tui.wait("Do it");
     tui.send("\t\r").wait("done, and recorded");
     tui.send("\u{1b}").wait("AVAILABLE");
-    tui.send("i").wait("[CONTAINER=]IMAGE");
+    tui.does("set-image", "i").wait("[CONTAINER=]IMAGE");
     tui.send("web:2 the first one leaks\r").wait("web:2");
     tui.wait("Do it");
     tui.send("\t\r").wait("done, and recorded");
     tui.send("\u{1b}").wait("AVAILABLE");
-    tui.send("\u{c}").wait("to revision");
+    tui.does("rollback", "\u{c}").wait("to revision");
     tui.wait("Do it");
     let first = tui.text();
-    tui.send("p").wait_for("the revision before that", |screen| {
+    tui.does("older", "p").wait_for("the revision before that", |screen| {
         let text = screen.contents();
         text.contains("to revision 1 ") && text.contains("Do it")
     });

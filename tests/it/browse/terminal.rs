@@ -8,8 +8,8 @@ fn after_leaving() {
     let (home, cluster) = shop();
     let mut tui = on_pods(&home, &cluster, 100, 30);
     assert!(tui.look(|screen| screen.alternate_screen()), "the cockpit has a screen of its own");
-    tui.send(":quit\r");
-    assert_eq!(tui.ended(), Some(0));
+    let ended = tui.does("quit", ":quit\r").ended();
+    assert_eq!(ended, Some(0));
     tui.assert_restored();
 }
 
@@ -42,10 +42,11 @@ fn around_ctrl_z() {
     tui.send(&format!("PS1='ready> '; {} -n shop\r", crate::support::kokpit()));
     tui.wait_for("the cockpit", |screen| screen.alternate_screen());
     tui.send(":pods\r").wait("big");
-    tui.ctrl('z');
-    tui.wait_for("the shell again", |screen| !screen.alternate_screen() && screen.contents().contains("topped"));
+    tui.ctrl('z')
+        .wait_for("the shell again", |screen| !screen.alternate_screen() && screen.contents().contains("topped"));
     tui.send("echo in-the-$((40+2))-shell\r").wait("in-the-42-shell");
-    tui.send("fg\r")
+    // (What was still to be written into the log is, once it goes on.)
+    tui.does("suspend", "fg\r")
         .wait_for("the cockpit again", |screen| screen.alternate_screen() && screen.contents().contains("big"));
     // Until the shell asks for the next command, what is typed may still be read by the program that is leaving.
     tui.send(":quit\r").wait_for("the shell's prompt at the end", |screen| {
