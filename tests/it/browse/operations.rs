@@ -182,7 +182,7 @@ fn read_only_deletes_and_restarts_nothing() {
     tui.send(":pods\r").wait("big");
     tui.send("\u{4}").wait("read-only: delete is refused");
     tui.send("\u{b}").wait("read-only: kill is refused");
-    tui.send(":deploy\r").wait("AVAILABLE");
+    tui.send(":deploy\r").wait("▸web");
     tui.send("r").wait("read-only: restart is refused");
     tui.quit();
     for words in [
@@ -201,8 +201,7 @@ fn read_only_deletes_and_restarts_nothing() {
 fn restart_image_and_rollback_from_the_cockpit() {
     let (home, cluster) = shop();
     let mut tui = on_pods(&home, &cluster, 120, 40);
-    tui.send(":deploy\r").wait("AVAILABLE");
-    tui.wait("web");
+    tui.send(":deploy\r").wait("▸web");
     tui.does("restart", "r").wait("2 pods are replaced");
     tui.wait("Do it");
     tui.send("\t\r").wait("done, and recorded");
