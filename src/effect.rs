@@ -105,6 +105,9 @@ pub enum Effect {
     Edit { cluster: ClusterId, resource: ResourceId, namespace: String, name: String },
     /// Show what a plugin would run, without running it; answered by [`Msg::Planned`](crate::msg::Msg::Planned).
     PlanPlugin { request: RequestId, call: Box<plugin::PluginCall> },
+    /// Show what a copy into a container would write, without writing it; answered by
+    /// [`Msg::Planned`](crate::msg::Msg::Planned).
+    PlanCopy { request: RequestId, errand: Box<transfer::Errand> },
     /// Run a plugin, on the terminal or in the background; answered by a notice, and by
     /// [`Msg::Operation`](crate::msg::Msg::Operation) where it is recorded. `operation`: it was shown under this id.
     Plugin { call: Box<plugin::PluginCall>, operation: Option<String> },

@@ -11,6 +11,7 @@ use crate::diagnose::ledger::Diagnosis;
 use crate::diagnose::verdict::Verdict;
 use crate::effect::logs::LogSource;
 use crate::effect::plugin::PluginCall;
+use crate::effect::transfer::Errand;
 use crate::effect::{Found, Intent, RequestId};
 use crate::gitops::compare::Comparison;
 use crate::kinds::secret::Entry;
@@ -89,6 +90,8 @@ pub enum Msg {
     Left(String),
     /// A plugin was shown under this id and confirmed.
     PluginConfirmed { call: Box<PluginCall>, operation: String },
+    /// A copy into a container was shown under this id and confirmed.
+    CopyConfirmed { errand: Box<Errand>, operation: String },
     /// Something about copies from and to containers.
     Transfer(transfer::TransferMsg),
     /// Something about port-forwards.

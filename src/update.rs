@@ -8,6 +8,7 @@ mod world;
 use crate::actions;
 use crate::diagnose::screen;
 use crate::effect::terminal::Inside;
+use crate::effect::transfer::TransferEffect;
 use crate::effect::{Effect, Intent, RequestId};
 use crate::gitops::compare::Comparison;
 use crate::kinds::describe;
@@ -118,6 +119,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             vec![Effect::Shell { cluster, namespace, pod, container, what }]
         }
         Msg::PluginConfirmed { call, operation } => vec![Effect::Plugin { call, operation: Some(operation) }],
+        Msg::CopyConfirmed { errand, operation } => {
+            vec![Effect::Transfer(TransferEffect::Begin(*errand, Some(operation)))]
+        }
         Msg::Left(operation) => vec![Effect::Finish { operation }],
         Msg::Forward(msg) => forwards::heard(state, msg),
         Msg::Transfer(msg) => {

@@ -4,6 +4,8 @@ use super::entering::container;
 use crate::effect::Effect;
 use crate::effect::transfer::{Errand, TransferEffect};
 use crate::state::State;
+use crate::state::nav::{Scope, Screen, View};
+use crate::state::operation::OperationScreen;
 use crate::state::prompt::{Asks, Prompt};
 use crate::world::text::split;
 use std::path::PathBuf;
@@ -59,5 +61,15 @@ pub fn answered(state: &mut State) -> Vec<Effect> {
     };
     let here = PathBuf::from(here);
     state.prompt = None;
-    vec![Effect::Transfer(TransferEffect::Begin(Errand { cluster, namespace, pod, container, there, here, out }))]
+    let title = format!("copy to {namespace}/{pod}");
+    let errand = Errand { cluster, namespace, pod, container, there, here, out };
+    if out {
+        return vec![Effect::Transfer(TransferEffect::Begin(errand, None))];
+    }
+    let request = state.request();
+    let scope = Scope { clusters: vec![cluster], namespaces: state.nav.top().scope.namespaces.clone() };
+    let view = View::Operation(OperationScreen::planning(title, request));
+    let mut effects = state.push(Screen { scope, view });
+    effects.push(Effect::PlanCopy { request, errand: Box::new(errand) });
+    effects
 }

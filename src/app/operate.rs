@@ -17,6 +17,7 @@ mod surroundings;
 mod workload;
 
 use super::plugin;
+use super::transfers;
 use crate::cluster::access::may_all;
 use crate::cluster::api::Api;
 use crate::config::{Config, Paths};
@@ -205,6 +206,10 @@ pub fn list(paths: &Paths) -> (Vec<OperationView>, Vec<String>) {
             views.push(plugin::recorded(&story, journal.busy(&story.header.id)));
             continue;
         }
+        if story.header.kind == transfers::KIND {
+            views.push(transfers::recorded(&story, journal.busy(&story.header.id)));
+            continue;
+        }
         match Replayed::of(&story) {
             Ok(replayed) => {
                 let status = match story.end() {
@@ -243,6 +248,9 @@ fn open(site: &Site, id: &str) -> Result<(Record, Story), String> {
             "{} was a plugin's run: kokpit can neither finish it nor take it back",
             story.header.title
         ));
+    }
+    if story.header.kind == transfers::KIND {
+        return Err(format!("{} was a copy: kokpit can neither finish it nor take it back", story.header.title));
     }
     match story.header.cluster == site.cluster {
         true => Ok((record, story)),

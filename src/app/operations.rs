@@ -5,6 +5,7 @@ use super::operate::{self, Options, PlanError, Site};
 use super::session::Session;
 use crate::config::{self, Cluster, Paths, Repository};
 use crate::effect::plugin::PluginCall;
+use crate::effect::transfer::Errand;
 use crate::effect::{Effect, Intent, RequestId};
 use crate::msg::{Level, Msg, OperationStatus, OperationView};
 use crate::workflows::{Part, Plan};
@@ -28,6 +29,8 @@ struct Inner {
     planned: Mutex<HashMap<String, (ClusterId, Plan)>>,
     /// The same of plugins.
     plugins: Mutex<HashMap<String, PluginCall>>,
+    /// The same of copies into containers.
+    copies: Mutex<HashMap<String, Errand>>,
     running: AtomicUsize,
 }
 
@@ -47,6 +50,7 @@ impl Operations {
             sender,
             planned: Mutex::default(),
             plugins: Mutex::default(),
+            copies: Mutex::default(),
             running: AtomicUsize::new(0),
         });
         let told = inner.clone();
@@ -71,7 +75,12 @@ impl Operations {
                 self.runtime.spawn_blocking(move || inner.plan_plugin(request, *call));
             }
             Effect::Run { operation } => self.start(operation, |inner, id| async move { inner.confirmed(&id).await }),
-            Effect::Discard { operation } => drop((inner.take(&operation), inner.take_plugin(&operation))),
+            Effect::PlanCopy { request, errand } => {
+                self.runtime.spawn_blocking(move || inner.plan_copy(request, *errand));
+            }
+            Effect::Discard { operation } => {
+                drop((inner.take(&operation), inner.take_plugin(&operation), inner.take_copy(&operation)));
+            }
             Effect::Finish { operation } => {
                 self.start(operation, |inner, id| async move { inner.recover(&id, true).await })
             }
@@ -146,6 +155,10 @@ impl Inner {
             self.sender.send(Msg::PluginConfirmed { call: Box::new(call), operation: id.into() });
             return Ok(());
         }
+        if let Some(errand) = self.take_copy(id) {
+            self.sender.send(Msg::CopyConfirmed { errand: Box::new(errand), operation: id.into() });
+            return Ok(());
+        }
         let (cluster, plan) = self.take(id).ok_or_else(|| format!("operation {id} was not planned in this run"))?;
         let site = self.site(cluster).await?;
         let view = operate::run(&site, &plan, |view| self.tell(view)).await?;
@@ -161,6 +174,18 @@ impl Inner {
             Box::new(view)
         });
         self.sender.send(Msg::Planned { request, answer });
+    }
+
+    fn plan_copy(&self, request: RequestId, errand: Errand) {
+        let answer = super::transfers::planned(&self.session, &errand).map(|view| {
+            self.copies.lock().unwrap_or_else(PoisonError::into_inner).insert(view.id.clone(), errand);
+            Box::new(view)
+        });
+        self.sender.send(Msg::Planned { request, answer });
+    }
+
+    fn take_copy(&self, id: &str) -> Option<Errand> {
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
 
     fn take_plugin(&self, id: &str) -> Option<PluginCall> {

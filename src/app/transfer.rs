@@ -238,6 +238,16 @@ pub async fn into_container(place: &Place, from: &Path, to: &str, progress: impl
     }
 }
 
+/// What would be copied from here, without copying it.
+///
+/// # Errors
+/// A sentence, when it cannot be read.
+pub fn size(from: &Path) -> Result<Done, String> {
+    let own = from.canonicalize().map_err(|e| format!("{} cannot be read: {e}", from.display()))?;
+    let pack = Pack::of(&own, "it")?;
+    Ok(Done { files: pack.files(), bytes: pack.total(), to: String::new(), notes: pack.notes })
+}
+
 /// Without tar: one file, through a shell. How long it is, is said: not every server tells the end of standard input.
 async fn write_one(place: &Place, pack: &Pack, to: &str, progress: &impl Fn(Progress)) -> Result<Done, String> {
     let Some((file, size)) = pack.only_file() else {

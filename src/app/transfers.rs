@@ -1,11 +1,17 @@
 //! The copies of the cockpit: begins, tells the screen, ends.
 
+mod record;
+
+pub use record::{KIND, Recorded, header, recorded, view};
+
 use super::inbox::Sender;
+use super::operations::configuration;
 use super::session::Session;
 use super::transfer::{self, Place, Progress};
 use crate::effect::transfer::{Errand, TransferEffect};
-use crate::msg::Msg;
+use crate::journal::Header;
 use crate::msg::transfer::TransferMsg;
+use crate::msg::{Msg, OperationStatus, OperationView};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +41,7 @@ impl Transfers {
     pub fn run(&mut self, effect: TransferEffect) {
         match effect {
             TransferEffect::StopAll => self.running.drain(..).for_each(|task| task.abort()),
-            TransferEffect::Begin(errand) => {
+            TransferEffect::Begin(errand, operation) => {
                 self.last += 1;
                 let (id, session, sender) = (self.last, self.session.clone(), self.sender.clone());
                 self.running.retain(|task| !task.is_finished());
@@ -43,7 +49,7 @@ impl Transfers {
                 sender.send(Msg::Transfer(TransferMsg::Begun { id }));
                 let task = self.runtime.spawn(async move {
                     let what = what(&errand);
-                    let result = copy(&session, &sender, id, &errand).await;
+                    let result = copy(&session, &sender, id, (errand, operation)).await;
                     sender.send(Msg::Transfer(TransferMsg::Ended { id, what, result }));
                 });
                 self.running.push(task.abort_handle());
@@ -60,7 +66,26 @@ fn what(errand: &Errand) -> String {
     }
 }
 
-async fn copy(session: &Session, sender: &Sender, id: u64, errand: &Errand) -> Result<String, String> {
+/// What a copy into a container would write, as a plan.
+///
+/// # Errors
+/// A sentence: it may not be, or what is to be copied cannot be read.
+pub fn planned(session: &Session, errand: &Errand) -> Result<OperationView, String> {
+    configuration(session, errand.cluster)?;
+    let name = &session.context(errand.cluster).name;
+    let errand = Errand { here: home(&errand.here), ..errand.clone() };
+    let mut view = view(&header(name, &errand)?, OperationStatus::Planned, vec![]);
+    view.protected = session.config.settings(name).protected;
+    Ok(view)
+}
+
+async fn copy(
+    session: &Session,
+    sender: &Sender,
+    id: u64,
+    (errand, operation): (Errand, Option<String>),
+) -> Result<String, String> {
+    let errand = Errand { here: home(&errand.here), ..errand };
     let api = session.hub.api(errand.cluster).await.map_err(|e| e.to_string())?;
     let Errand { namespace, pod, container, .. } = errand.clone();
     let place = Place { api, namespace, pod, container };
@@ -73,12 +98,18 @@ async fn copy(session: &Session, sender: &Sender, id: u64, errand: &Errand) -> R
             sender.send(Msg::Transfer(TransferMsg::Under { id, bytes, total }));
         }
     };
-    let here = home(&errand.here);
-    let done = match errand.out {
-        true => transfer::from_container(&place, &errand.there, &here, tell).await?,
-        false => transfer::into_container(&place, &here, &errand.there, tell).await?,
-    };
-    Ok(done.sentence())
+    if errand.out {
+        let done = transfer::from_container(&place, &errand.there, &errand.here, tell).await?;
+        return Ok(done.sentence());
+    }
+    let operation = operation.ok_or("it was not shown and confirmed")?;
+    configuration(session, errand.cluster)?;
+    let header = Header { id: operation, ..header(&session.context(errand.cluster).name, &errand)? };
+    let recorded = Recorded::begin(session.paths.journal(), header)?;
+    sender.send(Msg::Operation(Box::new(recorded.running())));
+    let done = transfer::into_container(&place, &errand.here, &errand.there, tell).await;
+    sender.send(Msg::Operation(Box::new(recorded.close(&done))));
+    done.map(|done| done.sentence())
 }
 
 /// `~/x` means what it means in a shell.

@@ -365,6 +365,15 @@ pub struct Copy {
     /// Container; else the pod's only or default one
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
+    /// Do not ask before something is written into the container; on a protected cluster --confirm NAME is needed as well
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Name of the protected cluster, instead of typing it
+    #[arg(long, value_name = "CLUSTER")]
+    pub confirm: Option<String>,
+    /// Show what would be written into the container and stop
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `kokpit port-forward`

@@ -1,9 +1,13 @@
 //! `kokpit cp`.
 
-use super::args::{Args, Copy};
+use super::args::{Args, Confirm, Copy};
+use super::operations::confirmed;
 use crate::app::operations::configuration;
 use crate::app::session::Session;
 use crate::app::transfer::{self, Place, Progress, Side};
+use crate::app::transfers::{self, Recorded};
+use crate::effect::transfer::Errand;
+use crate::msg::OperationStatus;
 use anyhow::{Result, anyhow, bail};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -44,6 +48,20 @@ pub async fn run(args: &Args, wanted: &Copy) -> Result<ExitCode> {
         pod: pod.clone(),
         container: wanted.container.clone().unwrap_or_default(),
     };
+    let mut record = None;
+    if let (Side::Here(here), Side::There { path, .. }) = (&from, &to) {
+        let errand = Errand {
+            cluster,
+            namespace: place.namespace.clone(),
+            pod: place.pod.clone(),
+            container: place.container.clone(),
+            there: path.clone(),
+            here: here.clone(),
+            out: false,
+        };
+        let Some(recorded) = begin(&session, &errand, wanted)? else { return Ok(ExitCode::SUCCESS) };
+        record = Some(recorded);
+    }
     let shows = std::io::stderr().is_terminal();
     let told = Mutex::new(None::<Instant>);
     let tell = |progress: Progress| {
@@ -63,9 +81,28 @@ pub async fn run(args: &Args, wanted: &Copy) -> Result<ExitCode> {
     if shows {
         eprint!("\r\u{1b}[K");
     }
+    record.into_iter().for_each(|record| drop(record.close(&done)));
     let done = done.map_err(|e| anyhow!("{}/{}: {e}", place.namespace, place.pod))?;
     done.notes.iter().for_each(|note| eprintln!("kokpit: left out: {note}"));
     let files = if done.files == 1 { "1 file".into() } else { format!("{} files", done.files) };
     writeln!(std::io::stdout(), "{files}, {} bytes copied to {}", done.bytes, done.to)?;
     Ok(if done.notes.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) })
+}
+
+/// Shows what would be written, and begins the record of it once that is confirmed.
+fn begin(session: &Session, errand: &Errand, wanted: &Copy) -> Result<Option<Recorded>> {
+    let name = &session.context(errand.cluster).name;
+    let header = transfers::header(name, errand).map_err(|e| anyhow!(e))?;
+    let view = transfers::view(&header, OperationStatus::Planned, vec![]);
+    eprintln!("{} on {name}", view.title);
+    view.plan.iter().for_each(|line| eprintln!("  {:<5} {}", line.label, line.text));
+    if wanted.dry_run {
+        return Ok(None);
+    }
+    let protected = session.config.settings(name).protected;
+    let confirm = Confirm { yes: wanted.yes, confirm: wanted.confirm.clone(), ..Confirm::default() };
+    if !confirmed(name, protected, &confirm)? {
+        bail!("nothing was copied");
+    }
+    Recorded::begin(session.paths.journal(), header).map(Some).map_err(|e| anyhow!(e))
 }

@@ -201,7 +201,7 @@ async fn perform(
     if confirm.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
-    if !confirmed(&plan, confirm)? {
+    if !confirmed(&plan.cluster, plan.protected, confirm)? {
         println!("nothing was done");
         return Ok(ExitCode::from(FOUND));
     }
@@ -245,15 +245,19 @@ async fn plan(
     Ok((here, plan))
 }
 
-fn confirmed(plan: &Plan, confirm: &Confirm) -> Result<bool> {
-    if plan.protected {
+/// Whether a person wants it.
+///
+/// # Errors
+/// When nobody is here to say so, or the name given is not the cluster's.
+pub fn confirmed(cluster: &str, protected: bool, confirm: &Confirm) -> Result<bool> {
+    if protected {
         return match &confirm.confirm {
-            Some(name) if *name == plan.cluster => Ok(confirm.yes || ask_yes()?),
-            Some(name) => bail!("--confirm {name}: the cluster is called {}; nothing was done", plan.cluster),
+            Some(name) if name == cluster => Ok(confirm.yes || ask_yes()?),
+            Some(name) => bail!("--confirm {name}: the cluster is called {}; nothing was done", cluster),
             None if std::io::stdin().is_terminal() => {
-                Ok(ask(&format!("{} is protected: type its name to go on: ", plan.cluster))? == plan.cluster)
+                Ok(ask(&format!("{} is protected: type its name to go on: ", cluster))? == cluster)
             }
-            None => bail!("{} is protected: add --confirm {}; nothing was done", plan.cluster, plan.cluster),
+            None => bail!("{} is protected: add --confirm {}; nothing was done", cluster, cluster),
         };
     }
     if confirm.yes {

@@ -25,8 +25,9 @@ pub struct Errand {
 /// Something to be done about copies; all of them end with the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferEffect {
-    /// Begin; answered by [`TransferMsg`](crate::msg::transfer::TransferMsg).
-    Begin(Errand),
+    /// Begin; answered by [`TransferMsg`](crate::msg::transfer::TransferMsg). A copy into a container was shown and
+    /// confirmed as this operation.
+    Begin(Errand, Option<String>),
     /// End all that run.
     StopAll,
 }

@@ -449,7 +449,7 @@ impl Monkey {
                         | Effect::Edit { .. }
                         | Effect::Shell { .. }
                 );
-                let into = matches!(&effect, Effect::Transfer(TransferEffect::Begin(errand)) if !errand.out);
+                let into = matches!(&effect, Effect::Transfer(TransferEffect::Begin(errand, _)) if !errand.out);
                 assert!(!changes && !into, "in read-only mode: {effect:?}");
             }
             if !self.dice.once_in(4) {
@@ -523,7 +523,7 @@ impl Monkey {
                 Msg::Edited { cluster, intent }
             }
             Effect::Shell { .. } | Effect::Suspend => Msg::Resumed,
-            Effect::Transfer(TransferEffect::Begin(errand)) => {
+            Effect::Transfer(TransferEffect::Begin(errand, _)) => {
                 let id = self.dice.roll(3) as u64;
                 self.tell(Msg::Transfer(TransferMsg::Begun { id }));
                 self.tell(Msg::Transfer(TransferMsg::Under { id, bytes: u64::MAX, total: Some(0) }));

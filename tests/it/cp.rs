@@ -37,7 +37,7 @@ fn inside(cluster: &Embedded, path: &str) -> Option<Vec<u8>> {
 }
 
 fn cp(home: &Home, from: &str, to: &str) -> Ran {
-    home.run(&["cp", "-n", "shop", from, to])
+    home.run(&["cp", "-n", "shop", "--yes", from, to])
 }
 
 /// More than fits into any buffer on the way, and no text.
@@ -144,8 +144,10 @@ fn the_cockpit_copies_and_says_what_came() {
     assert!(std::fs::read(home.path("copied")).expect("it is there") == noise());
     home.write("up", "upwards");
     tui.does("copy-to", "\u{14}").wait("copy to box app");
-    tui.send("up /srv/up\r").wait("copied to /srv/up");
+    tui.send("up /srv/up\r").wait("cannot bring it back");
+    tui.send("\t\r").wait("copied to /srv/up");
     assert_eq!(inside(&cluster, "/srv/up").as_deref(), Some(b"upwards".as_slice()));
+    tui.send("\u{1b}").wait("NAME");
     // One that the server is slow to begin is stopped.
     cluster.faults(Faults { delay: Duration::from_secs(60), ..Faults::default() });
     tui.send(":copy-from /data/f late\r").wait("cp 0");
@@ -154,4 +156,54 @@ fn the_cockpit_copies_and_says_what_came() {
     cluster.faults(Faults::default());
     tui.quit();
     assert!(!home.path("late").exists());
+}
+
+/// A copy into a container is a change: shown first, confirmed, recorded. One out of it is not.
+#[test]
+fn what_goes_into_a_container_is_shown_first_and_recorded() {
+    let (home, cluster) = shop("");
+    home.write("up", "upwards");
+    for arguments in
+        [&["cp", "-n", "shop", "up", "box:/data/up"][..], &["cp", "-n", "shop", "up", "box:/data/up", "--dry-run"]]
+    {
+        let ran = home.run(arguments);
+        assert!(ran.err.contains("(1 file, 7 bytes)") && ran.err.contains("pod shop/box"), "{ran:?}");
+        assert!(ran.err.contains("kokpit cannot bring it back"), "{ran:?}");
+        let asked = ran.err.contains("nobody is here to confirm: add --yes; nothing was done");
+        assert_eq!((ran.code, asked), (Some(if asked { 2 } else { 0 }), !arguments.contains(&"--dry-run")), "{ran:?}");
+    }
+    assert!(inside(&cluster, "/data/up").is_none() && home.run(&["ops"]).out.trim().lines().count() <= 1);
+    assert_eq!(cp(&home, "up", "box:/data/up").code, Some(0));
+    assert_eq!(cp(&home, "box:/data/up", "down").code, Some(0));
+    assert_eq!(cp(&home, "up", "gone:/data/up").code, Some(2));
+    let recorded = home.run(&["ops"]).out;
+    let of = |what: &str| recorded.lines().filter(|line| line.contains(what)).count();
+    assert_eq!((of("copy to shop/box"), of("copy to shop/gone"), of("copy")), (1, 1, 2), "{recorded}");
+    // In the cockpit.
+    home.write("more", "and more");
+    let mut tui = home.tui(&["--context", "dev", "-n", "shop"]);
+    tui.send(":pods\r").wait("box");
+    tui.send("/box\r").wait_gone("web-");
+    tui.send(":copy-to more /data/more\r").wait("(1 file, 8 bytes)");
+    tui.wait("kokpit cannot bring it back");
+    assert!(inside(&cluster, "/data/more").is_none(), "nothing is written before it is confirmed");
+    tui.send("\t\r").wait("1 file, 8 bytes copied to /data/more");
+    assert_eq!(inside(&cluster, "/data/more").as_deref(), Some(b"and more".as_slice()));
+    tui.send("\u{1b}").send(":ops\r").wait("copy to shop/box");
+    tui.quit();
+    let recorded = home.run(&["ops"]).out;
+    assert_eq!(recorded.lines().filter(|line| line.contains("copy to shop/box")).count(), 2, "{recorded}");
+}
+
+#[test]
+fn a_protected_cluster_wants_its_name_before_anything_goes_in() {
+    let (home, cluster) = shop("");
+    home.write("config/config.toml", "[[cluster]]\ncontext = \"dev\"\nprotected = true\n");
+    home.write("up", "upwards");
+    let ran = cp(&home, "up", "box:/data/up");
+    assert!(ran.code == Some(2) && ran.err.contains("dev is protected: add --confirm dev"), "{ran:?}");
+    assert!(inside(&cluster, "/data/up").is_none());
+    let ran = home.run(&["cp", "-n", "shop", "--yes", "--confirm", "dev", "up", "box:/data/up"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(inside(&cluster, "/data/up").as_deref(), Some(b"upwards".as_slice()));
 }
