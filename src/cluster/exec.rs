@@ -132,7 +132,7 @@ impl Session {
         mut sizes: watch::Receiver<(u16, u16)>,
     ) -> Ended {
         let (stdin, stdout, stderr) = (self.process.stdin(), self.process.stdout(), self.process.stderr());
-        let (resize, status) = (self.process.terminal_size(), verdict(&mut self.process));
+        let (mut resize, status) = (self.process.terminal_size(), verdict(&mut self.process));
         let leaves = self.leaves;
         let typed = std::sync::atomic::AtomicBool::new(false);
         let typing = async {
@@ -157,11 +157,16 @@ impl Session {
             }
             std::future::pending::<()>().await
         };
+        // What is typed at the first prompt must find the size there.
+        let (width, height) = *sizes.borrow_and_update();
+        if let Some(resize) = &mut resize {
+            let _ = resize.send(TerminalSize { width, height }).await;
+        }
         let resizing = async {
             if let Some(mut resize) = resize {
-                loop {
+                while sizes.changed().await.is_ok() {
                     let (width, height) = *sizes.borrow_and_update();
-                    if resize.send(TerminalSize { width, height }).await.is_err() || sizes.changed().await.is_err() {
+                    if resize.send(TerminalSize { width, height }).await.is_err() {
                         break;
                     }
                 }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The actions that the tests below a directory run by [`Tui::does`].
+/// The actions that the tests below a directory run by [`Tui::does`], or wait for by [`Tui::did`].
 fn done_below(dir: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(dir).expect("the tests are there").flatten() {
@@ -30,7 +30,7 @@ fn done_below(dir: &Path) -> BTreeSet<String> {
             let text = std::fs::read_to_string(&path).expect("text");
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             let code: String = code.flat_map(|line| line.chars().filter(|c| !c.is_whitespace())).collect();
-            let calls = code.split(".does(\"").skip(1);
+            let calls = code.split(".does(\"").skip(1).chain(code.split(".did(\"").skip(1));
             found.extend(calls.filter_map(|rest| rest.split_once("\",").map(|(action, _)| action.to_string())));
         }
     }

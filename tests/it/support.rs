@@ -347,13 +347,23 @@ impl Tui {
     /// for. `actions.rs` reads these calls: an action without one fails there.
     #[must_use = "that an action ran proves little: wait for what a person sees of it"]
     pub fn does(&mut self, action: &str, keys: &str) -> &mut Self {
-        let line = format!(" runs {action}");
-        let log = self.log.clone();
-        let ran = || std::fs::read_to_string(&log).map_or(0, |log| log.lines().filter(|l| l.ends_with(&line)).count());
-        let (before, start) = (ran(), Instant::now());
+        let before = self.runs_of(action);
         self.send(keys);
-        while ran() == before {
-            assert!(start.elapsed() < LIMIT, "{keys:?} did not run {action}; the screen:\n{}", self.text());
+        self.did(action, before)
+    }
+
+    /// How often the log says that an action ran.
+    pub fn runs_of(&self, action: &str) -> usize {
+        let line = format!(" runs {action}");
+        std::fs::read_to_string(&self.log).map_or(0, |log| log.lines().filter(|l| l.ends_with(&line)).count())
+    }
+
+    /// Waits until an action ran more often than that; for keys after which the program cannot write its log.
+    #[must_use = "that an action ran proves little: wait for what a person sees of it"]
+    pub fn did(&mut self, action: &str, before: usize) -> &mut Self {
+        let start = Instant::now();
+        while self.runs_of(action) == before {
+            assert!(start.elapsed() < LIMIT, "{action} did not run; the screen:\n{}", self.text());
             std::thread::park_timeout(Duration::from_millis(5));
         }
         self

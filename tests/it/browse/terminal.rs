@@ -45,8 +45,9 @@ fn around_ctrl_z() {
     tui.ctrl('z')
         .wait_for("the shell again", |screen| !screen.alternate_screen() && screen.contents().contains("topped"));
     tui.send("echo in-the-$((40+2))-shell\r").wait("in-the-42-shell");
-    // (What was still to be written into the log is, once it goes on.)
-    tui.does("suspend", "fg\r")
+    tui.send("fg\r");
+    // (What was still to be written into the log is, now that it goes on.)
+    tui.did("suspend", 0)
         .wait_for("the cockpit again", |screen| screen.alternate_screen() && screen.contents().contains("big"));
     // Until the shell asks for the next command, what is typed may still be read by the program that is leaving.
     tui.send(":quit\r").wait_for("the shell's prompt at the end", |screen| {
