@@ -17,6 +17,7 @@ pub mod operate;
 pub mod operations;
 pub mod plugin;
 pub mod record;
+mod recorded;
 mod repositories;
 pub mod run;
 pub mod session;

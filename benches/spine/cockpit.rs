@@ -103,29 +103,34 @@ pub fn ask(url: &str, path: &str) -> Result<String> {
 }
 
 /// The row of the screen that is drawn reversed for most of its width.
-pub fn selected(screen: &vt100::Screen) -> Option<u16> {
+fn selected(screen: &vt100::Screen) -> Option<u16> {
     let (rows, cols) = screen.size();
     let reversed =
         |row: u16| (0..cols.get()).filter(|col| screen.cell(row, *col).is_some_and(vt100::Cell::inverse)).count();
     (1..rows.get().saturating_sub(1)).find(|row| reversed(*row) > usize::from(cols.get()) / 2)
 }
 
-/// Moves the cursor down and up again; the time until the screen shows it.
 fn keys(tui: &mut Tui, what: &str, most: f64) -> Result<()> {
+    let mut times = moves(tui, KEYS, |n| if n % 20 < 10 { "j" } else { "k" })?;
+    latency(what, &mut times, most);
+    Ok(())
+}
+
+/// Moves the cursor down and up again, by the key for each time; the time until the screen shows it.
+pub fn moves(tui: &mut Tui, count: usize, key: impl Fn(usize) -> &'static str) -> Result<Vec<Duration>> {
     tui.send("g");
     tui.wait_for("a selected row", |screen| selected(screen).is_some());
     let mut times = Vec::new();
-    for n in 0..KEYS {
+    for n in 0..count {
         let from = tui.look(selected).context("no row is selected")?;
         let start = Instant::now();
-        tui.send(if n % 20 < 10 { "j" } else { "k" });
+        tui.send(key(n));
         tui.wait_for("the cursor on another row", |screen| selected(screen).is_some_and(|row| row != from));
         times.push(start.elapsed());
         // Keys come at different points of whatever the program does in between.
         std::thread::sleep(Duration::from_millis(7 + (n as u64 * 13) % 17));
     }
-    latency(what, &mut times, most);
-    Ok(())
+    Ok(times)
 }
 
 /// Types words after `/` and takes them back, letter by letter; the time until the filter line and the rows show it.

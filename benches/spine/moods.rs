@@ -1,11 +1,11 @@
 //! Keys while one of two clusters is in a bad mood.
 
-use crate::cockpit::{latency, selected};
+use crate::cockpit::{latency, moves};
 use crate::embedded::Embedded;
-use crate::support::{Home, Tui};
-use anyhow::{Context, Result};
+use crate::support::Home;
+use anyhow::Result;
 use kokpit::sim::server::Faults;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Keys for one figure.
 const KEYS: usize = 200;
@@ -40,24 +40,9 @@ pub fn measure() -> Result<()> {
         tui.send(":pods\r");
         tui.wait_for("the rows that are well", |screen| screen.contents().matches("web-").count() >= 2);
         std::thread::sleep(FELT);
-        latency(&format!("key to screen, {mood}"), &mut keys(&mut tui)?, 16.0);
+        let mut times = moves(&mut tui, KEYS, |n| if n % 2 == 0 { "j" } else { "k" })?;
+        latency(&format!("key to screen, {mood}"), &mut times, 16.0);
         tui.quit();
     }
     Ok(())
-}
-
-/// Moves the cursor down and up again; the time until the screen shows it.
-fn keys(tui: &mut Tui) -> Result<Vec<Duration>> {
-    tui.send("g");
-    tui.wait_for("a selected row", |screen| selected(screen).is_some());
-    let mut times = Vec::new();
-    for n in 0..KEYS {
-        let from = tui.look(selected).context("no row is selected")?;
-        let start = Instant::now();
-        tui.send(if n % 2 == 0 { "j" } else { "k" });
-        tui.wait_for("the cursor on another row", |screen| selected(screen).is_some_and(|row| row != from));
-        times.push(start.elapsed());
-        std::thread::sleep(Duration::from_millis(7 + (n as u64 * 13) % 17));
-    }
-    Ok(times)
 }

@@ -16,7 +16,8 @@ pub fn diff(state: &mut State, revision: &str) -> Vec<Effect> {
     {
         let (cluster, application, only) = (text.cluster, text.object.clone(), only.clone());
         let revision = if revision.is_empty() { shown.clone() } else { revision };
-        return again(state, cluster, application, only, revision);
+        let (new, effect) = text_of(state, cluster, application, only, revision);
+        return again(state, new, effect);
     }
     // In the list of an Application's resources, it is the one that is meant, whoever else lists the object.
     let (cluster, application, only) = match (super::argo::application(state), state.picked()) {
@@ -36,10 +37,12 @@ pub fn diff(state: &mut State, revision: &str) -> Vec<Effect> {
             }
         },
     };
-    show(state, cluster, application, only, revision)
+    let (text, effect) = text_of(state, cluster, application, only, revision);
+    show(state, text, effect)
 }
 
-fn text(
+/// A screen that waits for a comparison, and what makes it.
+fn text_of(
     state: &mut State,
     cluster: ClusterId,
     application: ObjectRef,
@@ -54,29 +57,15 @@ fn text(
     (text, Effect::Compare { request, cluster, application, only, revision })
 }
 
-fn show(
-    state: &mut State,
-    cluster: ClusterId,
-    application: ObjectRef,
-    only: Vec<ObjectRef>,
-    revision: String,
-) -> Vec<Effect> {
-    let (text, effect) = text(state, cluster, application, only, revision);
-    let scope = Scope { clusters: vec![cluster], namespaces: state.nav.top().scope.namespaces.clone() };
+fn show(state: &mut State, text: TextView, effect: Effect) -> Vec<Effect> {
+    let scope = Scope { clusters: vec![text.cluster], namespaces: state.nav.top().scope.namespaces.clone() };
     let mut effects = state.push(Screen { scope, view: View::Text(Box::new(text)) });
     effects.push(effect);
     effects
 }
 
 /// The same on the same screen; what was shown stays until it is there.
-fn again(
-    state: &mut State,
-    cluster: ClusterId,
-    application: ObjectRef,
-    only: Vec<ObjectRef>,
-    revision: String,
-) -> Vec<Effect> {
-    let (new, effect) = text(state, cluster, application, only, revision);
+fn again(state: &mut State, new: TextView, effect: Effect) -> Vec<Effect> {
     let View::Text(text) = &mut state.nav.top_mut().view else { return vec![] };
     let stopped = Effect::StopWhy(text.request);
     (text.of, text.waiting) = (new.of.clone(), new.waiting.clone());

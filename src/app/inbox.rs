@@ -43,17 +43,6 @@ struct Shared {
 /// Lines of logs that may wait: more would only be memory, and keys would not wait less behind them.
 const LINES: usize = 8_000;
 
-/// What ended the sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Woken {
-    /// The terminal has input.
-    pub input: bool,
-    /// Messages wait.
-    pub messages: bool,
-    /// The terminal is gone (the connection broke).
-    pub gone: bool,
-}
-
 /// A connected pair.
 ///
 /// # Errors
@@ -146,31 +135,31 @@ impl Inbox {
         Ok(())
     }
 
-    /// Sleeps until the terminal has input, a message comes, or the time is over.
+    /// Sleeps until the terminal has input, a message comes, or the time is over. Whether the terminal is gone (the
+    /// connection broke).
     ///
     /// # Errors
     /// When `poll` fails for another reason than a signal.
-    pub fn wait(&mut self, timeout: Duration) -> io::Result<Woken> {
+    pub fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let stdin = rustix::stdio::stdin();
         let timeout = Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-        let (input, gone, woken) = {
+        let (gone, woken) = {
             let mut fds =
                 [PollFd::new(&stdin, PollFlags::IN), PollFd::from_borrowed_fd(self.wake.as_fd(), PollFlags::IN)];
             match poll(&mut fds, Some(&timeout)) {
                 Ok(_) => {
-                    let keys = fds[0].revents();
-                    let gone = keys.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
-                    (keys.contains(PollFlags::IN), gone, !fds[1].revents().is_empty())
+                    let gone = fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
+                    (gone, !fds[1].revents().is_empty())
                 }
                 // A signal: the handler's message, if any, comes through the socket.
-                Err(rustix::io::Errno::INTR) => (false, false, false),
+                Err(rustix::io::Errno::INTR) => (false, false),
                 Err(e) => return Err(e.into()),
             }
         };
         if woken {
             self.calm();
         }
-        Ok(Woken { input, messages: self.has_messages(), gone })
+        Ok(gone)
     }
 }

@@ -26,12 +26,16 @@ struct Inner {
     session: Arc<Session>,
     sender: Sender,
     /// Planned and shown, not confirmed yet.
-    planned: Mutex<HashMap<String, (ClusterId, Plan)>>,
-    /// The same of plugins.
-    plugins: Mutex<HashMap<String, PluginCall>>,
-    /// The same of copies into containers.
-    copies: Mutex<HashMap<String, Errand>>,
+    planned: Mutex<HashMap<String, Planned>>,
     running: AtomicUsize,
+}
+
+/// What waits to be confirmed.
+enum Planned {
+    Operation(ClusterId, Box<Plan>),
+    Plugin(Box<PluginCall>),
+    /// A copy into a container.
+    Copy(Box<Errand>),
 }
 
 /// What is asked for where.
@@ -45,14 +49,7 @@ struct Asked {
 impl Operations {
     /// Answers through `sender`; what the journal holds is told at once.
     pub fn new(session: Arc<Session>, sender: Sender, runtime: Handle) -> Self {
-        let inner = Arc::new(Inner {
-            session,
-            sender,
-            planned: Mutex::default(),
-            plugins: Mutex::default(),
-            copies: Mutex::default(),
-            running: AtomicUsize::new(0),
-        });
+        let inner = Arc::new(Inner { session, sender, planned: Mutex::default(), running: AtomicUsize::new(0) });
         let told = inner.clone();
         runtime.spawn_blocking(move || told.tell_journal());
         Self { inner, runtime }
@@ -72,15 +69,19 @@ impl Operations {
                 self.runtime.spawn(async move { inner.plan(asked).await });
             }
             Effect::PlanPlugin { request, call } => {
-                self.runtime.spawn_blocking(move || inner.plan_plugin(request, *call));
+                self.runtime.spawn_blocking(move || {
+                    let view = super::plugin::planned(&inner.session, &call);
+                    inner.show(request, view, Planned::Plugin(call));
+                });
             }
             Effect::Run { operation } => self.start(operation, |inner, id| async move { inner.confirmed(&id).await }),
             Effect::PlanCopy { request, errand } => {
-                self.runtime.spawn_blocking(move || inner.plan_copy(request, *errand));
+                self.runtime.spawn_blocking(move || {
+                    let view = super::transfers::planned(&inner.session, &errand);
+                    inner.show(request, view, Planned::Copy(errand));
+                });
             }
-            Effect::Discard { operation } => {
-                drop((inner.take(&operation), inner.take_plugin(&operation), inner.take_copy(&operation)));
-            }
+            Effect::Discard { operation } => drop(inner.planned().remove(&operation)),
             Effect::Finish { operation } => {
                 self.start(operation, |inner, id| async move { inner.recover(&id, true).await })
             }
@@ -124,7 +125,7 @@ impl Inner {
         let answer = match self.try_plan(cluster, &intent, repository).await {
             Ok(plan) => {
                 let view = operate::planned(&plan);
-                self.planned().insert(plan.id.clone(), (cluster, plan));
+                self.planned().insert(plan.id.clone(), Planned::Operation(cluster, Box::new(plan)));
                 Ok(Box::new(view))
             }
             Err(PlanError::NoRepository { url, .. }) => {
@@ -151,15 +152,18 @@ impl Inner {
     }
 
     async fn confirmed(&self, id: &str) -> Result<(), String> {
-        if let Some(call) = self.take_plugin(id) {
-            self.sender.send(Msg::PluginConfirmed { call: Box::new(call), operation: id.into() });
-            return Ok(());
-        }
-        if let Some(errand) = self.take_copy(id) {
-            self.sender.send(Msg::CopyConfirmed { errand: Box::new(errand), operation: id.into() });
-            return Ok(());
-        }
-        let (cluster, plan) = self.take(id).ok_or_else(|| format!("operation {id} was not planned in this run"))?;
+        let planned = self.planned().remove(id).ok_or_else(|| format!("operation {id} was not planned in this run"))?;
+        let (cluster, plan) = match planned {
+            Planned::Operation(cluster, plan) => (cluster, plan),
+            Planned::Plugin(call) => {
+                self.sender.send(Msg::PluginConfirmed { call, operation: id.into() });
+                return Ok(());
+            }
+            Planned::Copy(errand) => {
+                self.sender.send(Msg::CopyConfirmed { errand, operation: id.into() });
+                return Ok(());
+            }
+        };
         let site = self.site(cluster).await?;
         let view = operate::run(&site, &plan, |view| self.tell(view)).await?;
         if let Some(msg) = visit(cluster, &plan, view.status) {
@@ -168,28 +172,13 @@ impl Inner {
         Ok(())
     }
 
-    fn plan_plugin(&self, request: RequestId, call: PluginCall) {
-        let answer = super::plugin::planned(&self.session, &call).map(|view| {
-            self.plugins.lock().unwrap_or_else(PoisonError::into_inner).insert(view.id.clone(), call);
+    /// Keeps what was planned until it is confirmed, and shows it.
+    fn show(&self, request: RequestId, view: Result<OperationView, String>, planned: Planned) {
+        let answer = view.map(|view| {
+            self.planned().insert(view.id.clone(), planned);
             Box::new(view)
         });
         self.sender.send(Msg::Planned { request, answer });
-    }
-
-    fn plan_copy(&self, request: RequestId, errand: Errand) {
-        let answer = super::transfers::planned(&self.session, &errand).map(|view| {
-            self.copies.lock().unwrap_or_else(PoisonError::into_inner).insert(view.id.clone(), errand);
-            Box::new(view)
-        });
-        self.sender.send(Msg::Planned { request, answer });
-    }
-
-    fn take_copy(&self, id: &str) -> Option<Errand> {
-        self.copies.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
-    }
-
-    fn take_plugin(&self, id: &str) -> Option<PluginCall> {
-        self.plugins.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
 
     async fn recover(&self, id: &str, finish: bool) -> Result<(), String> {
@@ -212,11 +201,7 @@ impl Inner {
         self.sender.send(Msg::Operation(Box::new(view.clone())));
     }
 
-    fn take(&self, id: &str) -> Option<(ClusterId, Plan)> {
-        self.planned().remove(id)
-    }
-
-    fn planned(&self) -> std::sync::MutexGuard<'_, HashMap<String, (ClusterId, Plan)>> {
+    fn planned(&self) -> std::sync::MutexGuard<'_, HashMap<String, Planned>> {
         self.planned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

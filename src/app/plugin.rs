@@ -67,6 +67,7 @@ impl Ended {
 /// # Errors
 /// A sentence: it may not be run there, or a variable has a value that cannot stand where it is written.
 pub fn planned(session: &Session, call: &PluginCall) -> Result<OperationView, String> {
+    allowed(session, call)?;
     let prepared = prepare(session, call)?;
     let header = record::header(session, call, &prepared, ulid::Ulid::new().to_string());
     let mut view = record::view(&header, OperationStatus::Planned, vec![]);
@@ -159,16 +160,22 @@ fn together(runs: &[Run], mut ended: Vec<How>) -> How {
     How { text: format!("{} on {}{left}", last.text, runs[begun - 1].object), ..last }
 }
 
+/// Whether it may change what it may change.
+fn allowed(session: &Session, call: &PluginCall) -> Result<(), String> {
+    match call.plugin.changes {
+        true => configuration(session, call.cluster).map(drop),
+        false => Ok(()),
+    }
+}
+
 /// Whether it may be run where it is meant to.
 fn check(session: &Session, call: &PluginCall, confirmed: bool) -> Result<(), String> {
-    if call.plugin.changes {
-        configuration(session, call.cluster)?;
-        if is_protected(session, call) && !confirmed {
-            let context = &session.context(call.cluster).name;
-            return Err(format!(
-                "{context} is protected: what changes something is shown first; take `confirm = false` away"
-            ));
-        }
+    allowed(session, call)?;
+    if call.plugin.changes && is_protected(session, call) && !confirmed {
+        let context = &session.context(call.cluster).name;
+        return Err(format!(
+            "{context} is protected: what changes something is shown first; take `confirm = false` away"
+        ));
     }
     Ok(())
 }
@@ -176,9 +183,6 @@ fn check(session: &Session, call: &PluginCall, confirmed: bool) -> Result<(), St
 /// The command lines for every object: one that cannot be made stops all.
 fn prepare(session: &Session, call: &PluginCall) -> Result<Prepared, String> {
     let context = session.context(call.cluster);
-    if call.plugin.changes {
-        configuration(session, call.cluster)?;
-    }
     if context.file.as_os_str().is_empty() {
         return Err(format!("{} is a recording, which other programs cannot reach", context.name));
     }

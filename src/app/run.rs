@@ -205,8 +205,7 @@ impl Loop {
             if let Some(code) = self.over {
                 return Ok(code);
             }
-            let woken = self.inbox.wait(self.nap(tick, drawn)).context("cannot wait for the terminal")?;
-            if woken.gone {
+            if self.inbox.wait(self.nap(tick, drawn)).context("cannot wait for the terminal")? {
                 return Ok(ExitCode::from(128 + 1));
             }
             let pressed = self.read_keys()?;

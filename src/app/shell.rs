@@ -134,11 +134,11 @@ async fn attend(api: &Api, request: &ExecRequest, leave: Leave) -> Result<Ended,
         }
         begun => begun.map_err(|e| e.to_string())?,
     };
-    let (size, sizes) = tokio::sync::watch::channel(crossterm::terminal::size().unwrap_or((80, 24)));
+    let (size, sizes) = tokio::sync::watch::channel(crate::terminal::size().unwrap_or((80, 24)));
     let resizing = async {
         let Ok(mut changes) = signal(SignalKind::window_change()) else { return std::future::pending().await };
         while changes.recv().await.is_some() {
-            if let Ok(now) = crossterm::terminal::size() {
+            if let Ok(now) = crate::terminal::size() {
                 let _ = size.send(now);
             }
         }

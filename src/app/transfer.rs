@@ -62,15 +62,24 @@ pub struct Done {
 }
 
 impl Done {
-    /// In one sentence, without the notes.
+    /// What was copied, without the notes.
+    pub fn copied(&self) -> String {
+        format!("{}, {} bytes copied to {}", files(self.files), self.bytes, self.to)
+    }
+
+    /// The same in one sentence with the notes.
     pub fn sentence(&self) -> String {
-        let files = if self.files == 1 { "1 file".into() } else { format!("{} files", self.files) };
         let left = match self.notes.len() {
             0 => String::new(),
             n => format!("; {n} left out: {}", self.notes.first().map_or("", String::as_str)),
         };
-        format!("{files}, {} bytes copied to {}{left}", self.bytes, self.to)
+        format!("{}{left}", self.copied())
     }
+}
+
+/// `1 file`, `2 files`
+pub fn files(count: u64) -> String {
+    if count == 1 { "1 file".into() } else { format!("{count} files") }
 }
 
 /// Copies a file or directory of a container to this machine: into `to` where that is a directory, else under that name.

@@ -84,8 +84,7 @@ pub async fn run(args: &Args, wanted: &Copy) -> Result<ExitCode> {
     record.into_iter().for_each(|record| drop(record.close(&done)));
     let done = done.map_err(|e| anyhow!("{}/{}: {e}", place.namespace, place.pod))?;
     done.notes.iter().for_each(|note| eprintln!("kokpit: left out: {note}"));
-    let files = if done.files == 1 { "1 file".into() } else { format!("{} files", done.files) };
-    writeln!(std::io::stdout(), "{files}, {} bytes copied to {}", done.bytes, done.to)?;
+    writeln!(std::io::stdout(), "{}", done.copied())?;
     Ok(if done.notes.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) })
 }
 

@@ -181,12 +181,8 @@ impl Fleet {
             Delta::Link(link) => shard.link = link,
             Delta::Discovered { version, catalog } => (shard.version, shard.catalog) = (version, catalog),
             Delta::Notice(_) => {}
-            Delta::Table(kind, TableDelta::Repacked(objects)) => {
-                // (A table that is gone meanwhile stays so.)
-                if let Some(table) = shard.tables.get_mut(&kind) {
-                    table.repacked(objects);
-                }
-            }
+            // (A table that is gone meanwhile stays so.)
+            Delta::Table(kind, TableDelta::Repacked(_)) if !shard.tables.contains_key(&kind) => {}
             Delta::Table(kind, delta) => shard.tables.entry(kind).or_default().apply(delta),
             Delta::Metrics(delta) => shard.metrics.apply(delta),
         }

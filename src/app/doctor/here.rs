@@ -9,7 +9,7 @@ const AREA: &str = "terminal";
 
 /// Columns and rows, where there is a terminal.
 pub fn size() -> Option<(u16, u16)> {
-    std::io::stdout().is_terminal().then(crossterm::terminal::size)?.ok()
+    std::io::stdout().is_terminal().then(crate::terminal::size)?.ok()
 }
 
 /// What the terminal can do, as far as the environment tells.

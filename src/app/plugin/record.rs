@@ -3,6 +3,7 @@
 use super::pipeline::How;
 use super::{Prepared, Run, shown};
 use crate::app::clock;
+use crate::app::recorded::{self, step};
 use crate::app::session::Session;
 use crate::effect::plugin::PluginCall;
 use crate::journal::{End, Header, Journal, Line, Record, Story};
@@ -110,10 +111,6 @@ fn step_of(header: &Header, data: &Value, at: Time) -> StepView {
     step(&said, at, data["ok"].as_bool().unwrap_or_default())
 }
 
-fn step(text: &str, at: Time, ok: bool) -> StepView {
-    StepView { text: clean(text).into_owned(), at, mark: if ok { StepMark::Done } else { StepMark::Failed } }
-}
-
 /// The operation as it is shown: one line for each command line, with what it is for.
 pub fn view(header: &Header, status: OperationStatus, steps: Vec<StepView>) -> OperationView {
     let line =
@@ -133,17 +130,7 @@ pub fn view(header: &Header, status: OperationStatus, steps: Vec<StepView>) -> O
     // A shell finds them in its environment, so that its command line does not show them.
     let inputs: Vec<(String, String)> = serde_json::from_value(header.plan["inputs"].clone()).unwrap_or_default();
     plan.extend(inputs.iter().map(|(name, value)| line("with", &format!("{name}={value}"))));
-    OperationView {
-        id: header.id.clone(),
-        title: clean(&header.title).into_owned(),
-        cluster: header.cluster.clone(),
-        protected: false,
-        plan,
-        blocked: vec![],
-        steps,
-        status,
-        started: header.at,
-    }
+    recorded::view(header, plan, status, steps)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The record of a copy into a container: the plan that is shown first, and what came of it.
 
+use crate::app::recorded::{self, step};
 use crate::app::transfer::{self, Done};
 use crate::effect::transfer::Errand;
 use crate::journal::{End, Header, Journal, Line, Record, Story};
-use crate::msg::{OperationStatus, OperationView, PlanLine, Sign, StepMark, StepView};
+use crate::msg::{OperationStatus, OperationView, PlanLine, Sign, StepView};
 use crate::world::text::clean;
-use crate::world::time::Time;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -91,16 +91,12 @@ pub fn recorded(story: &Story, busy: bool) -> OperationView {
     view(&story.header, status, steps)
 }
 
-fn step(text: &str, at: Time, ok: bool) -> StepView {
-    StepView { text: clean(text).into_owned(), at, mark: if ok { StepMark::Done } else { StepMark::Failed } }
-}
-
 /// The copy as it is shown.
 pub fn view(header: &Header, status: OperationStatus, steps: Vec<StepView>) -> OperationView {
     let text = |key: &str| clean(header.plan[key].as_str().unwrap_or_default()).into_owned();
     let number = |key: &str| header.plan[key].as_u64().unwrap_or_default();
     let line = |label: &str, text: String, sign: Sign| PlanLine { label: label.into(), text, sign };
-    let files = if number("files") == 1 { "1 file".into() } else { format!("{} files", number("files")) };
+    let files = transfer::files(number("files"));
     let container = match text("container") {
         container if container.is_empty() => "its default container".into(),
         container => format!("container {container}"),
@@ -122,15 +118,5 @@ pub fn view(header: &Header, status: OperationStatus, steps: Vec<StepView>) -> O
         let lost = "what is there under the same name is overwritten, and kokpit cannot bring it back";
         plan.push(line("note", lost.into(), Sign::Warning));
     }
-    OperationView {
-        id: header.id.clone(),
-        title: clean(&header.title).into_owned(),
-        cluster: header.cluster.clone(),
-        protected: false,
-        plan,
-        blocked: vec![],
-        steps,
-        status,
-        started: header.at,
-    }
+    recorded::view(header, plan, status, steps)
 }
