@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 /// Rows per delta.
 pub const BATCH: usize = 512;
-/// Bytes collected before decoding, once the first rows are out: an object cut off is parsed again from its start.
+/// Bytes decoded together, once the first rows are out.
 const CHUNK: usize = 128 * 1024;
 
 /// A list of one kind, in one namespace or (`None`) everywhere.
@@ -148,7 +148,7 @@ async fn page(request: Request<Body>, job: PageJob) -> Result<Page, ApiError> {
         match tokio::time::timeout(patience, body.frame()).await {
             Ok(Some(Ok(frame))) => {
                 let Ok(data) = frame.into_data() else { continue };
-                if let Err(error) = reading.take(&data) {
+                if let Err(error) = reading.splitter.take(&data, &mut reading.rows) {
                     break Err(error);
                 }
             }
@@ -176,8 +176,6 @@ pub async fn check(answer: http::Response<Body>, patience: Duration) -> Result<B
 struct Reading {
     splitter: Splitter,
     rows: Rows,
-    /// Bytes to wait for before the next look.
-    want: usize,
 }
 
 /// Rows that have not been handed on yet, and where they go.
@@ -196,17 +194,7 @@ impl Reading {
         let PageJob { decoder, head, out, progress, page, .. } = job;
         let batch = Vec::with_capacity(BATCH);
         let rows = Rows { decoder, batch, columns_known: false, out, progress, head: Some(head), page };
-        // The first rows go out at once; later on larger chunks save work.
-        Self { splitter: Splitter::default(), rows, want: 0 }
-    }
-
-    fn take(&mut self, data: &[u8]) -> Result<(), ApiError> {
-        self.splitter.push(data);
-        if self.splitter.waiting() < self.want {
-            return Ok(());
-        }
-        self.want = CHUNK;
-        self.splitter.run(&mut self.rows)
+        Self { splitter: Splitter::gathering(CHUNK), rows }
     }
 
     /// Nothing more comes; what has come is kept even where it ended badly.

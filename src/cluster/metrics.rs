@@ -251,11 +251,10 @@ impl Job {
             let request = request.map_err(|e| ApiError::Malformed(format!("list of {}: {e}", resource.id)))?;
             let sent = tokio::time::timeout(patience, api.client().send(request)).await;
             let mut body = check(sent.map_err(|_| timeout())?.map_err(link_error)?, patience).await?;
-            let mut splitter = Splitter::default();
+            let mut splitter = Splitter::gathering(0);
             let mut read = Reading { job: self, samples: vec![] };
             while let Some(frame) = tokio::time::timeout(patience, body.frame()).await.map_err(|_| timeout())? {
-                splitter.push(&frame.map_err(link_error)?.into_data().unwrap_or_default());
-                splitter.run(&mut read)?;
+                splitter.take(&frame.map_err(link_error)?.into_data().unwrap_or_default(), &mut read)?;
                 read.hand_on(of, BATCH);
             }
             token = splitter.finish(&mut read)?.token;

@@ -100,6 +100,10 @@ fn key_before(json: &[u8]) -> Option<&[u8]> {
 /// Where the bracket stands that closes the array or object whose inside begins at `from`. A bracket behind an odd number
 /// of quotes stands in a string and does not count; nor does a quote behind a backslash, which only strings have.
 fn end_of(json: &[u8], from: usize, open: u8, close: u8) -> Option<usize> {
+    let first = from + memchr::memchr2(open, close, &json[from..])?;
+    if json[first] == close && is_outside(&json[first + 1..]) {
+        return Some(first);
+    }
     let inside = &json[from..];
     let (mut depth, mut quotes, mut counted, mut escaped) = (1, 0, 0, None);
     for at in memchr::memchr3_iter(open, close, b'\\', inside) {
@@ -128,6 +132,15 @@ fn end_of(json: &[u8], from: usize, open: u8, close: u8) -> Option<usize> {
     None
 }
 
+/// Whether it is plain from what follows a bracket that it does not stand in a string: after `,"` or `,{"` comes what no
+/// JSON has behind the end of a string. `managedFields` hold thousands of braces, but no other array, and end so.
+fn is_outside(rest: &[u8]) -> bool {
+    let closed = rest.iter().take_while(|byte| matches!(byte, b']' | b'}')).count();
+    let Some(member) = rest[closed..].strip_prefix(b",") else { return false };
+    let member = member.strip_prefix(b"{").unwrap_or(member);
+    matches!(member, [b'"', first, ..] if first.is_ascii_alphanumeric())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +164,14 @@ mod tests {
         for inside in ["", r#""a":1"#, r#""}":"{""#, r#""\\":{}"#, r#""\"}":[{}]"#, r#""a":{"b":"\\\"}"}"#] {
             let text = format!(r#"{{"annotations":{{{inside}}},"labels":{{{inside}}},"affinity":null}}"#);
             assert_eq!(skimmed(&text), format!(r#"{{"annotations":{{}},"labels":{{{inside}}},"affinity":null}}"#));
+        }
+        for inside in
+            [r#""a],\"b""#, r#""a],","b""#, r#"{"a]},":1}"#, r#"{"k:{\"a\":\"],{\"}":{}},{"]":1}"#, r#""[","]","c""#]
+        {
+            let text = format!(r#"{{"env":[{inside}],"conditions":[{{"env":[{inside}]}},{{"b":[{inside}]}}]}}"#);
+            let left = format!(r#"{{"env":[],"conditions":[{{"env":[]}},{{"b":[{inside}]}}]}}"#);
+            serde_json::from_str::<serde_json::Value>(&text).unwrap();
+            assert_eq!(skimmed(&text), left);
         }
         let inner = r#"{"volumes":[{"projected":{"sources":[{"items":[1]}]}}],"x":1}"#;
         assert_eq!(skimmed(inner), r#"{"volumes":[],"x":1}"#);

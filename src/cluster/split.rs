@@ -44,6 +44,8 @@ pub struct ListMeta {
 
 /// Heads of more than this are no lists.
 const LARGEST_HEAD: usize = 4 << 20;
+/// Bytes copied behind an object that was cut, to begin with: most are smaller.
+const JOINT: usize = 16 * 1024;
 
 #[derive(PartialEq)]
 enum Part {
@@ -54,59 +56,87 @@ enum Part {
 
 /// The state of one page.
 pub struct Splitter {
+    /// What has arrived and is not decoded yet.
     buf: Vec<u8>,
     part: Part,
     /// How full the buffer has to be before the object at its beginning is tried again.
     need: usize,
+    /// How much is gathered before the next look, and from the second look on.
+    want: usize,
+    gather: usize,
     meta: ListMeta,
     count: usize,
 }
 
-impl Default for Splitter {
-    fn default() -> Self {
-        Self { buf: vec![], part: Part::Head, need: 0, meta: ListMeta::default(), count: 0 }
-    }
-}
-
 impl Splitter {
-    /// Takes in bytes without looking at them yet.
-    pub fn push(&mut self, chunk: &[u8]) {
-        self.buf.extend_from_slice(chunk);
+    /// Looks at once at what comes first, and later on at so many bytes together: an object cut off is parsed again from
+    /// its start.
+    pub fn gathering(gather: usize) -> Self {
+        Self { buf: vec![], part: Part::Head, need: 0, want: 0, gather, meta: ListMeta::default(), count: 0 }
     }
 
-    /// How many bytes are waiting.
-    pub fn waiting(&self) -> usize {
-        self.buf.len()
-    }
-
-    /// Decodes what is whole.
+    /// Takes in the next bytes of the body and decodes what is whole.
     ///
     /// # Errors
     /// A sentence, where this cannot be a list.
-    pub fn run(&mut self, reader: &mut impl Reader) -> Result<(), ApiError> {
+    pub fn take(&mut self, chunk: &[u8], reader: &mut impl Reader) -> Result<(), ApiError> {
+        if self.buf.len() + chunk.len() < self.want {
+            self.buf.extend_from_slice(chunk);
+            return Ok(());
+        }
+        self.want = self.gather;
+        let mut buf = std::mem::take(&mut self.buf);
+        let done = self.join(&mut buf, chunk, reader);
+        self.buf = buf;
+        done
+    }
+
+    /// Joins the object that was cut with what comes; those behind it are read where they stand.
+    fn join(&mut self, buf: &mut Vec<u8>, mut chunk: &[u8], reader: &mut impl Reader) -> Result<(), ApiError> {
+        while !buf.is_empty() && !chunk.is_empty() {
+            let before = buf.len();
+            let (joint, rest) = chunk.split_at(chunk.len().min(JOINT.max(self.need.saturating_sub(before))));
+            buf.extend_from_slice(joint);
+            let until = if rest.is_empty() { buf.len() } else { before };
+            let used = self.run(buf, until, reader)?;
+            if used < before || rest.is_empty() {
+                buf.drain(..used);
+                chunk = rest;
+            } else {
+                buf.clear();
+                chunk = &chunk[used - before..];
+            }
+        }
+        let used = self.run(chunk, chunk.len(), reader)?;
+        buf.extend_from_slice(&chunk[used..]);
+        Ok(())
+    }
+
+    /// Decodes the objects that begin before `until` and are whole; returns how much of the text that was.
+    fn run(&mut self, text: &[u8], until: usize, reader: &mut impl Reader) -> Result<usize, ApiError> {
         let mut at = 0;
         if self.part == Part::Head {
-            let Some(after) = self.read_head()? else { return Ok(()) };
+            let Some(after) = self.read_head(text)? else { return Ok(0) };
             at = after;
             reader.head(&self.meta);
         }
         let mut broken = Ok(());
-        while self.part == Part::Items && at < self.buf.len() {
-            match self.buf[at] {
+        while self.part == Part::Items && at < until {
+            match text[at] {
                 b',' | b' ' | b'\n' | b'\r' | b'\t' => at += 1,
                 b']' => {
                     at += 1;
                     self.part = Part::Tail;
                 }
-                _ if self.buf.len() - at < self.need => break,
-                _ => match reader.object(&self.buf, at, &self.meta) {
+                _ if text.len() - at < self.need => break,
+                _ => match reader.object(text, at, &self.meta) {
                     Step::Used(n) => {
                         (at, self.need) = (at + n.max(1), 0);
                         self.count += 1;
                     }
                     // Tried again only when it has grown by half: a large object is not parsed once per chunk.
                     Step::More => {
-                        self.need = (self.buf.len() - at) / 2 * 3;
+                        self.need = (text.len() - at) / 2 * 3;
                         break;
                     }
                     Step::Broken(why) => {
@@ -117,9 +147,8 @@ impl Splitter {
                 },
             }
         }
-        reader.done(&self.buf);
-        self.buf.drain(..at);
-        broken
+        reader.done(text);
+        broken.map(|()| at)
     }
 
     /// The body has ended.
@@ -128,10 +157,11 @@ impl Splitter {
     /// A sentence, where it ended in the middle or was no list at all.
     pub fn finish(mut self, reader: &mut impl Reader) -> Result<ListMeta, ApiError> {
         self.need = 0;
-        self.run(reader)?;
+        let text = std::mem::take(&mut self.buf);
+        let rest = &text[self.run(&text, text.len(), reader)?..];
         match self.part {
             Part::Tail => {
-                let tail = [&b"{\"\":null"[..], &self.buf].concat();
+                let tail = [&b"{\"\":null"[..], rest].concat();
                 if let Ok(tail) = serde_json::from_slice::<Value>(&tail) {
                     self.meta.merge(&tail);
                     return Ok(self.meta);
@@ -140,15 +170,15 @@ impl Splitter {
             }
             Part::Items => Err(self.cut()),
             Part::Head => {
-                let whole: Value = serde_json::from_slice(&self.buf)
-                    .map_err(|_| if self.buf.len() < 512 { foreign(&self.buf) } else { self.cut() })?;
+                let whole: Value = serde_json::from_slice(rest)
+                    .map_err(|_| if rest.len() < 512 { foreign(rest) } else { self.cut() })?;
                 match str_at(&whole, "/kind") {
                     kind if kind.ends_with("List") || kind == "Table" => {
                         self.meta.merge(&whole);
                         reader.head(&self.meta);
                         Ok(self.meta)
                     }
-                    _ => Err(foreign(&self.buf)),
+                    _ => Err(foreign(rest)),
                 }
             }
         }
@@ -159,33 +189,32 @@ impl Splitter {
     }
 
     /// Where the objects begin, once that has arrived.
-    fn read_head(&mut self) -> Result<Option<usize>, ApiError> {
-        let Some(first) = self.buf.iter().position(|b| !b.is_ascii_whitespace()) else { return Ok(None) };
-        if self.buf[first] != b'{' || self.buf.len() > LARGEST_HEAD {
-            return Err(foreign(&self.buf));
+    fn read_head(&mut self, text: &[u8]) -> Result<Option<usize>, ApiError> {
+        let Some(first) = text.iter().position(|b| !b.is_ascii_whitespace()) else { return Ok(None) };
+        if text[first] != b'{' || text.len() > LARGEST_HEAD {
+            return Err(foreign(text));
         }
-        let found =
-            [&b"\"items\""[..], b"\"rows\""].map(|key| memmem::find(&self.buf, key).map(|at| (at, at + key.len())));
+        let found = [&b"\"items\""[..], b"\"rows\""].map(|key| memmem::find(text, key).map(|at| (at, at + key.len())));
         let Some((key, mut at)) = found.into_iter().flatten().min() else { return Ok(None) };
         for wanted in [b':', b'['] {
-            while self.buf.get(at).is_some_and(u8::is_ascii_whitespace) {
+            while text.get(at).is_some_and(u8::is_ascii_whitespace) {
                 at += 1;
             }
-            match self.buf.get(at) {
+            match text.get(at) {
                 Some(byte) if *byte == wanted => at += 1,
                 // `"items": null`: no objects, and the rest of the body is the tail.
-                Some(b'n') if self.buf.len() >= at + 4 => {
+                Some(b'n') if text.len() >= at + 4 => {
                     at += 4;
                     self.part = Part::Tail;
                 }
                 Some(b'n') | None => return Ok(None),
-                Some(_) => return Err(foreign(&self.buf)),
+                Some(_) => return Err(foreign(text)),
             }
         }
         if self.part == Part::Head {
             self.part = Part::Items;
         }
-        let head = [&self.buf[..key], b"\"\":null}"].concat();
+        let head = [&text[..key], b"\"\":null}"].concat();
         if let Ok(head) = serde_json::from_slice::<Value>(&head) {
             self.meta.merge(&head);
         }
@@ -251,11 +280,14 @@ mod tests {
     }
 
     fn split(body: &str, chunk: usize) -> Result<(Vec<Value>, ListMeta, bool), ApiError> {
+        split_gathering(body, chunk, 0)
+    }
+
+    fn split_gathering(body: &str, chunk: usize, gather: usize) -> Result<(Vec<Value>, ListMeta, bool), ApiError> {
         let mut seen = Seen::default();
-        let mut splitter = Splitter::default();
+        let mut splitter = Splitter::gathering(gather);
         for part in body.as_bytes().chunks(chunk) {
-            splitter.push(part);
-            splitter.run(&mut seen)?;
+            splitter.take(part, &mut seen)?;
         }
         let early = seen.early;
         let meta = splitter.finish(&mut seen)?;
@@ -278,6 +310,22 @@ mod tests {
         for chunk in 1..CUSTOM.len() {
             let (items, meta, early) = split(CUSTOM, chunk).unwrap();
             assert_eq!((items.len(), meta.revision.as_str(), meta.token.as_str(), early), (1, "9", "", false));
+        }
+    }
+
+    #[test]
+    fn objects_smaller_and_larger_than_a_chunk_are_joined() {
+        let object = |n: usize| format!(r#"{{"n":{n},"text":"{}"}}"#, "x".repeat(n * 7919 % 60_000));
+        let objects: Vec<String> = (0..60).map(object).collect();
+        let list =
+            format!(r#"{{"kind":"PodList","metadata":{{"resourceVersion":"1"}},"items":[{}]}}"#, objects.join(","));
+        for chunk in [100, 5_000, 17_000, 70_001, 400_000, list.len()] {
+            for gather in [0, 10_000, 128 * 1024, usize::MAX] {
+                let (items, meta, _) = split_gathering(&list, chunk, gather).unwrap();
+                assert_eq!(meta.revision, "1");
+                let same = items.iter().map(Value::to_string).eq(objects.iter().cloned());
+                assert!(same && items.len() == 60, "{} objects, chunks of {chunk}, {gather} gathered", items.len());
+            }
         }
     }
 
