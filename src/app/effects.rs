@@ -118,8 +118,9 @@ impl Runner {
             Effect::Repack { cluster, resource, objects } => {
                 let sender = self.sender.clone();
                 self.runtime.spawn_blocking(move || {
-                    let delta = TableDelta::Repacked(raw::repack(objects));
-                    sender.send(Msg::World(vec![(cluster, Delta::Table(resource, delta))]));
+                    let tell = |delta| sender.send(Msg::World(vec![(cluster, Delta::Table(resource.clone(), delta))]));
+                    raw::repack(objects, |portion| tell(TableDelta::Repacked(portion)));
+                    tell(TableDelta::Swept);
                 });
             }
             Effect::Recalled { ticket, kept } => self.desk.answer(ticket, kept),

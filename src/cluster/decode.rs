@@ -2,7 +2,7 @@
 //! columns, everything else from the server's `Table`.
 
 use super::intern::Interner;
-use super::raw::{Dictionary, Keeper, LARGEST};
+use super::raw::{Dictionary, Keeper, LARGEST, Order};
 use super::skim::Skimmed;
 use super::split::Step;
 use crate::kinds::Kind;
@@ -122,7 +122,7 @@ impl Decoder {
 
     /// Decodes the object that begins there in the text; hands its row to `out`.
     pub fn step(&mut self, text: &[u8], at: usize, out: impl FnOnce(Row)) -> Step {
-        self.keeper.tightly(false);
+        self.keeper.expect(Order::Listed);
         match self.first(text, at) {
             Outcome::Row(row, used) => {
                 out(row);
@@ -137,7 +137,7 @@ impl Decoder {
     /// Decodes one whole object; `None` where it cannot be read, which is noted. It can be unpacked after the next
     /// [`Decoder::pack`]: objects that come soon after one another share a block.
     pub fn whole(&mut self, bytes: &[u8]) -> Option<Row> {
-        self.keeper.tightly(true);
+        self.keeper.expect(Order::Apart);
         let mut text = std::mem::take(&mut self.gathered);
         let at = text.len();
         text.extend_from_slice(bytes);

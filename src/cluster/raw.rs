@@ -43,11 +43,28 @@ struct Samples {
     text: Vec<u8>,
 }
 
+/// How the objects come that are packed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By a list, many and sorted.
+    Listed,
+    /// By a watch, few and without order.
+    Apart,
+    /// Unpacked, sorted by us.
+    Sorted,
+}
+
+impl Order {
+    fn level(self) -> i32 {
+        if self == Order::Listed { LEVEL } else { TIGHT }
+    }
+}
+
 /// Compresses the objects that one decoder reads, out of the text in which they stand: nothing is copied before.
 pub struct Keeper {
     shared: Arc<Dictionary>,
     packing: Arc<Packing>,
-    level: i32,
+    order: Order,
     zip: Option<Compressor<'static>>,
     packed: Vec<u8>,
     /// The group being filled: where it stands in the text, how many objects, and what their rows hold.
@@ -79,7 +96,7 @@ impl Keeper {
         Self {
             shared,
             packing: Arc::new(Packing { head: head.into(), ..Packing::default() }),
-            level: LEVEL,
+            order: Order::Listed,
             zip: compressor(LEVEL, &[]),
             packed: vec![],
             group: 0..0,
@@ -88,13 +105,12 @@ impl Keeper {
         }
     }
 
-    /// Packs tightly from now on, or quickly.
-    pub fn tightly(&mut self, tightly: bool) {
-        let level = if tightly { TIGHT } else { LEVEL };
-        if level != self.level {
-            self.level = level;
-            self.zip = compressor(level, &self.packing.dictionary);
+    /// Packs what comes like this from now on.
+    pub fn expect(&mut self, order: Order) {
+        if order.level() != self.order.level() {
+            self.zip = compressor(order.level(), &self.packing.dictionary);
         }
+        self.order = order;
     }
 
     /// Takes the object that stands there in the text into the group, which ends before the text does: see
@@ -137,7 +153,8 @@ impl Keeper {
         if let Some(zip) = &mut self.zip
             && zip.compress_to_buffer(group, &mut self.packed).is_ok()
         {
-            self.block.fill(self.packed.as_slice().into(), self.count as u32, self.packing.clone());
+            let apart = self.order == Order::Apart;
+            self.block.fill(self.packed.as_slice().into(), self.count as u32, apart, self.packing.clone());
         }
         (self.block, self.count) = (Arc::default(), 0);
         // One enormous object does not keep its room for ever.
@@ -148,7 +165,7 @@ impl Keeper {
         if self.packing.dictionary.is_empty()
             && let Some(ready) = self.shared.ready.get()
         {
-            self.zip = compressor(self.level, ready);
+            self.zip = compressor(self.order.level(), ready);
             self.packing = Arc::new(Packing { dictionary: ready.clone(), head: self.packing.head.clone() });
         }
     }
@@ -158,11 +175,12 @@ fn compressor(level: i32, dictionary: &[u8]) -> Option<Compressor<'static>> {
     Compressor::with_dictionary(level, dictionary).ok()
 }
 
-/// Objects unpacked at once.
-const PORTION: usize = 512;
+/// Objects unpacked at once, and those handed on together: the room that they had is free from then on.
+const PORTION: usize = 8 * GROUP;
 
-/// Packs objects that stand loosely together, in the order of their names. Those that cannot be read stay where they are.
-pub fn repack(mut objects: Vec<Loose>) -> Vec<Repacked> {
+/// Packs objects again, in the order of their names, and hands them on in portions. Those that cannot be read stay where
+/// they are.
+pub fn repack(mut objects: Vec<Loose>, mut out: impl FnMut(Vec<Repacked>)) {
     let dictionary = Arc::new(Dictionary::default());
     let known = objects.iter().filter_map(|object| object.raw.packing()).find(|packing| !packing.dictionary.is_empty());
     if let Some(packing) = known {
@@ -171,24 +189,27 @@ pub fn repack(mut objects: Vec<Loose>) -> Vec<Repacked> {
     objects.sort_unstable_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     // What is unpacked is whole, and needs no head.
     let mut keeper = Keeper::new(dictionary, String::new());
-    keeper.tightly(true);
-    let (mut unpacker, mut text, mut done) = (Unpacker::default(), Vec::new(), Vec::with_capacity(objects.len()));
-    for portion in objects.chunks(PORTION) {
+    keeper.expect(Order::Sorted);
+    let (mut unpacker, mut text, mut places) = (Unpacker::default(), Vec::new(), Vec::new());
+    let mut objects = objects.into_iter().peekable();
+    while objects.peek().is_some() {
         text.clear();
-        let mut places = vec![];
-        for object in portion {
+        for object in objects.by_ref().take(PORTION) {
             let start = text.len();
             if let Some(json) = unpacker.json(&object.raw) {
                 text.extend_from_slice(json);
                 places.push((object, start..text.len()));
             }
         }
-        for (object, at) in places {
-            done.push(Repacked { uid: object.uid, from: object.raw.clone(), to: keeper.keep(&text, at) });
-        }
+        let keep = |(object, at): (Loose, Range<usize>)| Repacked {
+            uid: object.uid,
+            from: object.raw,
+            to: keeper.keep(&text, at),
+        };
+        let done = places.drain(..).map(keep).collect();
         keeper.seal(&text);
+        out(done);
     }
-    done
 }
 
 #[cfg(test)]
@@ -197,7 +218,7 @@ mod tests {
 
     use crate::world::fleet::{ClusterId, Delta, Fleet, TableDelta};
     use crate::world::object::ResourceId;
-    use crate::world::row::{Body, Meta, Row, Tone, Uid};
+    use crate::world::row::{Body, Meta, Owner, Row, Tone, Uid};
     use crate::world::time::Time;
 
     const HERE: ClusterId = ClusterId(0);
@@ -228,30 +249,68 @@ mod tests {
         table.rows().map(|(_, row)| row.raw.json().unwrap()).collect()
     }
 
+    /// What a sweep finds by and by.
+    fn sweep(fleet: &mut Fleet) -> Vec<(ClusterId, ResourceId, Vec<Loose>)> {
+        (0..9).map(|_| fleet.sweep()).find(|found| !found.is_empty()).unwrap_or_default()
+    }
+
+    #[test]
+    fn objects_are_packed_beside_those_of_the_same_owner() {
+        let owner =
+            |n: usize| Some(Arc::new(Owner { kind: "ReplicaSet".into(), name: format!("web-{}", n % 10).into() }));
+        let of = |n: usize, raw: Raw| {
+            let mut row = row(n, raw);
+            row.meta.owner = owner(n);
+            row
+        };
+        let texts: Vec<String> = (0..1600).map(json).collect();
+        let all = texts.concat();
+        let mut keeper = Keeper::new(Arc::default(), String::new());
+        let at = |n: usize| n * texts[0].len()..(n + 1) * texts[0].len();
+        let rows: Vec<Row> = (0..1600).map(|n| of(n, keeper.keep(all.as_bytes(), at(n)))).collect();
+        keeper.seal(all.as_bytes());
+        let (mut fleet, mut watched) = (Fleet::new(["one".to_string()]), Keeper::new(Arc::default(), String::new()));
+        tell(&mut fleet, TableDelta::Upsert(rows));
+        watched.expect(Order::Apart);
+        // Of three of the ten owners, half of the objects have changed.
+        for n in (0..800).filter(|n| n % 10 < 3) {
+            let row = of(n, watched.keep(all.as_bytes(), at(n)));
+            watched.seal(all.as_bytes());
+            tell(&mut fleet, TableDelta::Upsert(vec![row]));
+        }
+        let found = sweep(&mut fleet);
+        let [(HERE, _, loose)] = &found[..] else { panic!("{found:?}") };
+        let fresh = loose.iter().filter(|object| object.raw.is_loose()).count();
+        assert_eq!((loose.len(), fresh), (480, 240));
+    }
+
     #[test]
     fn what_a_watch_brought_is_packed_together_and_what_changed_meanwhile_stays() {
         let mut fleet = Fleet::new(["one".to_string()]);
         let of =
             |from: usize, to: usize| (from..to).map(|n| row(n, Raw::alone(json(n).as_bytes()))).collect::<Vec<_>>();
         tell(&mut fleet, TableDelta::Upsert(of(0, 300)));
-        assert!(fleet.sweep().is_empty(), "a list is no change");
+        assert!(sweep(&mut fleet).is_empty(), "a list is no change");
         tell(&mut fleet, TableDelta::Upsert(of(0, 128)));
         let before = read(&fleet);
-        let found = fleet.sweep();
+        let found = sweep(&mut fleet);
         let [(HERE, kind, loose)] = &found[..] else { panic!("{found:?}") };
         assert_eq!((kind, loose.len()), (&ResourceId::core("pods"), 300));
         tell(&mut fleet, TableDelta::Upsert(of(0, 290)));
-        assert!(fleet.sweep().is_empty(), "one look at a time");
+        assert!(sweep(&mut fleet).is_empty(), "one look at a time");
         let size = |fleet: &Fleet| {
             let table = fleet.shard(HERE).table(&ResourceId::core("pods")).unwrap();
             table.rows().filter(|(_, row)| !row.raw.is_loose()).count()
         };
         assert_eq!(size(&fleet), 0);
-        let packed = repack(loose.clone());
-        assert_eq!(packed.len(), 300);
-        tell(&mut fleet, TableDelta::Repacked(packed));
+        let mut packed = vec![];
+        repack(loose.clone(), |portion| packed.push(portion));
+        assert_eq!(packed.iter().map(Vec::len).collect::<Vec<_>>(), [128, 128, 44]);
+        packed.into_iter().for_each(|portion| tell(&mut fleet, TableDelta::Repacked(portion)));
+        assert!(sweep(&mut fleet).is_empty(), "until all are back");
+        tell(&mut fleet, TableDelta::Swept);
         assert_eq!((size(&fleet), read(&fleet)), (10, before), "only those that are still what they were");
-        assert_eq!(fleet.sweep().len(), 1, "the others are next");
+        assert_eq!(sweep(&mut fleet).len(), 1, "the others are next");
     }
 
     #[test]

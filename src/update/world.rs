@@ -100,7 +100,8 @@ impl Changed {
             | TableDelta::Narrowed(_)
             | TableDelta::ListStart
             | TableDelta::Heard(_)
-            | TableDelta::Repacked(_) => vec![],
+            | TableDelta::Repacked(_)
+            | TableDelta::Swept => vec![],
         }
     }
 

@@ -75,6 +75,8 @@ pub enum TableDelta {
     Gone(Vec<Uid>),
     /// Whole objects that were packed anew; their rows are what they were.
     Repacked(Vec<Repacked>),
+    /// Everything that was to be packed anew has come.
+    Swept,
     /// The list begins: every row not upserted until [`TableDelta::ListEnd`] will be dropped then. Old rows stay visible.
     ListStart,
     /// The list is whole.
@@ -182,7 +184,7 @@ impl Fleet {
             Delta::Discovered { version, catalog } => (shard.version, shard.catalog) = (version, catalog),
             Delta::Notice(_) => {}
             // (A table that is gone meanwhile stays so.)
-            Delta::Table(kind, TableDelta::Repacked(_)) if !shard.tables.contains_key(&kind) => {}
+            Delta::Table(kind, TableDelta::Repacked(_) | TableDelta::Swept) if !shard.tables.contains_key(&kind) => {}
             Delta::Table(kind, delta) => shard.tables.entry(kind).or_default().apply(delta),
             Delta::Metrics(delta) => shard.metrics.apply(delta),
         }
@@ -259,11 +261,11 @@ impl Table {
             TableDelta::Upsert(rows) => rows.into_iter().for_each(|row| self.upsert(row)),
             TableDelta::Gone(uids) => uids.iter().for_each(|uid| self.remove(*uid)),
             TableDelta::Repacked(objects) => self.repacked(objects),
+            TableDelta::Swept => self.sweep.came_back(),
         }
     }
 
     fn repacked(&mut self, objects: Vec<Repacked>) {
-        self.sweep.came_back();
         for object in objects {
             let row = self.index.get(&object.uid).and_then(|slot| self.rows.get_mut(*slot as usize)?.as_mut());
             if let Some(row) = row.filter(|row| row.raw == object.from) {

@@ -1,16 +1,21 @@
-//! Whole objects that stand loosely: alone in their block, as a watch brings them, or beside others that are gone, whose
-//! bytes stay as long as one of the block lives. They are found a slice at a time, packed together in the background
-//! (`cluster::raw::repack`), and put back where they still are what they were; so memory stays flat over days.
+//! Whole objects that stand loosely: as a watch brings them, or beside others that are gone, whose bytes stay as long as
+//! one of the block lives. They are found a slice at a time, packed in the background together with those that they are
+//! like (`cluster::raw::repack`), and put back where they still are what they were; so memory stays flat over days.
 
 use super::row::{Raw, Row, Str, Uid};
 use compact_str::CompactString;
+use foldhash::fast::RandomState;
+use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 /// Rows looked at in one go.
-const SLICE: usize = 8192;
+const SLICE: usize = 16 * 1024;
 /// Fewer changes of a table than this are not worth a look, nor are fewer loose objects worth packing.
 const LEAST: usize = 128;
-/// A look is due when this part of the rows has changed (one of so many).
+/// A look is due when this part of the rows has changed (one of so many) …
 const PART: usize = 4;
+/// … or so many calls after the last change.
+const CALM: u32 = 3;
 
 /// An object that stands loosely, and by what its neighbours are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,42 +46,91 @@ pub struct Repacked {
 pub struct Sweep {
     /// Rows changed since the last look began.
     changes: usize,
-    /// The slot at which the look goes on.
+    /// Calls since the last change.
+    calm: u32,
+    stage: Stage,
+    /// The slot at which it goes on.
     at: usize,
+    /// How many are loose, and the families of those.
+    loose: usize,
+    families: HashSet<u64, RandomState>,
     found: Vec<Loose>,
+    hasher: RandomState,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Rest,
+    /// Which families have loose objects?
+    Look,
+    /// Which objects are of these families?
+    Gather,
     /// What was found is being packed.
-    away: bool,
+    Away,
 }
 
 impl Sweep {
     /// A row was replaced or is gone.
     pub fn changed(&mut self) {
         self.changes += 1;
+        self.calm = 0;
     }
 
-    /// What was found came back.
+    /// All that was found came back.
     pub fn came_back(&mut self) {
-        self.away = false;
+        self.stage = Stage::Rest;
     }
 
-    /// Looks at the next slice, where one is due; gives what was found once all rows were looked at.
+    /// Looks at the next slice, where a look is due; gives what was found once all rows were looked at: the loose objects
+    /// and those of the same owners, which they are like.
     pub fn go_on(&mut self, rows: &[Option<Row>]) -> Option<Vec<Loose>> {
-        if self.away || (self.at == 0 && self.changes < LEAST.max(rows.len() / PART)) {
-            return None;
-        }
-        if self.at == 0 {
-            self.changes = 0;
+        if self.stage == Stage::Rest && self.is_due(rows.len()) {
+            (self.changes, self.stage) = (0, Stage::Look);
         }
         let slice = rows.iter().skip(self.at).take(SLICE).flatten();
-        self.found.extend(slice.filter(|row| row.raw.is_loose()).map(Loose::of));
+        match self.stage {
+            Stage::Rest | Stage::Away => return None,
+            Stage::Look => {
+                for row in slice.filter(|row| row.raw.is_loose()) {
+                    self.loose += 1;
+                    self.families.insert(family(&self.hasher, row));
+                }
+            }
+            Stage::Gather => {
+                let wanted = slice.filter(|row| self.families.contains(&family(&self.hasher, row)));
+                self.found.extend(wanted.map(Loose::of));
+            }
+        }
         self.at += SLICE;
-        if self.at < rows.len() {
+        if self.at >= rows.len() { self.turn() } else { None }
+    }
+
+    /// All rows have been looked at.
+    fn turn(&mut self) -> Option<Vec<Loose>> {
+        self.at = 0;
+        if self.stage == Stage::Look && self.loose >= LEAST {
+            self.stage = Stage::Gather;
             return None;
         }
-        self.at = 0;
         let found = std::mem::take(&mut self.found);
-        self.away = found.len() >= LEAST;
-        self.away.then_some(found)
+        (self.loose, self.families) = (0, HashSet::default());
+        self.stage = if found.is_empty() { Stage::Rest } else { Stage::Away };
+        (!found.is_empty()).then_some(found)
+    }
+
+    fn is_due(&mut self, rows: usize) -> bool {
+        self.calm = self.calm.saturating_add(1);
+        self.changes >= if self.calm > CALM { LEAST } else { LEAST.max(rows / PART) }
+    }
+}
+
+/// Objects of one owner are alike; one without an owner is like no other.
+fn family(hasher: &RandomState, row: &Row) -> u64 {
+    let meta = &row.meta;
+    match &meta.owner {
+        Some(owner) => hasher.hash_one((&meta.namespace, owner)),
+        None => hasher.hash_one(meta.uid),
     }
 }
 
@@ -101,7 +155,7 @@ mod tests {
         let raw = |n: usize| Raw::part(block.clone(), n * text[0].len()..(n + 1) * text[0].len());
         let mut raws: Vec<Raw> = (0..4).map(raw).collect();
         assert!(!raws[0].is_loose(), "nothing is known of a block that is not sealed");
-        block.fill(zstd::encode_all(all.as_bytes(), 1).unwrap().into(), 4, Arc::default());
+        block.fill(zstd::encode_all(all.as_bytes(), 1).unwrap().into(), 4, false, Arc::default());
         drop(block);
         assert!(!raws[0].is_loose());
         raws.truncate(2);

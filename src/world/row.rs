@@ -184,6 +184,8 @@ struct Packed {
     bytes: Box<[u8]>,
     /// How many objects.
     count: u32,
+    /// They came one by one: none is like its neighbours.
+    apart: bool,
     by: Arc<Packing>,
 }
 
@@ -198,9 +200,9 @@ pub struct Packing {
 }
 
 impl Block {
-    /// Seals the block with the text of so many objects; only the first time counts.
-    pub fn fill(&self, bytes: Box<[u8]>, count: u32, by: Arc<Packing>) {
-        let _ = self.packed.set(Packed { bytes, count, by });
+    /// Seals the block with the text of so many objects, neighbours in a list or `apart`; only the first time counts.
+    pub fn fill(&self, bytes: Box<[u8]>, count: u32, apart: bool, by: Arc<Packing>) {
+        let _ = self.packed.set(Packed { bytes, count, apart, by });
     }
 }
 
@@ -235,12 +237,13 @@ impl Raw {
         }
     }
 
-    /// Whether it would take less room together with others: alone in its block, or beside as many that are gone.
+    /// Whether it would take less room elsewhere: it stands alone in its block, beside as many that are gone, or beside
+    /// others that it came with by chance.
     pub fn is_loose(&self) -> bool {
         let Some(block) = &self.block else { return false };
         let Some(packed) = block.packed.get() else { return false };
         let lives = Arc::strong_count(block);
-        self.len <= LOOSE && (packed.count <= 2 || lives * 2 <= packed.count as usize)
+        self.len <= LOOSE && (packed.apart || packed.count <= 2 || lives * 2 <= packed.count as usize)
     }
 
     /// How it was compressed.
@@ -262,7 +265,7 @@ impl Raw {
     pub fn alone(json: &[u8]) -> Self {
         let block = Arc::new(Block::default());
         if let Ok(bytes) = zstd::encode_all(json, 1) {
-            block.fill(bytes.into(), 1, Arc::default());
+            block.fill(bytes.into(), 1, true, Arc::default());
         }
         Self::part(block, 0..json.len())
     }
