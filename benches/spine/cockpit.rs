@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Keys for one figure.
 const KEYS: usize = 500;
 /// Starts for one figure.
-const STARTS: usize = 20;
+const STARTS: usize = 100;
 /// How long idling is watched.
 const IDLE: Duration = Duration::from_secs(10);
 /// How long the background diagnosis is given to come to an end: it is work, not idling, and has a line of its own.

@@ -4,6 +4,8 @@
 //! another word), so that memory and processor time belong to what is measured. The cockpit is the real binary in a
 //! pseudo-terminal.
 
+#[path = "../../src/allocator.rs"]
+mod allocator;
 mod churn;
 mod cockpit;
 mod data;
