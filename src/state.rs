@@ -34,6 +34,7 @@ pub mod transfers;
 pub mod tree;
 pub mod watch;
 pub mod why;
+mod written;
 
 use crate::actions;
 use crate::config::{Names, Plugin};
@@ -379,9 +380,11 @@ impl State {
     /// Brings the order of the table in view up to date.
     pub fn reorder(&mut self) {
         let fleet = &self.fleet;
+        let typing = self.prompt.as_ref().is_some_and(|prompt| prompt.asks == prompt::Asks::Filter);
         let Screen { scope, view } = self.nav.top_mut();
         if let View::Table(table) = view {
             table.reorder(fleet, scope);
+            table.expect_letters(fleet, scope, typing);
         }
     }
 

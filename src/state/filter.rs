@@ -126,6 +126,14 @@ impl Filter {
         }
     }
 
+    /// The text in lower case that the words of a row must hold, or (`true`) must not, where that is all.
+    pub fn plain(&self) -> Option<(&[u8], bool)> {
+        match &self.test {
+            Test::Words { words: Words::Plain(wanted), inverse } => Some((wanted, *inverse)),
+            _ => None,
+        }
+    }
+
     /// Whether it hides nothing.
     pub fn is_empty(&self) -> bool {
         matches!(self.test, Test::All | Test::Wrong(_))
@@ -176,6 +184,15 @@ pub enum Word<'a> {
     Own(&'a str),
     /// Stored once for many rows.
     Shared(&'a str),
+}
+
+impl<'a> Word<'a> {
+    /// The word.
+    pub fn text(self) -> &'a str {
+        match self {
+            Self::Own(text) | Self::Shared(text) => text,
+        }
+    }
 }
 
 impl Sieve<'_> {

@@ -5,6 +5,7 @@
 
 use super::filter::{Filter, Sieve, Word};
 use super::layout::{Grep, Looked};
+use super::written::Written;
 use crate::kinds;
 use crate::kinds::relations::Pods;
 use crate::world::choice::Choice;
@@ -14,6 +15,7 @@ use crate::world::glob::shell;
 use crate::world::metrics::Metrics;
 use crate::world::object::ResourceId;
 use crate::world::row::{Cell, Row, Tone, Uid};
+use memchr::memmem::Finder;
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
@@ -35,6 +37,8 @@ pub struct Order {
     all: Option<Vec<Entry>>,
     /// The filter that the entries passed.
     passed: Filter,
+    /// The words of all rows, while a filter is being typed.
+    written: Option<Box<Written>>,
 }
 
 /// A narrowing that comes from where one drilled down, not from the filter line.
@@ -115,7 +119,7 @@ pub fn columns<'a>(fleet: &'a Fleet, cluster: ClusterId, resource: &ResourceId) 
 static FALLBACK_COLUMNS: [Column; 2] = [Column::new("NAME", Source::Name), Column::new("AGE", Source::Age)];
 
 /// The part of [`Rules`] that belongs to one cluster, looked up once.
-struct Part<'a> {
+pub(super) struct Part<'a> {
     table: &'a Table,
     metrics: &'a Metrics,
     columns: &'a [Column],
@@ -123,7 +127,8 @@ struct Part<'a> {
     sorted_by: Option<usize>,
 }
 
-struct Parts<'a>(Vec<Option<Part<'a>>>);
+/// [`Part`]s, by cluster.
+pub(super) struct Parts<'a>(Vec<Option<Part<'a>>>);
 
 impl<'a> Parts<'a> {
     fn new(rules: &Rules<'a>) -> Self {
@@ -139,7 +144,8 @@ impl<'a> Parts<'a> {
         Self(parts)
     }
 
-    fn get(&self, entry: Entry) -> Option<(&Part<'a>, &'a Row)> {
+    /// A row, and what is known of its cluster.
+    pub(super) fn get(&self, entry: Entry) -> Option<(&Part<'a>, &'a Row)> {
         let part = self.0.get(usize::from(entry.cluster.0))?.as_ref()?;
         Some((part, part.table.row(entry.slot)?))
     }
@@ -163,27 +169,22 @@ impl<'a> Rules<'a> {
             && self.within.is_none_or(|within| within.accepts(row))
     }
 
-    /// The entries that pass the filter. What takes the time is fetching the words of the rows from all over the
-    /// memory, which two cores do in half of it.
-    fn passing(&self, parts: &Parts<'a>, all: &[Entry]) -> Vec<Entry> {
+    /// The entries that pass the filter.
+    fn passing(&self, parts: &Parts<'a>, written: Option<&Written>, all: &[Entry]) -> Vec<Entry> {
+        let plain = self.filter.plain().zip(written);
+        let plain = plain.map(|((wanted, inverse), written)| (Finder::new(wanted), inverse, written));
         let sift = |some: &[Entry]| -> Vec<Entry> {
             let mut sieve = self.filter.sieve();
-            some.iter().copied().filter(|entry| passes(&mut sieve, parts, *entry)).collect()
+            let mut passes = |entry: Entry| match &plain {
+                Some((wanted, inverse, written)) => match written.words(entry) {
+                    Some(text) => wanted.find(text).is_some() != *inverse,
+                    None => passes(&mut sieve, parts, entry),
+                },
+                None => passes(&mut sieve, parts, entry),
+            };
+            some.iter().copied().filter(|entry| passes(*entry)).collect()
         };
-        let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(LANES);
-        if all.len() < LANE_PAYS || lanes == 1 {
-            return sift(all);
-        }
-        std::thread::scope(|scope| {
-            let (own, others) = all.split_at(all.len() / lanes);
-            let size = others.len().div_ceil(lanes - 1);
-            let others: Vec<_> = others.chunks(size).map(|some| (some, scope.spawn(|| sift(some)))).collect();
-            let mut passing = sift(own);
-            for (some, other) in others {
-                passing.extend(other.join().unwrap_or_else(|_| sift(some)));
-            }
-            passing
-        })
+        lanes(all, sift).concat()
     }
 
     fn keyed(&self, parts: &Parts<'a>, entry: Entry) -> Option<Keyed<'a>> {
@@ -224,7 +225,7 @@ fn passes(sieve: &mut Sieve, parts: &Parts, entry: Entry) -> bool {
 }
 
 /// The words of a row that the filter looks at: namespace, name, cluster, and every cell that is text.
-fn words(part: &Part, row: &Row, test: &mut dyn FnMut(Word) -> bool) {
+pub(super) fn words(part: &Part, row: &Row, test: &mut dyn FnMut(Word) -> bool) {
     if test(Word::Own(&row.meta.name)) || test(Word::Shared(&row.meta.namespace)) || test(Word::Shared(part.name)) {
         return;
     }
@@ -247,6 +248,24 @@ fn words(part: &Part, row: &Row, test: &mut dyn FnMut(Word) -> bool) {
 const LANE_PAYS: usize = 4096;
 /// Threads at most: the memory does not answer more of them any faster.
 const LANES: usize = 4;
+
+/// Does something for all rows, a part of them per thread; the answers in the order of the rows. What takes the time is
+/// fetching the words of the rows from all over the memory, which two cores do in half of it.
+pub(super) fn lanes<T: Send>(all: &[Entry], work: impl Fn(&[Entry]) -> T + Sync) -> Vec<T> {
+    let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(LANES);
+    if all.len() < LANE_PAYS || lanes == 1 {
+        return vec![work(all)];
+    }
+    std::thread::scope(|scope| {
+        let (own, others) = all.split_at(all.len() / lanes);
+        let size = others.len().div_ceil(lanes - 1);
+        let work = &work;
+        let others: Vec<_> = others.chunks(size).map(|some| (some, scope.spawn(move || work(some)))).collect();
+        let mut done = vec![work(own)];
+        done.extend(others.into_iter().map(|(some, other)| other.join().unwrap_or_else(|_| work(some))));
+        done
+    })
+}
 
 /// Interned strings are often the same allocation.
 fn compare_str(a: &str, b: &str) -> Ordering {
@@ -285,6 +304,7 @@ impl Order {
     /// Finds and sorts the rows from scratch.
     pub fn rebuild(&mut self, rules: &Rules) {
         let parts = Parts::new(rules);
+        self.written = None;
         let mut keyed: Vec<Keyed> = Vec::new();
         for &cluster in rules.clusters {
             let Some(part) = parts.0.get(usize::from(cluster.0)).and_then(Option::as_ref) else { continue };
@@ -298,7 +318,7 @@ impl Order {
     /// Takes in a new filter. Everything else must be unchanged since the last call.
     pub fn refilter(&mut self, rules: &Rules) {
         if self.all.is_some() && rules.filter.narrows(&self.passed) {
-            self.entries = rules.passing(&Parts::new(rules), &self.entries);
+            self.entries = rules.passing(&Parts::new(rules), self.written.as_deref(), &self.entries);
             self.passed = rules.filter.clone();
             return;
         }
@@ -310,8 +330,21 @@ impl Order {
         self.passed = rules.filter.clone();
         (self.entries, self.all) = match rules.filter.is_empty() {
             true => (all, None),
-            false => (rules.passing(parts, &all), Some(all)),
+            false => (rules.passing(parts, self.written.as_deref(), &all), Some(all)),
         };
+    }
+
+    /// Makes ready for a filter that somebody types.
+    pub fn expect_letters(&mut self, rules: &Rules) {
+        let all = self.all.as_ref().unwrap_or(&self.entries);
+        if self.written.is_none() {
+            self.written = Some(Box::new(Written::new(&Parts::new(rules), all)));
+        }
+    }
+
+    /// Nobody types any more.
+    pub fn expect_no_letters(&mut self) {
+        self.written = None;
     }
 
     /// Takes in rows that came, changed or went, by their slots. The rest must be unchanged since the last call.
@@ -320,6 +353,10 @@ impl Order {
         if changed.len() > 64 && changed.len() > known / 4 {
             return self.rebuild(rules);
         }
+        if let Some(written) = &mut self.written {
+            written.forget(changed);
+        }
+        self.written.take_if(|written| !written.is_good());
         let mut touched: Vec<Vec<bool>> = vec![Vec::new(); rules.fleet.shards.len()];
         let mut fresh_slots = Vec::with_capacity(changed.len());
         for &entry in changed {

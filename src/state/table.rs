@@ -198,6 +198,17 @@ impl TableView {
         self.unfiltered = true;
     }
 
+    /// Makes ready for a filter that is being typed, or forgets what that took.
+    pub fn expect_letters(&mut self, fleet: &Fleet, scope: &Scope, typing: bool) {
+        if !typing {
+            return self.order.expect_no_letters();
+        }
+        let held = self.held();
+        let mut order = std::mem::take(&mut self.order);
+        order.expect_letters(&self.rules(held.as_deref().unwrap_or(fleet), scope));
+        self.order = order;
+    }
+
     /// Brings the order up to date where that is due.
     pub fn reorder(&mut self, fleet: &Fleet, scope: &Scope) {
         let (unordered, unfiltered) = (std::mem::take(&mut self.unordered), std::mem::take(&mut self.unfiltered));

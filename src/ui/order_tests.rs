@@ -53,8 +53,8 @@ proptest! {
     fn changes_one_by_one_equal_a_rebuild(
         steps in prop::collection::vec(step(), 1..60),
         sort in prop::sample::select(vec!["", "shift-n", "shift-a", "shift-s", "shift-p"]),
-        filter in prop::sample::select(vec!["", "/1\n", "/!Running\n", "/-l app=web\n"]),
-        filters in prop::collection::vec(prop::sample::select(vec!["", "/2\n", "/crash\n", "/ \n"]), 0..20),
+        filter in prop::sample::select(vec!["", "/1\n", "/!Running\n", "/-l app=web\n", "/1", "/crash"]),
+        filters in prop::collection::vec(prop::sample::select(vec!["", "/2\n", "/crash\n", "/ \n", "/r", "/!n", "/w"]), 0..20),
     ) {
         let mut stage = Stage::live(80, 24);
         stage.type_in(":pods\n");
@@ -106,6 +106,27 @@ fn rebuilt(stage: &Stage) -> Vec<Entry> {
     let mut order = Order::default();
     order.rebuild(&table(stage).rules(&stage.state.fleet, &stage.state.nav.top().scope));
     order.entries
+}
+
+#[test]
+fn letters_find_what_has_changed_since_one_began_to_type() {
+    let mut stage = Stage::live(80, 24);
+    stage.type_in(":pods\n");
+    let put = |running| vec![TableDelta::Upsert((0..40).map(|n| row(n, running || n > 9, 0)).collect())];
+    stage.table(US, "pods", put(true));
+    stage.type_in("/crash");
+    let before = entries(&stage).len();
+    assert_eq!(entries(&stage), rebuilt(&stage));
+    stage.table(US, "pods", put(false));
+    assert_eq!((entries(&stage).len(), entries(&stage)), (before + 10, rebuilt(&stage)));
+    stage.press("backspace backspace backspace");
+    assert_eq!(entries(&stage), rebuilt(&stage));
+    stage.type_in("ASHL");
+    assert_eq!(entries(&stage).len(), 0, "upper case matters");
+    stage.press("ctrl-u");
+    stage.type_in("web-1");
+    assert!(entries(&stage).len() >= 11);
+    assert_eq!(entries(&stage), rebuilt(&stage));
 }
 
 #[test]
