@@ -101,11 +101,11 @@ fn a_server_that_was_away_is_found_again() {
     let (home, mut cluster) = api(8080);
     let (_served, port) = forwarded(&home, &["deploy/api", ":http"]);
     cluster.stop();
-    let mut open = TcpStream::connect(("127.0.0.1", port)).expect("it listens on");
-    write!(open, "GET /late HTTP/1.1\r\n\r\n").expect("it takes bytes");
-    // (A listener takes a moment to go.)
+    // (A listener takes a moment to go, and what it takes in that moment is lost with it.)
     let server = cluster.url().rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).expect("a port");
     until("the server gone", || TcpStream::connect(("127.0.0.1", server)).is_err().then_some(()));
+    let mut open = TcpStream::connect(("127.0.0.1", port)).expect("it listens on");
+    write!(open, "GET /late HTTP/1.1\r\n\r\n").expect("it takes bytes");
     cluster.start();
     let mut answer = [0; 15];
     open.set_read_timeout(Some(Duration::from_secs(25))).expect("a time");
