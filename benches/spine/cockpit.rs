@@ -58,7 +58,10 @@ pub fn measure(url: &str) -> Result<()> {
 fn traffic(tui: &Tui) {
     const BEGIN: &[u8] = b"\x1b[?2026h";
     tui.forget_raw();
+    let before = cpu(tui.pid());
     std::thread::sleep(IDLE);
+    let share = (cpu(tui.pid()) - before).as_secs_f64() / IDLE.as_secs_f64() * 100.0;
+    judged("  processor time while nobody types", &format!("{share:.1} %"), share, 10.0, " %");
     let sent = tui.raw();
     let seconds = IDLE.as_secs_f64();
     let frames: Vec<usize> =
@@ -133,10 +136,13 @@ pub fn moves(tui: &mut Tui, count: usize, key: impl Fn(usize) -> &'static str) -
     Ok(times)
 }
 
-/// Types words after `/` and takes them back, letter by letter; the time until the filter line and the rows show it.
+/// Types `/` and words after it and takes them back, letter by letter; the time until the filter line and the rows show
+/// it.
 fn typing(tui: &mut Tui) {
-    let mut times = Vec::new();
+    let start = Instant::now();
     tui.send("/");
+    tui.wait_for("the filter line", |screen| screen.contents().lines().any(|line| line.trim() == "/"));
+    let mut times = vec![start.elapsed()];
     for word in ["payments", "node-07", "zebra-9", "crashloop", "mail-00"] {
         for n in 1..=word.len() {
             let (typed, start) = (format!("/{}", &word[..n]), Instant::now());

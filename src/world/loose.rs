@@ -9,13 +9,13 @@ use std::collections::HashSet;
 use std::hash::BuildHasher;
 
 /// Rows looked at in one go.
-const SLICE: usize = 16 * 1024;
+const SLICE: usize = 24 * 1024;
 /// Fewer changes of a table than this are not worth a look, nor are fewer loose objects worth packing.
 const LEAST: usize = 128;
 /// A look is due when this part of the rows has changed (one of so many) …
 const PART: usize = 4;
 /// … or so many calls after the last change.
-const CALM: u32 = 3;
+const CALM: u32 = 1;
 
 /// An object that stands loosely, and by what its neighbours are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
