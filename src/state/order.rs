@@ -175,14 +175,12 @@ impl<'a> Rules<'a> {
         let plain = plain.map(|((wanted, inverse), written)| (Finder::new(wanted), inverse, written));
         let sift = |some: &[Entry]| -> Vec<Entry> {
             let mut sieve = self.filter.sieve();
-            let mut passes = |entry: Entry| match &plain {
-                Some((wanted, inverse, written)) => match written.words(entry) {
-                    Some(text) => wanted.find(text).is_some() != *inverse,
-                    None => passes(&mut sieve, parts, entry),
-                },
-                None => passes(&mut sieve, parts, entry),
+            let at_once = |entry: Entry| {
+                let (wanted, inverse, written) = plain.as_ref()?;
+                Some(wanted.find(written.words(entry)?).is_some() != *inverse)
             };
-            some.iter().copied().filter(|entry| passes(*entry)).collect()
+            let passes = |entry: &Entry| at_once(*entry).unwrap_or_else(|| passes(&mut sieve, parts, *entry));
+            some.iter().copied().filter(passes).collect()
         };
         lanes(all, sift).concat()
     }

@@ -9,18 +9,12 @@ type Span = Option<(u8, u32, u32)>;
 /// The words of rows, in lower case.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
-    parts: Vec<Part>,
+    /// One of each thread that wrote.
+    texts: Vec<Vec<u8>>,
     /// By cluster and slot.
     spans: Vec<Vec<Span>>,
     rows: usize,
     stale: usize,
-}
-
-/// What one thread has written.
-#[derive(Clone, Debug)]
-struct Part {
-    text: Vec<u8>,
-    ends: Vec<u32>,
 }
 
 /// Bytes of a row's words, as a guess.
@@ -30,14 +24,10 @@ impl Written {
     /// Writes down the words of these rows.
     pub fn new(parts: &Parts, rows: &[Entry]) -> Self {
         let mut written = Self { rows: rows.len(), ..Self::default() };
-        written.parts = lanes(rows, |some| Part::new(parts, some));
-        let mut left = rows.iter();
-        for (n, part) in written.parts.iter_mut().enumerate() {
-            let mut start = 0;
-            for (end, entry) in std::mem::take(&mut part.ends).into_iter().zip(left.by_ref()) {
-                let place = place(&mut written.spans, *entry);
-                *place = u8::try_from(n).ok().map(|n| (n, start, end - start));
-                start = end;
+        for (n, (text, places)) in (0..=u8::MAX).zip(lanes(rows, |some| write(parts, some))) {
+            written.texts.push(text);
+            for (entry, start, len) in places {
+                *place(&mut written.spans, entry) = Some((n, start, len));
             }
         }
         written
@@ -46,7 +36,7 @@ impl Written {
     /// The words of a row, a line each; `None` where they are to be asked of the row.
     pub fn words(&self, entry: Entry) -> Option<&[u8]> {
         let (part, start, len) = (*self.spans.get(usize::from(entry.cluster.0))?.get(entry.slot as usize)?)?;
-        let text = &self.parts.get(usize::from(part))?.text;
+        let text = self.texts.get(usize::from(part))?;
         text.get(start as usize..)?.get(..len as usize)
     }
 
@@ -79,21 +69,22 @@ fn place(spans: &mut Vec<Vec<Span>>, entry: Entry) -> &mut Span {
     &mut spans[slot]
 }
 
-impl Part {
-    fn new(parts: &Parts, rows: &[Entry]) -> Self {
-        let mut part = Self { text: Vec::with_capacity(rows.len() * GUESS), ends: Vec::with_capacity(rows.len()) };
-        for entry in rows {
-            if let Some((of, row)) = parts.get(*entry) {
-                words(of, row, &mut |word| {
-                    part.text.extend_from_slice(word.text().as_bytes());
-                    part.text.push(b'\n');
-                    false
-                });
-            }
-            // (4 GiB of words: those behind are asked of their rows.)
-            part.ends.extend(u32::try_from(part.text.len()).ok());
+/// The words of some rows, and where each row's stand. (Beyond 4 GiB they are asked of their rows.)
+fn write(parts: &Parts, rows: &[Entry]) -> (Vec<u8>, Vec<(Entry, u32, u32)>) {
+    let (mut text, mut places) = (Vec::with_capacity(rows.len() * GUESS), Vec::with_capacity(rows.len()));
+    for &entry in rows {
+        let start = text.len();
+        if let Some((of, row)) = parts.get(entry) {
+            words(of, row, &mut |word| {
+                text.extend_from_slice(word.text().as_bytes());
+                text.push(b'\n');
+                false
+            });
         }
-        part.text.make_ascii_lowercase();
-        part
+        if let (Ok(start), Ok(len)) = (u32::try_from(start), u32::try_from(text.len() - start)) {
+            places.push((entry, start, len));
+        }
     }
+    text.make_ascii_lowercase();
+    (text, places)
 }

@@ -55,7 +55,6 @@ pub struct Sweep {
     loose: usize,
     families: HashSet<u64, RandomState>,
     found: Vec<Loose>,
-    hasher: RandomState,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,11 +93,11 @@ impl Sweep {
             Stage::Look => {
                 for row in slice.filter(|row| row.raw.is_loose()) {
                     self.loose += 1;
-                    self.families.insert(family(&self.hasher, row));
+                    self.families.insert(family(self.families.hasher(), row));
                 }
             }
             Stage::Gather => {
-                let wanted = slice.filter(|row| self.families.contains(&family(&self.hasher, row)));
+                let wanted = slice.filter(|row| self.families.contains(&family(self.families.hasher(), row)));
                 self.found.extend(wanted.map(Loose::of));
             }
         }
